@@ -1,0 +1,11 @@
+"""jaxcompress: small embedding tables in JAX.
+
+`compress(vectors) -> Codes`, `load(path) -> Codes`. Nothing runs at import, and reading a file of
+codes needs no jax until `Codes.lookup` is called.
+"""
+
+from jaxcompress.api import compress, load
+from jaxcompress.compressed import Codes
+from jaxcompress.errors import InputError
+
+__all__ = ["Codes", "InputError", "compress", "load"]

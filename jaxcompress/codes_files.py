@@ -1,0 +1,202 @@
+"""Files of codes: bit-packing, the .safetensors artefact, and the text form of the references.
+
+NumPy only. Axis letters: N rows, M codebooks, K codewords, D dimensions.
+"""
+
+import hashlib
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from jaxcompress.errors import InputError
+
+FORMAT = "jaxcompress.codes"
+VERSION = "1"
+_CHUNK = 4096  # rows packed at a time
+
+
+class replacing:
+    """`with replacing(path) as partial:` writes a file under another name, then renames it."""
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+
+    def __enter__(self) -> Path:
+        return self.partial
+
+    def __exit__(self, kind, error, trace) -> None:
+        if kind is None:
+            os.replace(self.partial, self.path)
+        else:
+            self.partial.unlink(missing_ok=True)
+
+
+def code_bits(num_codewords: int) -> int:
+    """Bits of one code: ceil(log2 K)."""
+    return (num_codewords - 1).bit_length()
+
+
+def code_type(num_codewords: int) -> type:
+    """The smallest unsigned type that holds a code."""
+    return np.uint8 if num_codewords <= 256 else np.uint16
+
+
+def pack_codes(codes: np.ndarray, num_codewords: int) -> np.ndarray:
+    """Packs each row's codes, low bit first: int [N, M] -> uint8 [N, ceil(M*bits/8)]."""
+    bits, (num_rows, num_codebooks) = code_bits(num_codewords), codes.shape
+    packed = np.empty((num_rows, math.ceil(num_codebooks * bits / 8)), np.uint8)
+    shifts = np.arange(bits, dtype=np.uint16)
+    for start in range(0, num_rows, _CHUNK):
+        chunk = codes[start : start + _CHUNK].astype(np.uint16)
+        flags = ((chunk[:, :, None] >> shifts) & 1).astype(np.uint8)
+        packed[start : start + _CHUNK] = np.packbits(
+            flags.reshape(len(chunk), -1), axis=1, bitorder="little"
+        )
+    return packed
+
+
+def unpack_codes(packed: np.ndarray, num_codebooks: int, num_codewords: int) -> np.ndarray:
+    """The inverse of `pack_codes`: uint8 [N, bytes] -> uint8 or uint16 [N, M]."""
+    bits, num_rows = code_bits(num_codewords), len(packed)
+    codes = np.empty((num_rows, num_codebooks), code_type(num_codewords))
+    weights = (1 << np.arange(bits)).astype(np.uint16)
+    for start in range(0, num_rows, _CHUNK):
+        flags = np.unpackbits(
+            packed[start : start + _CHUNK], axis=1, count=num_codebooks * bits, bitorder="little"
+        )
+        codes[start : start + _CHUNK] = flags.reshape(len(flags), num_codebooks, bits) @ weights
+    return codes
+
+
+class Table(NamedTuple):
+    """What a file of codes holds; the fields are those of `Codes`."""
+
+    codes: np.ndarray
+    codebooks: np.ndarray
+    words: list[str] | None
+    encoder: dict[str, np.ndarray] | None
+    metadata: dict[str, str]
+
+
+def write_safetensors(path: str | os.PathLike, table: Table) -> None:
+    """Writes one file: packed codes, codebooks, words, encoder, metadata with a hash of it all."""
+    num_codewords = table.codebooks.shape[1]
+    tensors = {
+        "codes": pack_codes(table.codes, num_codewords),
+        "codebooks": np.ascontiguousarray(table.codebooks),
+    }
+    if table.words is not None:
+        text = "".join(f"{word}\n" for word in table.words)
+        tensors["words"] = np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8)
+    for name, value in (table.encoder or {}).items():
+        tensors[f"encoder.{name}"] = np.ascontiguousarray(value)
+    about = {**table.metadata, "format": FORMAT, "version": VERSION, "sha256": _digest(tensors)}
+    with replacing(path) as partial:
+        safetensors.numpy.save_file(tensors, partial, about)
+
+
+def read_safetensors(path: str | os.PathLike) -> Table:
+    """Reads what `write_safetensors` wrote.
+
+    Raises:
+        InputError: where it is something else, cut short or damaged.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, ValueError, OSError) as error:
+        raise InputError(f"{path}: not a .safetensors file, or cut short ({error}).") from None
+    if metadata.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: holds no codes (its format is {metadata.get('format')!r}; "
+            f"expected {FORMAT!r})."
+        )
+    if metadata.get("version") != VERSION:
+        raise InputError(
+            f"{path}: version {metadata.get('version')!r} of the format; this "
+            f"release reads {VERSION!r}."
+        )
+    if metadata.pop("sha256", None) != _digest(tensors):
+        raise InputError(f"{path}: damaged; its hash differs from the one it was written with.")
+    codebooks, words = tensors["codebooks"], None
+    if "words" in tensors:
+        words = tensors["words"].tobytes().decode("utf-8", "surrogateescape").split("\n")[:-1]
+    codes = unpack_codes(tensors["codes"], *codebooks.shape[:2])
+    encoder = {k[8:]: v for k, v in tensors.items() if k.startswith("encoder.")}
+    return Table(codes, codebooks, words, encoder or None, metadata)
+
+
+def _digest(tensors: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensors[name]).data)
+    return digest.hexdigest()
+
+
+def write_text(
+    prefix: str | os.PathLike, codes: np.ndarray, codebooks: np.ndarray, names: Iterable[str] | None
+) -> None:
+    """Writes `PREFIX.codes` and `PREFIX.codebook.npy` [M*K, D] float32.
+
+    Args:
+        prefix: the path without endings.
+        codes: int [N, M].
+        codebooks: [M, K, D].
+        names: for lines `word<TAB>c1 c2 ...`; None: `c1 c2 ...`, as the original writes them.
+    """
+    with replacing(f"{prefix}.codebook.npy") as partial, open(partial, "wb") as stream:
+        np.save(stream, codebooks.reshape(-1, codebooks.shape[-1]))
+    with (
+        replacing(f"{prefix}.codes") as partial,
+        open(partial, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as stream,
+    ):
+        starts = (f"{name}\t" for name in names) if names is not None else ("" for _ in codes)
+        for start, row in zip(starts, codes.tolist(), strict=True):
+            stream.write(f"{start}{' '.join(map(str, row))}\n")
+
+
+def read_text(path: str | os.PathLike) -> Table:
+    """Reads `NAME.codes` with `NAME.codebook.npy` beside it, with or without words.
+
+    Raises:
+        InputError: with file and line.
+    """
+    path = Path(path)
+    beside = path.with_suffix(".codebook.npy")
+    if not beside.exists():
+        raise InputError(f"{path}: no {beside.name} beside it; expected the codebook, [M*K, D].")
+    try:
+        codebook = np.load(beside, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise InputError(f"{beside}: not a readable .npy file ({error}).") from None
+    lines = path.read_bytes().decode("utf-8", "surrogateescape").split("\n")
+    lines = [line.removesuffix("\r") for line in lines if line.strip()]
+    if not lines:
+        raise InputError(f"{path}: empty; expected lines of a word, a tab and codes.")
+    names, tails = zip(*((n, t) for n, _, t in (x.rpartition("\t") for x in lines)), strict=True)
+    num_codebooks = len(tails[0].split())
+    rows = []
+    for number, tail in enumerate(tails, 1):
+        columns = tail.split()
+        if len(columns) != num_codebooks or not all(c.isdecimal() for c in columns):
+            raise InputError(
+                f"{path}, line {number}: expected {num_codebooks} codes, found {tail[:40]!r}."
+            )
+        rows.append(np.array(columns, np.int64))
+    if codebook.ndim != 2 or num_codebooks == 0 or len(codebook) % num_codebooks:
+        raise InputError(
+            f"{beside}: shape is {list(codebook.shape)}; expected [M*K, D] with M = "
+            f"{num_codebooks}, the codes of a line."
+        )
+    has_words = "\t" in lines[0]
+    codebooks = codebook.reshape(num_codebooks, -1, codebook.shape[1])
+    return Table(np.stack(rows), codebooks, list(names) if has_words else None, None, {})

@@ -1,0 +1,245 @@
+"""The artefacts: what is left of a table after compression, and how it is read back.
+
+This module needs NumPy only; jax is imported by the methods that use it.
+"""
+
+import dataclasses
+import functools
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxcompress import codes_files
+from jaxcompress.codes_files import code_bits, code_type
+from jaxcompress.errors import InputError
+
+_CHUNK = 4096  # rows decoded at a time
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Codes:
+    """A table as M codes a row and M codebooks: row n is `sum_m codebooks[m, codes[n, m]]`.
+
+    Attributes:
+        codes: uint8 or uint16 [N, M], each in [0, K).
+        codebooks: float32 [M, K, D].
+        words: the N names of the rows, or None where rows are named by their number.
+        encoder: the weights that made the codes, by name, for rows never seen; or None.
+        metadata: strings that travel with the file.
+    """
+
+    codes: np.ndarray
+    codebooks: np.ndarray
+    words: Sequence[str] | None = None
+    encoder: Mapping[str, np.ndarray] | None = None
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.codebooks.ndim != 3 or self.codes.ndim != 2:
+            raise InputError(
+                f"codes {list(self.codes.shape)}, codebooks "
+                f"{list(self.codebooks.shape)}; expected [N, M] and [M, K, D]."
+            )
+        if self.codes.shape[1] != self.num_codebooks:
+            raise InputError(
+                f"{self.codes.shape[1]} codes a row and {self.num_codebooks} "
+                "codebooks; expected as many."
+            )
+        if self.codes.size and not 0 <= self.codes.min() <= self.codes.max() < self.num_codewords:
+            raise InputError(
+                f"codes are from {self.codes.min()} to {self.codes.max()}; expected "
+                f"0 to {self.num_codewords - 1}."
+            )
+        if self.words is not None and len(self.words) != self.num_rows:
+            raise InputError(f"{len(self.words)} words and {self.num_rows} rows; expected as many.")
+        object.__setattr__(self, "codes", self.codes.astype(code_type(self.num_codewords)))
+        object.__setattr__(self, "codebooks", np.asarray(self.codebooks, np.float32))
+
+    num_rows = property(lambda self: self.codes.shape[0])
+    num_codebooks = property(lambda self: self.codebooks.shape[0])
+    num_codewords = property(lambda self: self.codebooks.shape[1])
+    dim = property(lambda self: self.codebooks.shape[2])
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    def __repr__(self) -> str:
+        return (
+            f"Codes({self.num_rows} rows x {self.dim}, {self.num_codebooks} codebooks x "
+            f"{self.num_codewords} codewords, {self.num_bytes():,} bytes)"
+        )
+
+    # Sizes, in bits and bytes.
+
+    @property
+    def bits_per_row(self) -> int:
+        """Bits of one row's codes: M * ceil(log2 K)."""
+        return self.num_codebooks * code_bits(self.num_codewords)
+
+    @property
+    def codes_bytes(self) -> int:
+        """Bytes of all codes, each row filled up to whole bytes."""
+        return self.num_rows * math.ceil(self.bits_per_row / 8)
+
+    @property
+    def codebook_bytes(self) -> int:
+        """Bytes of the codebooks as float32."""
+        return 4 * self.codebooks.size
+
+    def num_bytes(self) -> int:
+        """Bytes of codes and codebooks; the vocabulary and the encoder are not counted."""
+        return self.codes_bytes + self.codebook_bytes
+
+    def compression_ratio(self) -> float:
+        """Bytes of the float32 table over `num_bytes()`."""
+        return 4 * self.num_rows * self.dim / self.num_bytes()
+
+    # Names of rows.
+
+    @functools.cached_property
+    def _ids(self) -> dict[str, int]:
+        return {word: i for i, word in enumerate(self.words)}
+
+    def id_of(self, word: str | int) -> int:
+        """Returns the row number of a word (or checks a row number).
+
+        Raises:
+            KeyError: where there is no such row.
+        """
+        if self.words is not None and isinstance(word, str):
+            if word not in self._ids:
+                raise KeyError(f"no row is named {word!r}")
+            return self._ids[word]
+        if not str(word).isdigit() or not int(word) < self.num_rows:
+            raise KeyError(f"no row {word!r}; rows are 0 to {self.num_rows - 1}")
+        return int(word)
+
+    def word_of(self, row: int) -> str:
+        """Returns the name of a row."""
+        return str(row) if self.words is None else self.words[row]
+
+    def __contains__(self, word: str | int) -> bool:
+        try:
+            self.id_of(word)
+        except KeyError:
+            return False
+        return True
+
+    def __getitem__(self, word: str | int) -> np.ndarray:
+        """`table["king"]`: its reconstruction, float32 [D], by NumPy."""
+        return self.decode([self.id_of(word)])[0]
+
+    # Rows.
+
+    def lookup(self, ids: Any) -> Any:
+        """Reconstructs rows with jax: int ids of any shape -> float32 [*ids.shape, D].
+
+        Can be called under `jax.jit`, where codes and codebooks become constants of the program;
+        for a large table pass arrays to `jaxcompress.lookup.lookup` instead.
+
+        Raises:
+            IndexError: where an id is out of range and ids are not on a device.
+        """
+        import jax.numpy as jnp
+
+        from jaxcompress.lookup import lookup
+
+        if isinstance(ids, (int, list, tuple, np.ndarray, np.integer)):
+            ids = self._check_ids(ids)
+        return lookup(*self._device_arrays, jnp.asarray(ids))
+
+    @functools.cached_property
+    def _device_arrays(self):
+        import jax
+        import jax.numpy as jnp
+
+        with jax.ensure_compile_time_eval():  # arrays, not tracers, also when first used in a jit
+            return jnp.asarray(self.codes), jnp.asarray(self.codebooks)
+
+    def decode(self, ids: Any = None) -> np.ndarray:
+        """Reconstructs rows with NumPy: int ids [B] (all rows if None) -> float32 [B, D].
+
+        Raises:
+            IndexError: where an id is out of range.
+        """
+        codes = self.codes if ids is None else self.codes[self._check_ids(ids)]
+        rows = np.zeros((len(codes), self.dim), np.float32)
+        for start in range(0, len(codes), _CHUNK):
+            chunk = codes[start : start + _CHUNK]
+            for m in range(self.num_codebooks):
+                rows[start : start + _CHUNK] += self.codebooks[m, chunk[:, m]]
+        return rows
+
+    def _check_ids(self, ids: Any) -> np.ndarray:
+        ids = np.asarray(ids)
+        if ids.size and not 0 <= ids.min() <= ids.max() < self.num_rows:
+            raise IndexError(
+                f"ids are from {ids.min()} to {ids.max()}; expected 0 to {self.num_rows - 1}."
+            )
+        return ids.astype(np.int64)
+
+    # Neighbours, without decoding the table.
+
+    @functools.cached_property
+    def _norms(self) -> np.ndarray:
+        """Row norms [N], from the products of codewords: N*M^2/2 reads and no [N, D]."""
+        products = np.einsum("mkd,nld->mnkl", self.codebooks, self.codebooks)
+        squares = np.zeros(self.num_rows)
+        for m in range(self.num_codebooks):
+            first = self.codes[:, m].astype(np.int64) * self.num_codewords
+            squares += products[m, m].diagonal()[self.codes[:, m]]
+            for n in range(m):
+                squares += 2 * np.take(products[m, n].reshape(-1), first + self.codes[:, n])
+        return np.sqrt(np.maximum(squares, 0.0))
+
+    def nearest(
+        self, word: str | int | np.ndarray, count: int = 10, exclude: Sequence[str | int] = ()
+    ) -> list[tuple[str, float]]:
+        """Finds the rows of largest cosine with a word (itself left out) or a vector [D]."""
+        if isinstance(word, (str, int)):
+            exclude = (word, *exclude)
+            word = self[word]
+        query = np.asarray(word, np.float32) / max(float(np.linalg.norm(word)), 1e-30)
+        table = self.codebooks @ query
+        scores = np.zeros(self.num_rows, np.float32)
+        for m in range(self.num_codebooks):
+            scores += table[m, self.codes[:, m]]
+        scores /= np.maximum(self._norms, 1e-30)
+        scores[[self.id_of(w) for w in exclude]] = -np.inf
+        best = top(scores, min(count, self.num_rows - len(set(exclude))))
+        return [(self.word_of(i), float(scores[i])) for i in best]
+
+    def analogy(
+        self, a: str | int, b: str | int, c: str | int, count: int = 10
+    ) -> list[tuple[str, float]]:
+        """Answers "a is to b as c is to ?" by the rows nearest to b - a + c, of unit rows."""
+        rows = self.decode([self.id_of(w) for w in (a, b, c)])
+        unit_a, unit_b, unit_c = rows / np.maximum(np.linalg.norm(rows, axis=1), 1e-30)[:, None]
+        return self.nearest(unit_b - unit_a + unit_c, count, exclude=(a, b, c))
+
+    # Files.
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes one .safetensors file: packed codes, codebooks, words, encoder, metadata."""
+        codes_files.write_safetensors(
+            path,
+            codes_files.Table(
+                self.codes, self.codebooks, self.words, self.encoder, dict(self.metadata)
+            ),
+        )
+
+    def save_text(self, prefix: str | os.PathLike, *, words: bool = True) -> None:
+        """Writes `PREFIX.codes`, with or without words, and `PREFIX.codebook.npy` [M*K, D]."""
+        names = map(self.word_of, range(self.num_rows)) if words else None
+        codes_files.write_text(prefix, self.codes, self.codebooks, names)
+
+
+def top(scores: np.ndarray, count: int) -> np.ndarray:
+    """Ids of the `count` largest scores, falling; ties by id."""
+    if count <= 0:
+        return np.zeros(0, np.int64)
+    best = np.argpartition(-scores, count - 1)[:count]
+    return best[np.lexsort((best, -scores[best]))]

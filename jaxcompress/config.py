@@ -1,0 +1,192 @@
+"""The settings that every run shares, and the command line that reads them."""
+
+import dataclasses
+import os
+import types
+import typing
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from absl import flags
+from ml_collections import config_flags
+
+from jaxcompress.errors import InputError
+
+
+@dataclasses.dataclass(kw_only=True)
+class RunConfig:
+    """What the loop needs to know; each method's `Config` adds its own fields to these."""
+
+    seed: int = 0  # initialisation, noise, order of the rows, held-out rows
+    batch_size: int = 512  # rows per step, over all devices
+    num_steps: int | None = None  # optimiser steps; None: derived from the size of the data
+    parallel: str = "jit"  # "jit": one program over all devices; "pmap": one replica per device
+    steps_per_dispatch: int = 20  # steps that one call to the device makes
+    log_every: int = 100  # steps between lines of metrics.jsonl
+    eval_every: int | None = None  # steps between evaluations; each leaves a checkpoint; None:
+    # a tenth of the steps, at most 1,000
+
+    def check(self) -> None:
+        """Raises InputError where a value is not possible."""
+        for name in ("batch_size", "steps_per_dispatch", "log_every"):
+            _check_positive(name, getattr(self, name))
+        for name in ("num_steps", "eval_every"):
+            if getattr(self, name) is not None:
+                _check_positive(name, getattr(self, name))
+        if self.parallel not in ("jit", "pmap"):
+            raise InputError(f'parallel is {self.parallel!r}; it must be "jit" or "pmap".')
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed is {self.seed}; it must be in [0, 2^32).")
+
+
+def _check_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise InputError(f"{name} is {value}; it must be at least 1.")
+
+
+class Arguments(NamedTuple):
+    """A parsed command line."""
+
+    config: Any  # what the config file's get_config() returned, overridden; None: not given
+    workdir: str
+    mode: str
+    distributed: bool
+
+
+def from_dict(kind: type, values: dict[str, Any]) -> Any:
+    """Rebuilds a config of type `kind` from `dataclasses.asdict`'s form, as JSON gives it back."""
+    hints = typing.get_type_hints(kind)
+    made = {}
+    for field in dataclasses.fields(kind):
+        if field.name in values:
+            value, hint = values[field.name], hints[field.name]
+            if dataclasses.is_dataclass(hint):
+                value = from_dict(hint, value)
+            elif typing.get_origin(hint) is tuple:
+                value = tuple(value)
+            made[field.name] = value
+    return kind(**made)
+
+
+def parse_arguments(argv: Sequence[str], modes: Sequence[str]) -> Arguments:
+    """Parses `--config FILE --config.FIELD=VALUE --workdir DIR --mode MODE`.
+
+    Args:
+        argv: the command line, program name first.
+        modes: the modes there are, the default first; only that one needs a config, the others
+            can take that of the workdir.
+
+    Raises:
+        InputError: with one line, for anything that is wrong with it.
+    """
+    program, arguments = argv[0], _config_first(list(argv[1:]))
+    values = flags.FlagValues()
+    config_flags.DEFINE_config_file(
+        "config", None, "Config file.", flag_values=values, sys_argv=[program, *arguments]
+    )
+    flags.DEFINE_string("workdir", None, "Default: out/<config file>.", flag_values=values)
+    flags.DEFINE_enum("mode", modes[0], modes, "What to do.", flag_values=values)
+    flags.DEFINE_bool(
+        "distributed",
+        "JAX_COORDINATOR_ADDRESS" in os.environ,
+        "Call jax.distributed.initialize() first: one process per host.",
+        flag_values=values,
+    )
+    if any(a in ("--help", "-h", "-help", "--helpshort", "--helpfull") for a in arguments):
+        raise SystemExit(f"usage: {program} --config FILE [--config.FIELD=VALUE ...]\n{values}")
+    given = arguments and _name(arguments[0]) == "config"
+    path = _check_overrides(arguments) if given else ""
+    try:
+        rest = values([program, *arguments])[1:]
+    except flags.Error as error:
+        raise InputError(" ".join(str(error).split())) from None
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"in {path}: {error}") from None
+    if rest:
+        raise InputError(f"unexpected argument {rest[0]!r}; write options as --name=value.")
+    config, workdir, mode = (values[name].value for name in ("config", "workdir", "mode"))
+    if not given and (mode == modes[0] or workdir is None):
+        raise InputError("no config given; add for example --config configs/quickstart.py")
+    if given:
+        config.check()
+        stem = os.path.splitext(os.path.basename(path))[0]
+        workdir = workdir or os.path.join("out", stem)
+    return Arguments(config, workdir, mode, values["distributed"].value)
+
+
+def _name(argument: str) -> str:
+    return argument.lstrip("-").partition("=")[0] if argument.startswith("-") else ""
+
+
+def _config_first(arguments: list[str]) -> list[str]:
+    """Moves `--config` to the front: ml_collections refuses an override before it."""
+    for i, argument in enumerate(arguments):
+        if _name(argument) == "config":
+            end = i + 1 if "=" in argument else i + 2
+            return arguments[i:end] + arguments[:i] + arguments[end:]
+    return arguments
+
+
+def _check_overrides(arguments: list[str]) -> str:
+    """Checks the config file and the names of overridden fields; returns the file's path.
+
+    ml_collections ends in a traceback, or in two lines, for each of these.
+    """
+    spec = arguments[0].partition("=")[2] or (arguments[1] if len(arguments) > 1 else "")
+    path = spec.partition(":")[0]
+    if not os.path.isfile(path):
+        raise InputError(f"no config file at {path!r}; the ones at hand are in configs/.")
+    try:
+        config = config_flags.config_flags.ConfigFileFlagParser("config").parse(spec)
+    except InputError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        raise InputError(f"config file {path}: {reason}") from None
+    if not dataclasses.is_dataclass(config):
+        raise InputError(
+            f"config file {path}: get_config() returned {type(config).__name__}, "
+            "expected a method's Config."
+        )
+    for argument in arguments[1:]:
+        if _name(argument).startswith("config."):
+            value = argument.partition("=")[2] if "=" in argument else None
+            _check_field(config, _name(argument).split(".")[1:], value)
+    return path
+
+
+def _check_field(config: Any, parts: list[str], value: str | None) -> None:
+    owner = "config"
+    for i, part in enumerate(parts):
+        fields = {f.name: f for f in dataclasses.fields(config)}
+        if part not in fields:
+            raise InputError(f"{owner} has no field {part!r}; it has: {', '.join(fields)}.")
+        kind = typing.get_type_hints(type(config))[part]
+        config, owner = getattr(config, part), f"{owner}.{part}"
+        if dataclasses.is_dataclass(config):
+            if i == len(parts) - 1:
+                names = ", ".join(f.name for f in dataclasses.fields(config))
+                raise InputError(f"{owner} is a group; set one of its fields: {names}.")
+        elif i < len(parts) - 1:
+            raise InputError(f"{owner} is a {_type_name(kind)}, not a group of fields.")
+        elif value is not None and not _parses(value, kind):
+            raise InputError(f"{owner} is {value!r}; expected {_type_name(kind)}.")
+
+
+def _parses(value: str, kind: Any) -> bool:
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        return any(_parses(value, k) for k in typing.get_args(kind))
+    if kind is type(None):
+        return value.lower() == "none"
+    if kind is bool:
+        return value.lower() in ("true", "false", "1", "0", "yes", "no", "t", "f", "y", "n")
+    if kind in (int, float):
+        try:
+            kind(value)
+        except ValueError:
+            return False
+    return True
+
+
+def _type_name(kind: Any) -> str:
+    return getattr(kind, "__name__", str(kind)) if isinstance(kind, type) else str(kind)

@@ -1,0 +1,1 @@
+"""Readers and batches. Nothing here imports jax or a method."""

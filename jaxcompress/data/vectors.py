@@ -1,0 +1,166 @@
+"""Word vectors from the formats they come in: text, word2vec .bin, .npy, .safetensors."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import ml_dtypes
+import numpy as np
+
+from jaxcompress.data import text_vectors
+from jaxcompress.data.paths import find
+from jaxcompress.errors import InputError
+
+GET_GLOVE = (
+    "GloVe is at https://nlp.stanford.edu/data/glove.6B.zip (mirror: "
+    "https://huggingface.co/stanfordnlp/glove); give another file with --config.data.path=FILE."
+)
+
+
+class Vectors(NamedTuple):
+    """A table of vectors with the names of its rows.
+
+    Attributes:
+        rows: float32 or float16 [N, D], finite, C-contiguous; maybe a read-only memory map.
+        words: N distinct names, or None where rows are named by their number.
+        notes: what a user should know of the reading, a line each.
+        source: the path that was read.
+    """
+
+    rows: np.ndarray
+    words: list[str] | None
+    notes: tuple[str, ...] = ()
+    source: str = ""
+
+
+def read_vectors(path: str, *, tensor: str | None = None, max_rows: int | None = None) -> Vectors:
+    """Reads vectors, choosing the reader by the file's name.
+
+    Args:
+        path: GloVe, word2vec or fastText text (plain, .gz, or inside a .zip), word2vec .bin,
+            .npy (names in `.words.txt` beside it, if there), or .safetensors.
+        tensor: the name of the tensor in a .safetensors file.
+        max_rows: only the first rows are read.
+
+    Raises:
+        InputError: with file, line or row, and what was expected.
+    """
+    file = find(path, GET_GLOVE)
+    if max_rows is not None and max_rows < 1:
+        raise InputError(f"data.max_rows is {max_rows}; it must be at least 1.")
+    if tensor is not None and file.suffix != ".safetensors":
+        raise InputError(f"{file}: data.tensor names a tensor of a .safetensors file only.")
+    if file.suffix not in (".npy", ".safetensors"):
+        return Vectors(*text_vectors.read_cached(file, max_rows), source=str(file))
+    array = _read_npy(file) if file.suffix == ".npy" else _read_safetensors(file, tensor)
+    rows, cast_notes = _as_table(array[:max_rows] if array.ndim else array, file)
+    check_finite(rows, str(file))
+    words, rows, notes = _drop_duplicates(_words_beside(file, len(rows), max_rows), rows)
+    return Vectors(rows, words, (*notes, *cast_notes), str(file))
+
+
+def check_finite(rows: np.ndarray, source: str) -> None:
+    """Raises InputError that names the first row with a NaN or an infinity."""
+    for start in range(0, len(rows), 8192):
+        finite = np.isfinite(rows[start : start + 8192]).all(axis=1)
+        if not finite.all():
+            row = start + int(np.argmin(finite))
+            raise InputError(
+                f"{source}: row {row} (from 0) holds NaN or infinity; expected finite numbers."
+            )
+
+
+def _read_npy(file: Path) -> np.ndarray:
+    try:
+        return np.load(file, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{file}: not a readable .npy file of numbers ({error}).") from None
+
+
+def _read_safetensors(file: Path, tensor: str | None) -> np.ndarray:
+    """Maps one tensor of the file: an 8-byte length, a JSON header, then the data.
+
+    Read by hand since the safetensors library copies a tensor whole, and tables are large.
+    """
+    try:
+        with open(file, "rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if not 0 < length < os.path.getsize(file):
+                raise ValueError("its header's length is not possible")
+            header = json.loads(stream.read(length))
+    except ValueError as error:
+        raise InputError(f"{file}: not a .safetensors file, or cut short ({error}).") from None
+    tables = {k: v for k, v in header.items() if k != "__metadata__" and len(v["shape"]) == 2}
+    if tensor is None and len(tables) == 1:
+        tensor = next(iter(tables))
+    if tensor not in tables:
+        names = ", ".join(f"{k} {v['shape']}" for k, v in tables.items()) or "none"
+        said = "no data.tensor given" if tensor is None else f"no matrix named {tensor!r}"
+        raise InputError(f"{file}: {said}; matrices in it: {names}.")
+    entry = tables[tensor]
+    dtypes = {"F16": np.float16, "BF16": ml_dtypes.bfloat16, "F32": np.float32, "F64": np.float64}
+    if entry["dtype"] not in dtypes:
+        raise InputError(
+            f"{file}: {tensor} is {entry['dtype']}; expected one of {', '.join(dtypes)}."
+        )
+    start, end = entry["data_offsets"]
+    if 8 + length + end > os.path.getsize(file):
+        raise InputError(f"{file}: cut short; {tensor} should end at byte {8 + length + end}.")
+    raw = np.memmap(file, np.uint8, "r", offset=8 + length + start, shape=(end - start,))
+    return raw.view(dtypes[entry["dtype"]]).reshape(entry["shape"])
+
+
+def _as_table(array: np.ndarray, file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Checks shape and type; float16 and float32 stay as they are, the rest is made float32."""
+    if array.dtype == np.dtype("V2"):  # how .npy stores bfloat16
+        array = array.view(ml_dtypes.bfloat16)
+    if array.ndim != 2 or 0 in array.shape:
+        raise InputError(f"{file}: shape is {list(array.shape)}; expected [rows, dimensions].")
+    if array.dtype in (np.float16, np.float32):
+        return np.ascontiguousarray(array), ()
+    if array.dtype == ml_dtypes.bfloat16:
+        return array.astype(np.float32), ()
+    if array.dtype == np.float64:
+        return array.astype(np.float32), ("float64 numbers were rounded to float32.",)
+    raise InputError(f"{file}: numbers are {array.dtype}; expected float16, bfloat16 or float32.")
+
+
+def _words_beside(file: Path, num_rows: int, max_rows: int | None) -> list[str] | None:
+    beside = file.with_suffix(".words.txt")
+    if not beside.exists():
+        return None
+    words = read_words(beside)
+    if max_rows is not None:
+        words = words[:max_rows]
+    if len(words) != num_rows:
+        raise InputError(
+            f"{beside}: {len(words)} words; expected {num_rows}, one for each row of {file.name}."
+        )
+    return words
+
+
+def read_words(file: Path) -> list[str]:
+    """Reads a word a line; bytes that are not UTF-8 survive a round trip."""
+    text = file.read_bytes().decode("utf-8", errors="surrogateescape")
+    words = [word.removesuffix("\r") for word in text.split("\n")]
+    return words[:-1] if words and not words[-1] else words
+
+
+def write_words(file: Path, words: Sequence[str]) -> None:
+    """The inverse of `read_words`."""
+    with open(file, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
+        stream.writelines(word + "\n" for word in words)
+
+
+def _drop_duplicates(
+    words: list[str] | None, rows: np.ndarray
+) -> tuple[list[str] | None, np.ndarray, tuple[str, ...]]:
+    if words is None or len(set(words)) == len(words):
+        return words, rows, ()
+    first = {}
+    for i, word in enumerate(words):
+        first.setdefault(word, i)
+    note = f"{len(words) - len(first)} duplicate words were dropped; the first of each was kept."
+    return list(first), rows[list(first.values())], (note,)

@@ -1,0 +1,382 @@
+"""Deep compositional code learning (DCCL).
+
+Shu & Nakayama, "Compressing Word Embeddings via Deep Compositional Code Learning", ICLR 2018,
+arXiv 1711.01068. A row of a trained table becomes M codes in [0, K) and is read back as the sum of
+M codewords, one of each of M codebooks. An encoder and the codebooks are trained together as an
+autoencoder whose middle is M draws from Gumbel-softmax distributions.
+
+Axis letters: B batch, N rows, D dimensions, M codebooks, K codewords, H hidden units.
+
+Departures from the paper, each off in `configs/glove_paper.py`:
+- `model.normalize`: rows enter and leave the autoencoder centred and scaled to unit variance, so
+  that one learning rate serves any table. `export_codebooks` folds both into the codebooks.
+- `model.revive`: codewords that no row uses start anew beside the ones used most.
+- The learning rate falls along a cosine, and gradients are not clipped.
+"""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxcompress.config import RunConfig
+from jaxcompress.errors import InputError
+from jaxcompress.lookup import sum_codewords
+from jaxcompress.task import Task, mean_metrics
+
+_TINY = 1e-30  # keeps log alpha finite where softplus underflows
+
+
+@dataclasses.dataclass(kw_only=True)
+class DataConfig:
+    path: str = "stdlib"  # a file, or "stdlib": vectors made of the standard library's English
+    tensor: str | None = None  # the name of a tensor in a .safetensors file
+    max_rows: int | None = None  # read only so many rows
+    valid_rows: int | None = None  # held-out rows; None: min(5 %, 1,000)
+    stream: bool | None = None  # send rows from the host; None: where the device is too small
+
+
+@dataclasses.dataclass(kw_only=True)
+class ModelConfig:
+    num_codebooks: int = 32  # M
+    num_codewords: int = 16  # K
+    hidden_size: int | None = None  # H; None: M*K/2, as in the paper
+    temperature: float = 1.0  # tau of the Gumbel-softmax
+    final_temperature: float | None = None  # tau at the last step, reached geometrically
+    normalize: bool = True  # centre and scale the rows; folded into the exported codebooks
+    revive: bool = True  # let unused codewords start anew at each evaluation
+
+
+@dataclasses.dataclass(kw_only=True)
+class OptimizerConfig:
+    learning_rate: float = 3e-3  # peak of Adam's step
+    schedule: str = "cosine"  # "cosine" to zero, after a warm-up, or "constant"
+    warmup_fraction: float = 0.02  # of the steps
+    clip_norm: float | None = None  # global gradient norm; None: not clipped
+
+
+@dataclasses.dataclass(kw_only=True)
+class Config(RunConfig):
+    """What `python -m train.dccl` runs."""
+
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    sample_words: tuple[str, ...] = ("dog", "dogs", "man", "woman", "king", "queen")
+    export_words: bool = True  # whether the lines of model.codes start with the word
+
+    def check(self) -> None:
+        super().check()
+        model, optimizer = self.model, self.optimizer
+        if not 1 <= model.num_codebooks <= 1024:
+            raise InputError(
+                f"model.num_codebooks is {model.num_codebooks}; it must be from 1 to 1,024."
+            )
+        if not 2 <= model.num_codewords <= 65_536:
+            raise InputError(
+                f"model.num_codewords is {model.num_codewords}; it must be from 2 to 65,536."
+            )
+        if model.num_codebooks * model.num_codewords > 2**20:
+            raise InputError(
+                f"{model.num_codebooks} x {model.num_codewords} codewords are more "
+                "than 2^20; take fewer codebooks or fewer codewords."
+            )
+        for name in ("temperature", "final_temperature"):
+            value = getattr(model, name)
+            if value is not None and not value > 0:
+                raise InputError(f"model.{name} is {value}; it must be above 0.")
+        if model.hidden_size is not None and model.hidden_size < 1:
+            raise InputError(f"model.hidden_size is {model.hidden_size}; it must be at least 1.")
+        if optimizer.schedule not in ("cosine", "constant"):
+            raise InputError(
+                f'optimizer.schedule is {optimizer.schedule!r}; it must be "cosine" or "constant".'
+            )
+        if not optimizer.learning_rate > 0:
+            raise InputError(
+                f"optimizer.learning_rate is {optimizer.learning_rate}; it must be above 0."
+            )
+
+
+def gumbel_softmax(key: jax.Array, alpha: jax.Array, temperature: float | jax.Array) -> jax.Array:
+    """Draws relaxed one-hot vectors (eq. 9): softmax((log alpha + G) / temperature).
+
+    With G = -log E and E exponentially distributed this is alpha/E, normalised, at temperature 1:
+    the same draw for one logarithm in place of four transcendental functions.
+
+    Args:
+        alpha: [..., K], positive.
+        temperature: tau; a Python float where it is constant.
+
+    Returns:
+        [..., K], rows of non-negative numbers that sum to one.
+    """
+    ratio = alpha / jax.random.exponential(key, alpha.shape, alpha.dtype).clip(min=1e-10)
+    if isinstance(temperature, float) and temperature == 1.0:
+        return ratio / ratio.sum(-1, keepdims=True)
+    return jax.nn.softmax(jnp.log(ratio) / temperature, axis=-1)
+
+
+class Encoder(nn.Module):
+    """Scores the codewords of each codebook (eqs. 6 and 7). rows [B, D] -> alpha [B, M, K] > 0."""
+
+    num_codebooks: int
+    num_codewords: int
+    hidden_size: int
+
+    @nn.compact
+    def __call__(self, rows: jax.Array) -> jax.Array:
+        hidden = jnp.tanh(nn.Dense(self.hidden_size, name="hidden")(rows))
+        scores = nn.Dense(self.num_codebooks * self.num_codewords, name="scores")(hidden)
+        alpha = jax.nn.softplus(scores) + _TINY
+        return alpha.reshape(*rows.shape[:-1], self.num_codebooks, self.num_codewords)
+
+
+class CodeLearner(nn.Module):
+    """The autoencoder: an encoder, and codebooks [M, K, D] drawn at the scale of the data.
+
+    Codebooks start as normal numbers of variance 1/M (times that of the rows), so that a sum of M
+    codewords has the variance of a row. Rows are expected at variance `row_scale**2`.
+    """
+
+    num_codebooks: int
+    num_codewords: int
+    hidden_size: int
+    row_scale: float = 1.0
+
+    @nn.compact
+    def __call__(
+        self, rows: jax.Array, key: jax.Array | None, temperature: float | jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """rows [B, D] -> reconstruction [B, D] (eq. 10), draws d [B, M, K], alpha [B, M, K].
+
+        Without a `key` d is alpha, normalised: no noise, temperature 1.
+        """
+        shape = (self.num_codebooks, self.num_codewords, rows.shape[-1])
+        scale = self.row_scale / self.num_codebooks**0.5
+        codebooks = self.param("codebooks", nn.initializers.normal(scale), shape)
+        alpha = Encoder(*shape[:2], self.hidden_size, name="encoder")(rows)
+        if key is None:
+            draws = alpha / alpha.sum(-1, keepdims=True)
+        else:
+            draws = gumbel_softmax(key, alpha, temperature)
+        return _decode_soft(codebooks, draws), draws, alpha
+
+
+def _decode_soft(codebooks: jax.Array, draws: jax.Array) -> jax.Array:
+    """Sums the codewords, weighed by `draws` (eq. 10): one matrix product."""
+    flat = draws.reshape(draws.shape[0], -1)
+    return flat @ codebooks.reshape(flat.shape[1], -1)
+
+
+class RowStatistics(NamedTuple):
+    """Mean row [D] and root-mean-square distance to it, per dimension; both of training rows."""
+
+    mean: np.ndarray
+    scale: float
+
+
+def row_statistics(table: np.ndarray, ids: np.ndarray) -> RowStatistics:
+    """Computes them in float64 over chunks, so that the table is never copied whole."""
+    total, squares = np.zeros(table.shape[1]), 0.0
+    for start in range(0, len(ids), 8192):
+        rows = np.take(table, ids[start : start + 8192], axis=0).astype(np.float64)
+        total += rows.sum(axis=0)
+        squares += float((rows * rows).sum())
+    mean = total / len(ids)
+    variance = max(squares / len(ids) - float(mean @ mean), 0.0) / table.shape[1]
+    return RowStatistics(mean.astype(np.float32), float(np.sqrt(variance)) or 1.0)
+
+
+def default_num_steps(num_rows: int, batch_size: int) -> int:
+    """Derives the number of steps from the number of training rows; see README, "Schedule"."""
+    rows_seen = 2_500_000 * (num_rows / 50_000) ** 0.5
+    return max(1_000, round(rows_seen / batch_size))
+
+
+def make_optimizer(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformation:
+    """Adam, with the schedule and the clipping of the config."""
+    rate: Any = config.learning_rate
+    if config.schedule == "cosine":
+        warmup = max(1, round(config.warmup_fraction * num_steps))
+        rate = optax.warmup_cosine_decay_schedule(0.0, rate, warmup, max(num_steps, warmup + 1))
+    adam = optax.adam(rate)
+    if config.clip_norm is None:
+        return adam
+    return optax.chain(optax.clip_by_global_norm(config.clip_norm), adam)
+
+
+def make_task(config: ModelConfig, statistics: RowStatistics, num_steps: int) -> Task:
+    """Builds the functions of the method.
+
+    `params` are `{"encoder": ..., "codebooks": [M, K, D]}` over normalised rows. `aux` are `mean`
+    [D] and `scale` [], which normalise, and `center` [D], the mean row of the training rows.
+    Batches are `{"rows": float32 [B, D], "mask": bool [B]}`. The loss is in units of normalised
+    rows, evaluations in those of the table.
+    """
+    model = CodeLearner(
+        config.num_codebooks,
+        config.num_codewords,
+        hidden_size(config),
+        row_scale=1.0 if config.normalize else statistics.scale,
+    )
+
+    def init(key):
+        center = jnp.asarray(statistics.mean)
+        params = model.init(key, center[None], None, 1.0)["params"]
+        if config.normalize:
+            return params, {
+                "mean": center,
+                "scale": jnp.float32(statistics.scale),
+                "center": center,
+            }
+        return params, {"mean": jnp.zeros_like(center), "scale": jnp.float32(1.0), "center": center}
+
+    def temperature(step):
+        if config.final_temperature in (None, config.temperature):
+            return config.temperature
+        fraction = jnp.minimum(step / num_steps, 1.0)
+        return config.temperature * (config.final_temperature / config.temperature) ** fraction
+
+    def loss(params, aux, carry, batch, step, key):
+        rows = (batch["rows"] - aux["mean"]) / aux["scale"]
+        output, draws, _ = model.apply({"params": params}, rows, key, temperature(step))
+        error = jnp.sum(jnp.square(output - rows), axis=-1)
+        return 0.5 * error.mean(), (carry, {"max_probability": draws.max(axis=-1).mean()})  # eq. 5
+
+    def evaluate(params, aux, carry, batch):
+        rows = (batch["rows"] - aux["mean"]) / aux["scale"]
+        noise = jax.random.key(0)  # the soft figures are of one noisy draw, always the same
+        soft, draws, alpha = model.apply({"params": params}, rows, noise, temperature(num_steps))
+        codes = jnp.argmax(alpha, axis=-1)
+        hard = sum_codewords(params["codebooks"], codes)
+        return carry, error_sums(batch, rows, aux, hard, soft, draws, codes)
+
+    def after_eval(key, params, aux, sums):
+        return revive_codewords(key, params, sums["train"]["usage"]), aux
+
+    task = Task(init=init, loss=loss, evaluate=evaluate, metrics=error_metrics)
+    return task._replace(after_eval=after_eval) if config.revive else task
+
+
+def hidden_size(config: ModelConfig) -> int:
+    """H: as configured, or M*K/2 as in the paper."""
+    return config.hidden_size or max(1, config.num_codebooks * config.num_codewords // 2)
+
+
+def encode(state: Any, batch: dict) -> tuple[Any, jax.Array]:
+    """Gives the codes of a batch, without noise: argmax of alpha (section 3.3). int [B, M]."""
+    rows = (batch["rows"] - state.aux["mean"]) / state.aux["scale"]
+    codebooks = state.params["codebooks"]
+    hidden = state.params["encoder"]["hidden"]["bias"].shape[0]
+    encoder = Encoder(*codebooks.shape[:2], hidden)
+    alpha = encoder.apply({"params": state.params["encoder"]}, rows)
+    kind = jnp.uint8 if codebooks.shape[1] <= 256 else jnp.uint16
+    return state, jnp.argmax(alpha, axis=-1).astype(kind)
+
+
+def error_sums(batch, rows, aux, hard, soft, draws, codes) -> dict[str, jax.Array]:
+    """Sums over the rows that `batch["mask"]` marks, in the units of the table.
+
+    Args:
+        batch: `rows` [B, D] and `mask` [B].
+        rows: the normalised rows [B, D], as `hard` and `soft` [B, D] are.
+        aux: the normalisation, and `center` [D].
+        hard: reconstructions by codes.
+        soft: reconstructions by `draws` [B, M, K].
+        codes: int [B, M].
+    """
+    mask = batch["mask"].astype(jnp.float32)
+    hard_squared = jnp.sum(jnp.square(hard - rows), axis=-1) * aux["scale"] ** 2
+    soft_squared = jnp.sum(jnp.square(soft - rows), axis=-1) * aux["scale"] ** 2
+    centered = (batch["rows"] - aux["center"]) * mask[:, None]
+    one_hot = jax.nn.one_hot(codes, draws.shape[-1]) * mask[:, None, None]
+    return {
+        "count": mask.sum(),
+        "l2": jnp.sqrt(hard_squared) @ mask,
+        "squared_l2": hard_squared @ mask,
+        "soft_l2": jnp.sqrt(soft_squared) @ mask,
+        "max_probability": draws.max(axis=-1).mean(axis=-1) @ mask,
+        "offset": centered.sum(axis=0),
+        "squared_distance": jnp.sum(jnp.square(centered)),
+        "usage": one_hot.sum(axis=0),
+    }
+
+
+def error_metrics(sums: dict[str, np.ndarray]) -> dict[str, float]:
+    """Divides the sums of `error_sums`, once.
+
+    `relative_error` is the sum of squared errors over the sum of squared distances to the mean of
+    these rows. `codebook_perplexity` is the mean over codebooks of exp(entropy of the codewords'
+    use), K at best. `dead_codewords` are those that none of these rows uses.
+    """
+    means = mean_metrics(sums)
+    count = float(sums["count"])
+    spread = float(sums["squared_distance"]) - float(sums["offset"] @ sums["offset"]) / count
+    used = np.asarray(sums["usage"]) / count
+    entropy = -np.sum(used * np.log(np.where(used > 0, used, 1.0)), axis=-1)
+    return {
+        "mean_l2": means["l2"],
+        "mean_squared_l2": means["squared_l2"],
+        "relative_error": float(sums["squared_l2"]) / spread if spread > 0 else 0.0,
+        "soft_mean_l2": means["soft_l2"],
+        "max_probability": means["max_probability"],
+        "codebook_perplexity": float(np.exp(entropy).mean()),
+        "dead_codewords": float((used == 0).sum()),
+    }
+
+
+def revive_codewords(key: jax.Array, params: dict, usage: jax.Array) -> dict:
+    """Lets each dead codeword start anew beside a codeword that is used much.
+
+    In each codebook the n-th dead codeword takes the codeword and the encoder's scores of the
+    n-th most used one, with noise of 1 % of their scale, so that the two share its rows and part.
+
+    Args:
+        params: `codebooks` [M, K, D] and the encoder's `scores` kernel [H, M*K], bias [M*K].
+        usage: [M, K]: how many rows of a sample of training rows use each codeword.
+    """
+    codebooks, scores = params["codebooks"], params["encoder"]["scores"]
+    num_codebooks, num_codewords, _ = codebooks.shape
+    dead = usage == 0
+    rank_of_dead = jnp.cumsum(dead, axis=1) - 1
+    by_use = jnp.argsort(-usage, axis=1)
+    donor = jnp.take_along_axis(by_use, rank_of_dead.clip(min=0), axis=1)
+    donor_lives = jnp.take_along_axis(usage, donor, axis=1) > 1
+    source = jnp.where(dead & donor_lives, donor, jnp.arange(num_codewords))
+    moved = source != jnp.arange(num_codewords)
+
+    flat = (source + num_codewords * jnp.arange(num_codebooks)[:, None]).reshape(-1)
+    keys = jax.random.split(key)
+    noise = 0.01 * moved[..., None] * jax.random.normal(keys[0], codebooks.shape)
+    taken = jnp.take_along_axis(codebooks, source[..., None], axis=1)
+    kernel, bias = scores["kernel"][:, flat], scores["bias"][flat]
+    kernel_noise = 0.01 * moved.reshape(-1) * jax.random.normal(keys[1], kernel.shape)
+    return {
+        **params,
+        "codebooks": taken + noise * codebooks.std(),
+        "encoder": {
+            **params["encoder"],
+            "scores": {"kernel": kernel + kernel_noise * kernel.std(), "bias": bias},
+        },
+    }
+
+
+def export_codebooks(params: dict, aux: dict) -> np.ndarray:
+    """Folds the normalisation into the codebooks: float32 [M, K, D] whose sums are rows."""
+    codebooks = np.asarray(params["codebooks"], np.float64)
+    folded = codebooks * float(aux["scale"]) + np.asarray(aux["mean"], np.float64) / len(codebooks)
+    return folded.astype(np.float32)
+
+
+def export_encoder(params: dict, aux: dict) -> dict[str, np.ndarray]:
+    """The encoder's weights by name, with the normalisation of the rows that enter it."""
+    weights = {
+        f"{layer}.{name}": np.asarray(value)
+        for layer, values in params["encoder"].items()
+        for name, value in values.items()
+    }
+    return {**weights, "mean": np.asarray(aux["mean"]), "scale": np.asarray(aux["scale"])}

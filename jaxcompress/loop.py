@@ -1,0 +1,251 @@
+"""The training loop. It knows no method by name."""
+
+import contextlib
+import functools
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxcompress.checkpoint import Checkpoints
+from jaxcompress.config import RunConfig
+from jaxcompress.data.batches import Feed
+from jaxcompress.metrics import MetricsLog
+from jaxcompress.steps import Engine
+from jaxcompress.task import PyTree, Task, TrainState, unchanged
+
+
+class NonFiniteLoss(ArithmeticError):
+    """A loss was NaN or infinite; the last good checkpoint is there."""
+
+
+class Stopped(Exception):
+    """The run was asked to stop (Ctrl-C, SIGTERM) and has saved its state."""
+
+
+class Fitted(NamedTuple):
+    """What a run ends with.
+
+    Attributes:
+        state: the best state where there are checkpoints, else the last; as `evaluate` takes it.
+        train_seconds: seconds of training, compilation included, over all parts of the run.
+        step: the steps taken in that time.
+    """
+
+    state: TrainState
+    train_seconds: float
+    step: int
+
+
+def init_state(
+    task: Task, tx: optax.GradientTransformation, engine: Engine, batch_size: int, seed: int
+) -> TrainState:
+    """Makes the state of step 0, a function of the seed alone, as `evaluate` takes it."""
+
+    def init():
+        params, aux = task.init(jax.random.fold_in(jax.random.key(seed), 0))
+        carry = task.init_carry(batch_size)
+        return TrainState(jnp.int32(0), params, tx.init(params), aux, carry)
+
+    return engine.global_state(engine.place_state(jax.jit(init)()))
+
+
+def evaluate(task: Task, engine: Engine, state: TrainState, data: PyTree, feed: Feed) -> dict:
+    """Adds up the task's sums over all batches of a feed, in float64 on the host."""
+    totals: dict[str, np.ndarray] = {}
+    for sums in _map_batches(_evaluate_batch(task), engine, state, data, feed):
+        for name, value in sums.items():
+            totals[name] = totals.get(name, 0.0) + np.asarray(value, np.float64)
+    return totals
+
+
+@functools.lru_cache(maxsize=8)
+def _evaluate_batch(task: Task) -> Callable:
+    def run(state, batch):
+        carry, sums = task.evaluate(state.params, state.aux, state.carry, batch)
+        return state.replace(carry=carry), sums
+
+    return run
+
+
+def _map_batches(function, engine, state, data, feed) -> Iterator[Any]:
+    """Yields the outputs of `state, batch -> state, outputs`, each a dispatch late."""
+    late = None
+    for i in range(feed.num_batches):
+        state, outputs = engine.map(function, state, data, feed.index(i))
+        if late is not None:
+            yield jax.device_get(late)
+        late = outputs
+    if late is not None:
+        yield jax.device_get(late)
+
+
+def map_rows(
+    function: Callable, engine: Engine, state: TrainState, data: PyTree, feed: Feed, num_rows: int
+) -> np.ndarray:
+    """Applies `state, batch -> state, [B, ...]` to all batches: NumPy [num_rows, ...]."""
+    out, start = None, 0
+    for part in _map_batches(function, engine, state, data, feed):
+        if out is None:
+            out = np.empty((num_rows, *part.shape[1:]), part.dtype)
+        part = part[: num_rows - start]
+        out[start : start + len(part)] = part
+        start += len(part)
+    return out
+
+
+def fit(
+    task: Task,
+    tx: optax.GradientTransformation,
+    engine: Engine,
+    data: PyTree,
+    feed: Feed,
+    evaluations: Mapping[str, Feed],
+    run: RunConfig,
+    num_steps: int,
+    *,
+    workdir: str | None = None,
+    best_metric: str = "",
+    say: Callable[[str], None] = print,
+    show_progress: bool = True,
+) -> Fitted:
+    """Trains to `num_steps`, from the last checkpoint of `workdir` where there is one.
+
+    Args:
+        task, tx, engine: the method, its optimiser, the devices.
+        data: what the engine placed; shared by all feeds.
+        feed: endless training batches.
+        evaluations: feeds by name; figures are logged as `NAME_figure`.
+        run: seed, batch size, periods.
+        num_steps: steps in all.
+        workdir: where checkpoints and metrics go; None: nothing is written or restored.
+        best_metric: the figure, with its evaluation's name, that is least in the best state.
+        say: takes a line for the user.
+        show_progress: whether to show a bar.
+
+    Raises:
+        NonFiniteLoss: with the step.
+        Stopped: after Ctrl-C or SIGTERM, with the state saved.
+    """
+    state = init_state(task, tx, engine, feed.batch_size, run.seed)
+    step, seconds, checkpoints = 0, 0.0, None
+    if workdir is not None:
+        checkpoints = Checkpoints(workdir, best_metric)
+        if restored := checkpoints.restore_latest(state):
+            step, state = restored.step, restored.state
+            seconds = restored.progress["train_seconds"]
+            if step < num_steps:
+                say(f"resumed from step {step:,} of {num_steps:,}")
+    eval_every = run.eval_every or _next(min(999, num_steps // 10), run.steps_per_dispatch)
+    log = MetricsLog(workdir, num_steps, step, feed.batch_size, show=show_progress)
+    key = jax.random.fold_in(jax.random.key(run.seed), 1)
+    started = time.perf_counter() - seconds
+    state, pending = engine.place_state(state), None
+    try:
+        with _stop_signals() as stop:
+            while step < num_steps:
+                end = min(num_steps, _next(step, run.steps_per_dispatch), _next(step, eval_every))
+                index = _stack([feed.index(s) for s in range(step, end)])
+                state, metrics = engine.train(state, data, index, key)
+                if pending is not None:
+                    _report(log, run.log_every, *pending)
+                pending = (step, metrics)
+                step = end
+                at_eval = step % eval_every == 0 or step == num_steps
+                if not at_eval and not stop.is_set():
+                    continue
+                _report(log, run.log_every, *pending)
+                pending, current, figures = None, engine.global_state(state), None
+                if at_eval:
+                    sums = {
+                        n: evaluate(task, engine, current, data, f) for n, f in evaluations.items()
+                    }
+                    figures = {
+                        f"{n}_{k}": v for n, s in sums.items() for k, v in task.metrics(s).items()
+                    }
+                    log.write(step, figures)
+                    if step < num_steps and task.after_eval is not unchanged:
+                        after = jax.random.fold_in(key, num_steps + step)
+                        params, aux = _after_eval(task)(after, current.params, current.aux, sums)
+                        state = engine.place_state(current.replace(params=params, aux=aux))
+                        current = engine.global_state(state)
+                if checkpoints is not None:
+                    progress = {"train_seconds": time.perf_counter() - started}
+                    checkpoints.save(step, current, progress, figures)
+                    if stop.is_set():
+                        checkpoints.wait()
+                if stop.is_set() and step < num_steps:
+                    raise Stopped(f"stopped at step {step:,} of {num_steps:,}")
+        final = engine.global_state(state)
+        jax.block_until_ready(final)
+        seconds = time.perf_counter() - started
+        if checkpoints is not None and (best := checkpoints.restore_best(final)):
+            final = best.state
+        return Fitted(final, seconds, num_steps)
+    finally:
+        log.close()
+        if checkpoints is not None:
+            checkpoints.close()
+
+
+def _next(step: int, every: int) -> int:
+    """The first multiple of `every` after `step`: what is dispatched depends on steps alone."""
+    return (step // every + 1) * every
+
+
+def _stack(indices: list[PyTree]) -> PyTree:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *indices)
+
+
+def _report(log: MetricsLog, log_every: int, first: int, metrics: dict[str, jax.Array]) -> None:
+    """Fetches a dispatch's metrics, checks the losses, logs the steps that are due."""
+    values = jax.device_get(metrics)
+    finite = np.isfinite(values["loss"])
+    if not finite.all():
+        step = first + int(np.argmin(finite)) + 1
+        raise NonFiniteLoss(
+            f"the loss of step {step:,} is {values['loss'][step - first - 1]}; lower "
+            "optimizer.learning_rate. The last good checkpoint is kept."
+        )
+    for i in range(len(values["loss"])):
+        step = first + i + 1
+        if step % log_every == 0:
+            log.write(step, {f"train_{name}": value[i] for name, value in values.items()})
+    log.progress(first + len(values["loss"]), float(values["loss"][-1]))
+
+
+@functools.lru_cache(maxsize=8)
+def _after_eval(task: Task) -> Callable:
+    return jax.jit(task.after_eval)
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """Turns the first Ctrl-C or SIGTERM into an event; the second one interrupts as ever.
+
+    Left alone in a thread and with several processes, which would have to agree on the step.
+    """
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread() or jax.process_count() > 1:
+        yield event
+        return
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number, frame):
+        event.set()
+        for s, handler in before.items():
+            signal.signal(s, handler)
+
+    try:
+        for s in before:
+            signal.signal(s, stop)
+        yield event
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)

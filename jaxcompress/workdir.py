@@ -1,0 +1,103 @@
+"""A run's folder: one run at a time, and the config it was started with."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+import jax
+import numpy as np
+
+from jaxcompress.codes_files import replacing
+from jaxcompress.config import from_dict
+from jaxcompress.errors import InputError
+
+# What a resumed run may change: nothing here has a part in its result.
+_FREE = ("log_every", "sample_words", "data.path", "data.stream", "export_words")
+
+
+def fingerprint(rows: np.ndarray, words: list[str] | None) -> str:
+    """A hash of the table's shape, of 64 of its rows and of its words: is it the same data?"""
+    digest = hashlib.sha256(f"{rows.shape}".encode())
+    picked = rows[:: max(1, len(rows) // 64)][:64]
+    digest.update(np.ascontiguousarray(picked, np.float32).data)
+    digest.update("\n".join(words or ()).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def opened(workdir: str | os.PathLike, config: Any, data: str) -> Iterator[Path]:
+    """Makes the folder (or goes on in it) and holds its lock; only process 0 writes.
+
+    Args:
+        workdir: the folder.
+        config: the run's config, kept as `config.json`.
+        data: the data's `fingerprint`.
+
+    Raises:
+        InputError: where another run holds it, or it is that of another config or other data.
+    """
+    path = Path(workdir)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"workdir {path} is a file; expected a folder.")
+    if jax.process_index() > 0:
+        yield path
+        return
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(path / ".lock", timeout=0):
+            _check_same_run(path, config, data)
+            yield path
+    except filelock.Timeout:
+        raise InputError(
+            f"workdir {path} is in use by another run; wait for it, or give another --workdir."
+        ) from None
+
+
+def _check_same_run(path: Path, config: Any, data: str) -> None:
+    new = {"data_fingerprint": data, **dataclasses.asdict(config)}
+    file = path / "config.json"
+    if file.exists():
+        old = _flatten(json.loads(file.read_text()))
+        for name, value in _flatten(json.loads(json.dumps(new))).items():
+            if name in _FREE or old.get(name) == value:
+                continue
+            if name == "data_fingerprint":
+                raise InputError(
+                    f"workdir {path} holds a run over other data; give another "
+                    "--workdir, or delete it."
+                )
+            raise InputError(
+                f"workdir {path} holds a run with {name} = {old.get(name)}, this one "
+                f"has {value}; give another --workdir, or delete it."
+            )
+    else:
+        with replacing(file) as partial:
+            partial.write_text(json.dumps(new, indent=2) + "\n")
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def read_config(workdir: str | os.PathLike, kind: type) -> Any:
+    """Reads the config of the run in `workdir`, of type `kind`.
+
+    Raises:
+        InputError: where there is no run.
+    """
+    file = Path(workdir) / "config.json"
+    if not file.exists():
+        raise InputError(f"workdir {workdir} holds no run (no {file}); train one first.")
+    return from_dict(kind, json.loads(file.read_text()))

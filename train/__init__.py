@@ -1,0 +1,1 @@
+"""The main of each method: parse, read, train, evaluate, export."""

@@ -1,0 +1,217 @@
+"""Compresses a table of vectors to codes: `python -m train.dccl --config configs/quickstart.py`.
+
+`--mode evaluate` computes the figures of a finished or half-finished run anew, `--mode export`
+writes its files anew. The same command again goes on with a run, or finds it finished.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxcompress import dccl, learn, loop
+from jaxcompress import workdir as workdirs
+from jaxcompress.checkpoint import Checkpoints, save_artefact
+from jaxcompress.codes_files import replacing
+from jaxcompress.compressed import Codes, top
+from jaxcompress.config import Arguments
+from jaxcompress.data.stdlib_vectors import SOURCE, stdlib_vectors
+from jaxcompress.data.vectors import Vectors, read_vectors
+from jaxcompress.errors import InputError
+from jaxcompress.metrics import plot_curves
+from train import command_line
+from train.command_line import say
+
+MODES = ("train", "evaluate", "export")
+
+
+class Outcome(NamedTuple):
+    """The codes of all rows, and the figures of `summary.json`."""
+
+    codes: Codes
+    summary: dict[str, Any]
+
+
+def train(config: dccl.Config, workdir: str) -> Outcome:
+    """Trains (or goes on), evaluates and exports, with everything kept in `workdir`.
+
+    Raises:
+        InputError: before anything is written, where input or config are not possible.
+    """
+    return _run(config, workdir, "train")
+
+
+def _run(config: dccl.Config, workdir: str, mode: str) -> Outcome:
+    config.check()
+    vectors = read(config)
+    problem = learn.prepare(vectors.rows, config, say)
+    data = workdirs.fingerprint(vectors.rows, vectors.words)
+    with workdirs.opened(workdir, config, data) as path:
+        if mode == "train":
+            say(
+                f"{len(vectors.rows):,} x {vectors.rows.shape[1]} vectors of {vectors.source}; "
+                f"{problem.num_steps:,} steps of {problem.feed.batch_size} rows on "
+                f"{jax.device_count()} {jax.devices()[0].platform} device(s); workdir {path}"
+            )
+            fitted = learn.fit(problem, workdir=workdir, say=say)
+        else:
+            fitted = _restore(problem, workdir)
+        codes = learn.to_codes(problem, fitted.state, vectors.words, {"source": vectors.source})
+        if mode != "evaluate":
+            save_artefact(path, codes)
+            export(codes, path, config.export_words)
+        summary = {}
+        if mode != "export":
+            summary = summarize(problem, fitted, codes)
+            show(summary, codes, vectors, config.sample_words)
+            write_summary(path, summary)
+        if mode != "evaluate":
+            say(
+                f"\nwrote {path}/export/model.safetensors, model.codes, model.codebook.npy; open "
+                f'them with jaxcompress.load("{workdir}")'
+            )
+    return Outcome(codes, summary)
+
+
+def _restore(problem: learn.Problem, workdir: str) -> loop.Fitted:
+    """Takes the best state that a run has reached so far."""
+    like = loop.init_state(
+        problem.task, problem.tx, problem.engine, problem.feed.batch_size, problem.config.seed
+    )
+    checkpoints = Checkpoints(workdir, problem.best_metric)
+    restored = checkpoints.restore_best(like)
+    checkpoints.close()
+    if restored is None:
+        raise InputError(f"workdir {workdir} has no checkpoint yet; train first.")
+    say(f"step {restored.step:,} of {problem.num_steps:,}, the best so far")
+    return loop.Fitted(restored.state, restored.progress["train_seconds"], restored.step)
+
+
+def read(config: dccl.Config) -> Vectors:
+    """Reads the vectors that the config names, and tells what there was to tell."""
+    if config.data.path == SOURCE:
+        vectors = stdlib_vectors()
+        if config.data.max_rows is not None:
+            count = config.data.max_rows
+            vectors = vectors._replace(rows=vectors.rows[:count], words=vectors.words[:count])
+    else:
+        vectors = read_vectors(
+            config.data.path, tensor=config.data.tensor, max_rows=config.data.max_rows
+        )
+    for note in vectors.notes:
+        say(f"note: {note}")
+    return vectors
+
+
+def summarize(problem: learn.Problem, fitted: loop.Fitted, codes: Codes) -> dict[str, Any]:
+    """Computes the figures of `summary.json`: sizes, errors over all rows, held-out rows, speed."""
+
+    def figures(feed):
+        sums = loop.evaluate(problem.task, problem.engine, fitted.state, problem.data, feed)
+        return problem.task.metrics(sums)
+
+    everything = figures(problem.everything)
+    valid = figures(problem.evaluations["valid"]) if "valid" in problem.evaluations else {}
+    errors = ("mean_l2", "mean_squared_l2", "relative_error", "soft_mean_l2")
+    rows_seen = fitted.step * problem.feed.batch_size
+    return {
+        "num_rows": codes.num_rows,
+        "dim": codes.dim,
+        "num_codebooks": codes.num_codebooks,
+        "num_codewords": codes.num_codewords,
+        "bits_per_row": codes.bits_per_row,
+        "codes_bytes": codes.codes_bytes,
+        "codebook_bytes": codes.codebook_bytes,
+        "compression_ratio": codes.compression_ratio(),
+        **{name: everything[name] for name in errors},
+        **{f"valid_{name}": valid[name] for name in errors if valid},
+        "max_probability": everything["max_probability"],
+        "codebook_perplexity": everything["codebook_perplexity"],
+        "dead_codewords": int(everything["dead_codewords"]),
+        "num_steps": fitted.step,
+        "train_seconds": fitted.train_seconds,
+        "rows_per_second": rows_seen / fitted.train_seconds,
+    }
+
+
+def show(
+    summary: dict[str, Any], codes: Codes, vectors: Vectors, sample_words: tuple[str, ...]
+) -> None:
+    """Prints the table, and the codes and neighbours of sample words before and after."""
+    say("\n" + command_line.table(summary))
+    present = [word for word in sample_words if word in codes]
+    absent = [word for word in sample_words if word not in codes]
+    if present:
+        say("\ncodes and nearest neighbours (cosine): by the original vectors, by the codes")
+        before = nearest_rows(vectors.rows, [codes.id_of(word) for word in present], 6)
+        for word, neighbours in zip(present, before, strict=True):
+            say(f"{word}\t{' '.join(map(str, codes.codes[codes.id_of(word)]))}")
+            say("  original  " + _list((codes.word_of(i), cosine) for i, cosine in neighbours))
+            say("  codes     " + _list(codes.nearest(word, 6)))
+    if absent:
+        say(f"sample words that are not in the table: {', '.join(absent)}")
+
+
+def _list(neighbours: Any) -> str:
+    text = ", ".join(f"{word} {cosine:.2f}" for word, cosine in neighbours)
+    return text.encode("utf-8", "replace").decode()
+
+
+def nearest_rows(rows: np.ndarray, ids: list[int], count: int) -> list[list[tuple[int, float]]]:
+    """Finds the rows of largest cosine with each of the rows `ids`, in chunks of the table."""
+    queries = np.asarray(rows[ids], np.float32)
+    queries /= np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-30)
+    cosines = np.empty((len(rows), len(ids)), np.float32)
+    for start in range(0, len(rows), 8192):
+        chunk = np.asarray(rows[start : start + 8192], np.float32)
+        norms = np.maximum(np.linalg.norm(chunk, axis=1, keepdims=True), 1e-30)
+        cosines[start : start + 8192] = (chunk @ queries.T) / norms
+    cosines[ids, range(len(ids))] = -np.inf
+    best = [top(column, min(count, len(rows) - 1)) for column in cosines.T]
+    return [[(int(i), float(cosines[i, q])) for i in found] for q, found in enumerate(best)]
+
+
+def export(codes: Codes, workdir: Path, words: bool) -> None:
+    """Writes `WORKDIR/export/model.{safetensors,codes,codebook.npy}`."""
+    if jax.process_index() == 0:
+        folder = workdir / "export"
+        folder.mkdir(exist_ok=True)
+        codes.save(folder / "model.safetensors")
+        codes.save_text(folder / "model", words=words)
+
+
+def write_summary(workdir: Path, summary: dict[str, Any]) -> None:
+    """Writes `WORKDIR/summary.json` and, where matplotlib is there, `curves.png`."""
+    if jax.process_index() == 0:
+        with replacing(workdir / "summary.json") as partial:
+            partial.write_text(json.dumps(summary, indent=2) + "\n")
+        if plot_curves(workdir, f"DCCL, {summary['num_codebooks']} x {summary['num_codewords']}"):
+            say(f"learning curves: {workdir}/curves.png")
+        else:
+            say('no learning curves drawn: pip install "jaxcompress[plots]"')
+
+
+def _main(arguments: Arguments) -> None:
+    config = arguments.config
+    if config is None:
+        config = workdirs.read_config(arguments.workdir, dccl.Config)
+    if not isinstance(config, dccl.Config):
+        raise InputError(
+            f"the config is a {type(config).__module__}.{type(config).__name__}; "
+            "train.dccl takes a dccl.Config."
+        )
+    if arguments.mode != "train":
+        workdirs.read_config(arguments.workdir, dccl.Config)
+    _run(config, arguments.workdir, arguments.mode)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit status."""
+    return command_line.run(_main, sys.argv if argv is None else argv, MODES)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
