@@ -101,23 +101,31 @@ class Config(RunConfig):
             )
 
 
-def gumbel_softmax(key: jax.Array, alpha: jax.Array, temperature: float | jax.Array) -> jax.Array:
+def gumbel_softmax(
+    alpha: jax.Array, noise: jax.Array, temperature: float | jax.Array
+) -> jax.Array:
     """Draws relaxed one-hot vectors (eq. 9): softmax((log alpha + G) / temperature).
 
-    With G = -log E and E exponentially distributed this is alpha/E, normalised, at temperature 1:
-    the same draw for one logarithm in place of four transcendental functions.
+    Gumbel noise is G = -log E with E exponentially distributed, so at temperature 1 this is
+    alpha / E, normalised: the same draw without a logarithm and an exponential.
 
     Args:
         alpha: [..., K], positive.
+        noise: [..., K]: E, positive.
         temperature: tau; a Python float where it is constant.
 
     Returns:
         [..., K], rows of non-negative numbers that sum to one.
     """
-    ratio = alpha / jax.random.exponential(key, alpha.shape, alpha.dtype).clip(min=1e-10)
+    ratio = alpha / noise
     if isinstance(temperature, float) and temperature == 1.0:
         return ratio / ratio.sum(-1, keepdims=True)
     return jax.nn.softmax(jnp.log(ratio) / temperature, axis=-1)
+
+
+def exponential_noise(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Draws E for `gumbel_softmax`; at least half of what float32 tells from 0, never 0."""
+    return jax.random.exponential(key, shape).clip(min=2.0**-25)
 
 
 class Encoder(nn.Module):
@@ -149,20 +157,17 @@ class CodeLearner(nn.Module):
 
     @nn.compact
     def __call__(
-        self, rows: jax.Array, key: jax.Array | None, temperature: float | jax.Array
+        self, rows: jax.Array, noise: jax.Array, temperature: float | jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """rows [B, D] -> reconstruction [B, D] (eq. 10), draws d [B, M, K], alpha [B, M, K].
+        """rows [B, D], noise E [B, M, K] -> reconstruction [B, D] (eq. 10), d and alpha [B, M, K].
 
-        Without a `key` d is alpha, normalised: no noise, temperature 1.
+        With all noise 1 and temperature 1, d is alpha, normalised.
         """
         shape = (self.num_codebooks, self.num_codewords, rows.shape[-1])
         scale = self.row_scale / self.num_codebooks**0.5
         codebooks = self.param("codebooks", nn.initializers.normal(scale), shape)
         alpha = Encoder(*shape[:2], self.hidden_size, name="encoder")(rows)
-        if key is None:
-            draws = alpha / alpha.sum(-1, keepdims=True)
-        else:
-            draws = gumbel_softmax(key, alpha, temperature)
+        draws = gumbel_softmax(alpha, noise, temperature)
         return _decode_soft(codebooks, draws), draws, alpha
 
 
@@ -217,16 +222,16 @@ def make_task(config: ModelConfig, statistics: RowStatistics, num_steps: int) ->
     Batches are `{"rows": float32 [B, D], "mask": bool [B]}`. The loss is in units of normalised
     rows, evaluations in those of the table.
     """
+    shape = (config.num_codebooks, config.num_codewords)
     model = CodeLearner(
-        config.num_codebooks,
-        config.num_codewords,
+        *shape,
         hidden_size(config),
         row_scale=1.0 if config.normalize else statistics.scale,
     )
 
     def init(key):
         center = jnp.asarray(statistics.mean)
-        params = model.init(key, center[None], None, 1.0)["params"]
+        params = model.init(key, center[None], jnp.ones((1, *shape)), 1.0)["params"]
         if config.normalize:
             return params, {
                 "mean": center,
@@ -243,13 +248,15 @@ def make_task(config: ModelConfig, statistics: RowStatistics, num_steps: int) ->
 
     def loss(params, aux, carry, batch, step, key):
         rows = (batch["rows"] - aux["mean"]) / aux["scale"]
-        output, draws, _ = model.apply({"params": params}, rows, key, temperature(step))
+        noise = exponential_noise(key, (len(rows), *shape))
+        output, draws, _ = model.apply({"params": params}, rows, noise, temperature(step))
         error = jnp.sum(jnp.square(output - rows), axis=-1)
         return 0.5 * error.mean(), (carry, {"max_probability": draws.max(axis=-1).mean()})  # eq. 5
 
     def evaluate(params, aux, carry, batch):
         rows = (batch["rows"] - aux["mean"]) / aux["scale"]
-        noise = jax.random.key(0)  # the soft figures are of one noisy draw, always the same
+        # The soft figures, as the references report them, are of a noisy draw: always the same.
+        noise = exponential_noise(jax.random.key(0), (len(rows), *shape))
         soft, draws, alpha = model.apply({"params": params}, rows, noise, temperature(num_steps))
         codes = jnp.argmax(alpha, axis=-1)
         hard = sum_codewords(params["codebooks"], codes)

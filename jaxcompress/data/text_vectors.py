@@ -138,7 +138,8 @@ def _text_records(stream: BinaryIO, path: Path) -> Iterator[tuple[str, np.ndarra
             if row is None or (dim is not None and len(row) != dim):
                 word, rest = _split_columns(line, dim)
                 row = _numbers(rest)
-                if row is None or (dim is not None and len(row) != dim):
+                wrong = row is None or (dim is not None and len(row) != dim)
+                if wrong or _is_number(word.split(b" ")[-1]):  # a number too many is no word
                     raise _bad_line(path, number, line, dim)
             if len(row) == 0:
                 raise _bad_line(path, number, line, dim)
