@@ -15,7 +15,8 @@ def get_config() -> dccl.Config:
         eval_every=1_000,
         data=dccl.DataConfig(path="glove.6B.300d.txt"),
         model=dccl.ModelConfig(
-            temperature=1.0, final_temperature=None, normalize=False, revive=False
+            hidden_size=256, final_temperature=None, normalize=False, revive=False
         ),
+        refine=dccl.RefineConfig(num_rounds=0),
         optimizer=dccl.OptimizerConfig(learning_rate=1e-4, schedule="constant", clip_norm=0.001),
     )

@@ -1,20 +1,24 @@
 """From a table and a config to codes: what `compress` and `python -m train.dccl` share."""
 
+import dataclasses
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcompress import dccl, loop
+from jaxcompress import dccl, loop, refine
 from jaxcompress.compressed import Codes
 from jaxcompress.data.batches import Feed, in_order, shuffled, split_rows
 from jaxcompress.errors import InputError
+from jaxcompress.lookup import sum_codewords
 from jaxcompress.steps import Engine, make_engine
 from jaxcompress.task import PyTree, Task, TrainState
 
-_EVAL_BATCH = 4096  # rows an evaluation takes at a time
+_EVAL_BATCH = 2048  # rows an evaluation or a round of refinement takes at a time
 _SAMPLE = 2048  # training rows that tell how well training goes, and which codewords are used
 
 
@@ -29,6 +33,7 @@ class Problem(NamedTuple):
     feed: Feed
     evaluations: Mapping[str, Feed]
     everything: Feed
+    is_training: np.ndarray  # bool [N]: which rows are not held out
     num_rows: int
     num_steps: int
 
@@ -98,6 +103,7 @@ def prepare(rows: np.ndarray, config: dccl.Config, say: Callable[[str], None] = 
         feed=feed,
         evaluations=evaluations,
         everything=in_batches(np.arange(len(rows), dtype=np.int32)),
+        is_training=np.isin(np.arange(len(rows)), valid_ids, invert=True),
         num_rows=len(rows),
         num_steps=num_steps,
     )
@@ -110,24 +116,101 @@ def _device_bytes() -> float:
     return limit or float("inf")
 
 
+class Learned(NamedTuple):
+    """Codes before and after refinement, which takes `refine_seconds`."""
+
+    trained: Codes
+    codes: Codes
+    refine_seconds: float
+
+
 def to_codes(
     problem: Problem,
     state: TrainState,
     words: Sequence[str] | None,
     metadata: Mapping[str, str] | None = None,
-) -> Codes:
-    """Encodes every row with a trained state."""
+) -> Learned:
+    """Encodes every row with a trained state, then refines as the config says."""
     codes = loop.map_rows(
         dccl.encode, problem.engine, state, problem.data, problem.everything, problem.num_rows
     )
     params, aux = jax.device_get((state.params, state.aux))
-    return Codes(
+    trained = Codes(
         codes,
         dccl.export_codebooks(params, aux),
         words,
         dccl.export_encoder(params, aux),
         metadata or {},
     )
+    started = time.perf_counter()
+    refined = refine_codes(problem, trained)
+    return Learned(trained, refined, time.perf_counter() - started)
+
+
+def refine_codes(problem: Problem, codes: Codes) -> Codes:
+    """Takes `refine.num_rounds` rounds of coordinate search and least-squares codebooks.
+
+    Held-out rows take part in the search for their codes alone, never in the codebooks.
+    """
+    codebooks, found = codes.codebooks, codes.codes
+    for number in range(problem.config.refine.num_rounds):
+        key = jax.random.fold_in(jax.random.key(problem.config.seed), 2 + number)
+        feed = _with_codes(problem, found)
+        state = problem.engine.place_shared((jnp.asarray(codebooks), key))
+        improved, counts, sums = np.empty_like(found), 0.0, 0.0
+        for i, part in enumerate(
+            loop.map_batches(refine.refine_batch, problem.engine, state, problem.data, feed)
+        ):
+            start = i * feed.batch_size
+            improved[start : start + feed.batch_size] = part["codes"][: len(found) - start]
+            counts, sums = counts + part.get("counts", 0.0), sums + part.get("sums", 0.0)
+        found = improved
+        if refine.can_solve(codebooks):
+            codebooks = np.asarray(refine.solve_codebooks(counts, sums, codebooks))
+    return dataclasses.replace(codes, codes=found, codebooks=codebooks)
+
+
+def _with_codes(problem: Problem, codes: np.ndarray) -> Feed:
+    """All rows in order, with their codes, and whether the codebooks may be fitted to them."""
+    feed, size = problem.everything, problem.everything.batch_size
+
+    def index(i: int) -> dict:
+        rows = slice(i * size, (i + 1) * size)
+        held = np.zeros((size, codes.shape[1]), codes.dtype)
+        held[: len(codes[rows])] = codes[rows]
+        fit_to = np.zeros(size, bool)
+        fit_to[: len(codes[rows])] = problem.is_training[rows]
+        number = np.full(size, i, np.int32)
+        return {**feed.index(i), "codes": held, "fit": fit_to, "batch_number": number}
+
+    return feed._replace(index=index)
+
+
+def code_errors(problem: Problem, codes: Codes) -> dict[str, dict[str, float]]:
+    """Figures of hard codes over "all" rows, and over the held-out ones as "valid"."""
+    totals: dict[str, dict] = {"all": {}, "valid": {}}
+    state = problem.engine.place_shared(
+        (jnp.asarray(codes.codebooks), jnp.asarray(codes.codebooks.mean(axis=1).sum(axis=0)))
+    )
+    feed = _with_codes(problem, codes.codes)
+    for parts in loop.map_batches(_error_sums, problem.engine, state, problem.data, feed):
+        loop.add_sums(totals["all"], parts["all"])
+        loop.add_sums(totals["valid"], parts["valid"])
+    totals["all"]["usage"] = np.stack(
+        [np.bincount(column, minlength=codes.num_codewords) for column in codes.codes.T]
+    )
+    return {name: dccl.error_metrics(sums) for name, sums in totals.items() if sums["count"]}
+
+
+def _error_sums(state: tuple, batch: dict) -> dict:
+    codebooks, center = state
+    decoded = sum_codewords(codebooks, batch["codes"])
+    mask = batch["mask"].astype(jnp.float32)
+    held_out = mask * (1.0 - batch["fit"].astype(jnp.float32))
+    return {
+        "all": dccl.error_sums(batch["rows"], decoded, mask, center),
+        "valid": dccl.error_sums(batch["rows"], decoded, held_out, center),
+    }
 
 
 def fit(problem: Problem, **kwargs: Any) -> loop.Fitted:

@@ -59,26 +59,38 @@ def init_state(
 def evaluate(task: Task, engine: Engine, state: TrainState, data: PyTree, feed: Feed) -> dict:
     """Adds up the task's sums over all batches of a feed, in float64 on the host."""
     totals: dict[str, np.ndarray] = {}
-    for sums in _map_batches(_evaluate_batch(task), engine, state, data, feed):
-        for name, value in sums.items():
-            totals[name] = totals.get(name, 0.0) + np.asarray(value, np.float64)
+    late = None
+    for i in range(feed.num_batches):
+        carry, sums = engine.map(_evaluate_batch(task), state, data, feed.index(i))
+        state = state.replace(carry=carry)
+        if late is not None:
+            add_sums(totals, jax.device_get(late))
+        late = sums
+    add_sums(totals, jax.device_get(late))
     return totals
+
+
+def add_sums(totals: dict[str, np.ndarray], sums: Mapping[str, np.ndarray]) -> None:
+    """Adds `sums` to `totals`, in place and in float64."""
+    for name, value in sums.items():
+        totals[name] = totals.get(name, 0.0) + np.asarray(value, np.float64)
 
 
 @functools.lru_cache(maxsize=8)
 def _evaluate_batch(task: Task) -> Callable:
     def run(state, batch):
-        carry, sums = task.evaluate(state.params, state.aux, state.carry, batch)
-        return state.replace(carry=carry), sums
+        return task.evaluate(state.params, state.aux, state.carry, batch)
 
     return run
 
 
-def _map_batches(function, engine, state, data, feed) -> Iterator[Any]:
-    """Yields the outputs of `state, batch -> state, outputs`, each a dispatch late."""
+def map_batches(
+    function: Callable, engine: Engine, state: PyTree, data: PyTree, feed: Feed
+) -> Iterator[Any]:
+    """Yields `function(state, batch)` on the host for all batches of a feed, a dispatch late."""
     late = None
     for i in range(feed.num_batches):
-        state, outputs = engine.map(function, state, data, feed.index(i))
+        outputs = engine.map(function, state, data, feed.index(i))
         if late is not None:
             yield jax.device_get(late)
         late = outputs
@@ -87,11 +99,11 @@ def _map_batches(function, engine, state, data, feed) -> Iterator[Any]:
 
 
 def map_rows(
-    function: Callable, engine: Engine, state: TrainState, data: PyTree, feed: Feed, num_rows: int
+    function: Callable, engine: Engine, state: PyTree, data: PyTree, feed: Feed, num_rows: int
 ) -> np.ndarray:
-    """Applies `state, batch -> state, [B, ...]` to all batches: NumPy [num_rows, ...]."""
+    """Applies `state, batch -> [B, ...]` to all batches: NumPy [num_rows, ...]."""
     out, start = None, 0
-    for part in _map_batches(function, engine, state, data, feed):
+    for part in map_batches(function, engine, state, data, feed):
         if out is None:
             out = np.empty((num_rows, *part.shape[1:]), part.dtype)
         part = part[: num_rows - start]

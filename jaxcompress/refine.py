@@ -9,8 +9,6 @@ codes are Martinez et al., "Revisiting Additive Quantization" (LSQ), ECCV 2016.
 Axis letters: B rows of a batch, M codebooks, K codewords, D dimensions.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 
@@ -34,9 +32,18 @@ def normal_equations(
         [M*K, M*K] how often each pair of codewords is used together, and [M*K, D] the sums of the
         rows that use each codeword.
     """
+    weights = mask.astype(rows.dtype)
     one_hot = jax.nn.one_hot(codes, num_codewords, dtype=rows.dtype).reshape(len(rows), -1)
-    weighted = one_hot * mask.astype(rows.dtype)[:, None]
-    return weighted.T @ one_hot, weighted.T @ rows
+    weighted = one_hot * weights[:, None]
+    if num_codewords <= 32:
+        return weighted.T @ one_hot, weighted.T @ rows
+    # Of a product of one-hot rows all but M*M in (M*K)^2 terms are 0: here it pays to count.
+    size = one_hot.shape[1]
+    flat = codes.astype(jnp.int32) + num_codewords * jnp.arange(codes.shape[1])
+    pairs = flat[:, :, None] * size + flat[:, None, :]
+    values = jnp.broadcast_to(weights[:, None, None], pairs.shape)
+    counts = jnp.zeros(size * size, rows.dtype).at[pairs.reshape(-1)].add(values.reshape(-1))
+    return counts.reshape(size, size), weighted.T @ rows
 
 
 @jax.jit
@@ -124,7 +131,31 @@ def improve_codes(
     return jnp.where(better[:, None], tried, start).astype(codes.dtype)
 
 
-@functools.partial(jax.jit, inline=True)
 def squared_errors(rows: jax.Array, codes: jax.Array, codebooks: jax.Array) -> jax.Array:
     """Squared L2 distance of each row [B, D] to its reconstruction: [B]."""
     return jnp.sum(jnp.square(rows - sum_codewords(codebooks, codes)), axis=-1)
+
+
+def refine_batch(state: tuple, batch: dict) -> dict[str, jax.Array]:
+    """One round over a batch: improves its codes, and counts them for `solve_codebooks`.
+
+    Args:
+        state: codebooks [M, K, D], and a key.
+        batch: `rows` [B, D], `codes` [B, M], `batch_number` [B], and `fit` [B]: which rows the
+            codebooks may be fitted to.
+
+    Returns:
+        `codes` [B, M], and `counts` and `sums` of `normal_equations` where M*K allows them.
+    """
+    codebooks, key = state
+    key = jax.random.fold_in(key, batch["batch_number"][0])
+    codes = improve_codes(key, batch["rows"], batch["codes"], codebooks)
+    if not can_solve(codebooks):
+        return {"codes": codes}
+    counts, sums = normal_equations(batch["rows"], codes, batch["fit"], codebooks.shape[1])
+    return {"codes": codes, "counts": counts, "sums": sums}
+
+
+def can_solve(codebooks: jax.Array) -> bool:
+    """Whether the [M*K, M*K] equations are small enough (256 MiB) to be solved at once."""
+    return codebooks.shape[0] * codebooks.shape[1] <= 8192

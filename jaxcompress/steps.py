@@ -69,6 +69,7 @@ class Engine(NamedTuple):
 
     Attributes:
         place_data: NumPy pytree -> the same on every device.
+        place_shared: any pytree -> the same arrays on every device, as `map` takes them.
         place_state: a state (host or device) -> as `train` takes it.
         train: `state, data, index [steps, B, ...] (NumPy), key -> state, metrics [steps]`.
         global_state: the state of `train` as plain replicated arrays: to evaluate, to save.
@@ -76,6 +77,7 @@ class Engine(NamedTuple):
     """
 
     place_data: Callable[[PyTree], PyTree]
+    place_shared: Callable[[PyTree], PyTree]
     place_state: Callable[[TrainState], TrainState]
     train: Callable[..., tuple[TrainState, dict]]
     global_state: Callable[[TrainState], TrainState]
@@ -133,7 +135,7 @@ def make_engine(
     def train(state, data, index, key):
         return step(state, data, place(index, NamedSharding(mesh, PartitionSpec(None, AXIS))), key)
 
-    return Engine(place, place_state, train, lambda state: state, map_batch)
+    return Engine(place, place, place_state, train, lambda state: state, map_batch)
 
 
 def _global_array(x: Any, sharding: NamedSharding) -> jax.Array:
@@ -202,4 +204,4 @@ def _pmap_engine(place, split, map_batch, task, tx, gather) -> Engine:
     def map_on_one_copy(function, state, data, index):
         return map_batch(function, state, place(_to_host(first_copy(data))), index)
 
-    return Engine(place_data, place_state, train, global_state, map_on_one_copy)
+    return Engine(place_data, place, place_state, train, global_state, map_on_one_copy)

@@ -25,9 +25,7 @@ def make_codes(num_rows=50, num_codebooks=5, num_codewords=8, dim=7, words=True,
 
 
 def table_of(codes):
-    return np.stack(
-        [sum(codes.codebooks[m, c] for m, c in enumerate(row)) for row in codes.codes]
-    )
+    return np.stack([sum(codes.codebooks[m, c] for m, c in enumerate(row)) for row in codes.codes])
 
 
 @pytest.mark.parametrize("num_codewords", [2, 3, 4, 7, 8, 16, 17, 100, 255, 256, 257, 65_536])

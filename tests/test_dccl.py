@@ -62,6 +62,7 @@ def test_loss_gradients_and_update_are_those_of_the_equations_in_pytorch(tempera
 def small_task(num_rows=200, dim=6, seed=0, **model):
     rng = np.random.default_rng(seed)
     rows = (3.0 + 2.0 * rng.normal(size=(num_rows, dim))).astype(np.float32)
+    model = {"final_temperature": None, **model}
     config = dccl.ModelConfig(num_codebooks=4, num_codewords=8, **model)
     statistics = dccl.row_statistics(rows, np.arange(num_rows))
     return rows, dccl.make_task(config, statistics, num_steps=10), statistics
@@ -102,7 +103,8 @@ def test_temperature_goes_geometrically_from_first_to_last():
 
 
 def test_gumbel_noise_is_distributed_as_it_should_be():
-    noise = -np.log(np.asarray(dccl.exponential_noise(jax.random.key(0), (200_000,))))
+    noise = -np.log(np.asarray(dccl.exponential_noise(jax.random.key(0), (2_000, 10, 11))))
+    assert noise.shape == (2_000, 10, 11)
     assert np.isfinite(noise).all()
     np.testing.assert_allclose(noise.mean(), np.euler_gamma, atol=0.01)
     np.testing.assert_allclose(noise.var(), np.pi**2 / 6, rtol=0.01)
@@ -117,7 +119,7 @@ def test_evaluation_is_of_hard_noiseless_codes_in_the_units_of_the_table():
     figures = task.metrics(jax.device_get(sums))
 
     state = TrainState(jnp.int32(0), params, (), aux, ())
-    _, codes = dccl.encode(state, batch_of(rows))
+    codes = dccl.encode(state, batch_of(rows))
     codes, codebooks = np.asarray(codes), dccl.export_codebooks(params, aux)
     decoded = sum(codebooks[m, codes[:, m]] for m in range(4))
     squared = ((decoded - rows) ** 2).sum(axis=1)
@@ -145,7 +147,7 @@ def test_gradients_agree_with_finite_differences():
 
 
 def test_there_are_as_many_parameters_as_the_paper_counts():
-    _, task, _ = small_task(dim=6)
+    _, task, _ = small_task(dim=6, hidden_size=16)
     params, _ = jax.eval_shape(task.init, jax.random.key(0))
     num_codewords, dim = 4 * 8, 6
     hidden = num_codewords // 2

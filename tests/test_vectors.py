@@ -67,7 +67,8 @@ def test_tokens_with_spaces_keep_them(tmp_path):
 def test_word2vec_binary_with_and_without_newlines(tmp_path):
     for end in (b"\n", b""):
         records = b"".join(
-            word + b" " + row.tobytes() + end for word, row in zip((b"king", b"queen"), ROWS)
+            word + b" " + row.tobytes() + end
+            for word, row in zip((b"king", b"queen"), ROWS, strict=True)
         )
         name = f"v{len(end)}.bin"
         check(read_vectors(write(tmp_path, name, b"2 3\n" + records)))

@@ -1,6 +1,7 @@
 """What the mains share: processes, errors in one line, tables."""
 
 import contextlib
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ def run(main: Callable[[Arguments], Any], argv: Sequence[str], modes: Sequence[s
         try:
             arguments = parse_arguments(argv, modes)
             if arguments.distributed:
-                jax.distributed.initialize()  # before any other call that finds the devices
+                _initialize_processes()  # before any other call that finds the devices
             main(arguments)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
@@ -40,6 +41,19 @@ def run(main: Callable[[Arguments], Any], argv: Sequence[str], modes: Sequence[s
             )
             return 130
     return 0
+
+
+def _initialize_processes() -> None:
+    """Joins the processes of all hosts.
+
+    TPU pods and clusters tell jax all it needs; elsewhere JAX_COORDINATOR_ADDRESS,
+    JAX_NUM_PROCESSES and JAX_PROCESS_ID do.
+    """
+    number, process = (os.environ.get(f"JAX_{n}") for n in ("NUM_PROCESSES", "PROCESS_ID"))
+    jax.distributed.initialize(
+        num_processes=int(number) if number else None,
+        process_id=int(process) if process else None,
+    )
 
 
 @contextlib.contextmanager

@@ -59,13 +59,16 @@ def _run(config: dccl.Config, workdir: str, mode: str) -> Outcome:
             fitted = learn.fit(problem, workdir=workdir, say=say)
         else:
             fitted = _restore(problem, workdir)
-        codes = learn.to_codes(problem, fitted.state, vectors.words, {"source": vectors.source})
+        if config.refine.num_rounds:
+            say(f"{config.refine.num_rounds} rounds of refinement ...")
+        learned = learn.to_codes(problem, fitted.state, vectors.words, {"source": vectors.source})
+        codes = learned.codes
         if mode != "evaluate":
             save_artefact(path, codes)
             export(codes, path, config.export_words)
         summary = {}
         if mode != "export":
-            summary = summarize(problem, fitted, codes)
+            summary = summarize(problem, fitted, learned)
             show(summary, codes, vectors, config.sample_words)
             write_summary(path, summary)
         if mode != "evaluate":
@@ -106,17 +109,22 @@ def read(config: dccl.Config) -> Vectors:
     return vectors
 
 
-def summarize(problem: learn.Problem, fitted: loop.Fitted, codes: Codes) -> dict[str, Any]:
+def summarize(
+    problem: learn.Problem, fitted: loop.Fitted, learned: learn.Learned
+) -> dict[str, Any]:
     """Computes the figures of `summary.json`: sizes, errors over all rows, held-out rows, speed."""
 
-    def figures(feed):
+    def soft(feed):
         sums = loop.evaluate(problem.task, problem.engine, fitted.state, problem.data, feed)
         return problem.task.metrics(sums)
 
-    everything = figures(problem.everything)
-    valid = figures(problem.evaluations["valid"]) if "valid" in problem.evaluations else {}
-    errors = ("mean_l2", "mean_squared_l2", "relative_error", "soft_mean_l2")
-    rows_seen = fitted.step * problem.feed.batch_size
+    codes = learned.codes
+    hard, trained = learn.code_errors(problem, codes), learn.code_errors(problem, learned.trained)
+    everything, valid = soft(problem.everything), {}
+    if "valid" in hard:
+        valid = {f"valid_{name}": value for name, value in hard["valid"].items()}
+        valid["valid_soft_mean_l2"] = soft(problem.evaluations["valid"])["soft_mean_l2"]
+    names = ("mean_l2", "mean_squared_l2", "relative_error")
     return {
         "num_rows": codes.num_rows,
         "dim": codes.dim,
@@ -126,14 +134,17 @@ def summarize(problem: learn.Problem, fitted: loop.Fitted, codes: Codes) -> dict
         "codes_bytes": codes.codes_bytes,
         "codebook_bytes": codes.codebook_bytes,
         "compression_ratio": codes.compression_ratio(),
-        **{name: everything[name] for name in errors},
-        **{f"valid_{name}": valid[name] for name in errors if valid},
+        **{name: hard["all"][name] for name in names},
+        **valid,
+        "unrefined_mean_squared_l2": trained["all"]["mean_squared_l2"],
+        "soft_mean_l2": everything["soft_mean_l2"],
         "max_probability": everything["max_probability"],
-        "codebook_perplexity": everything["codebook_perplexity"],
-        "dead_codewords": int(everything["dead_codewords"]),
+        "codebook_perplexity": hard["all"]["codebook_perplexity"],
+        "dead_codewords": int(hard["all"]["dead_codewords"]),
         "num_steps": fitted.step,
         "train_seconds": fitted.train_seconds,
-        "rows_per_second": rows_seen / fitted.train_seconds,
+        "refine_seconds": learned.refine_seconds,
+        "rows_per_second": fitted.step * problem.feed.batch_size / fitted.train_seconds,
     }
 
 

@@ -28,9 +28,13 @@ class Feed(NamedTuple):
 
 
 def gather_rows(data: Any, index: dict) -> dict:
-    """Makes `{"rows": float32 [B, D], "mask": [B]}` of row ids and the table, or of rows."""
+    """Makes `{"rows": float32 [B, D], "mask": [B]}` of row ids and the table, or of rows.
+
+    Whatever else the index holds is passed on.
+    """
     rows = index["rows"] if "rows" in index else data.at[index["ids"]].get(mode="clip")
-    return {"rows": rows.astype("float32"), "mask": index["mask"]}
+    others = {name: value for name, value in index.items() if name != "ids"}
+    return {**others, "rows": rows.astype("float32")}
 
 
 def shuffled(

@@ -107,8 +107,9 @@ def _open(archive: Path, member: str | None) -> Iterator[BinaryIO]:
                 if member is None and len(names) == 1:
                     member = names[0]
                 if member not in names:
+                    example = names[0] if names else "FILE"
                     raise InputError(
-                        f"{archive}: name one of its files, as in {archive}/{names[0] if names else 'FILE'}; "
+                        f"{archive}: name one of its files, as in {archive}/{example}; "
                         f"it holds {', '.join(names) or 'none'}."
                     )
                 with bundle.open(member) as stream:

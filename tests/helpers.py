@@ -1,0 +1,64 @@
+"""Small runs of the real mains, each in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from jaxcompress.data.vectors import write_words
+
+ROOT = Path(__file__).parents[1]
+SMALL = (
+    "--config=configs/quickstart.py",
+    "--config.model.num_codebooks=4",
+    "--config.model.num_codewords=8",
+    "--config.batch_size=64",
+    "--config.num_steps=60",
+    "--config.eval_every=20",
+    "--config.steps_per_dispatch=5",
+    "--config.log_every=1",
+    "--config.refine.num_rounds=2",
+)
+
+
+def make_table(folder, num_rows=600, dim=16):
+    """Writes a table of clustered rows with words; returns the path of its .npy."""
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(20, dim))
+    rows = centers[rng.integers(0, 20, num_rows)] + 0.3 * rng.normal(size=(num_rows, dim))
+    np.save(folder / "table.npy", rows.astype(np.float32))
+    write_words(folder / "table.words.txt", [f"w{i}" for i in range(num_rows)])
+    return folder / "table.npy"
+
+
+def command(table, workdir, *more):
+    """The command line of a small run."""
+    data = (f"--config.data.path={table}", f"--workdir={workdir}")
+    return [sys.executable, "-m", "train.dccl", *SMALL, *data, *more]
+
+
+def environment(num_devices=1, **more):
+    """The environment of a process with so many simulated devices."""
+    return {**os.environ, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(num_devices), **more}
+
+
+def run(arguments, num_devices=1, **kwargs):
+    """Runs to the end; returns the finished process, with its output."""
+    return subprocess.run(
+        arguments,
+        cwd=ROOT,
+        env=environment(num_devices),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **kwargs,
+    )
+
+
+def losses(workdir):
+    """The training loss of every step."""
+    lines = [json.loads(x) for x in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return np.array([line["train_loss"] for line in lines if "train_loss" in line])

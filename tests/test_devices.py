@@ -1,0 +1,99 @@
+import socket
+import subprocess
+import sys
+
+import helpers
+import numpy as np
+import pytest
+
+import jaxcompress
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return helpers.make_table(tmp_path_factory.mktemp("table"))
+
+
+@pytest.fixture(scope="module")
+def one_device(table, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "one"
+    done = helpers.run(helpers.command(table, workdir))
+    assert done.returncode == 0, done.stderr
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def eight_devices(table, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "eight"
+    done = helpers.run(helpers.command(table, workdir), num_devices=8)
+    assert done.returncode == 0, done.stderr
+    return workdir
+
+
+def test_losses_do_not_depend_on_the_number_of_devices(one_device, eight_devices):
+    one, eight = helpers.losses(one_device), helpers.losses(eight_devices)
+    assert len(one) == 60
+    np.testing.assert_allclose(eight[:20], one[:20], rtol=1e-5)
+
+
+def test_a_checkpoint_of_eight_devices_opens_on_one(table, eight_devices):
+    done = helpers.run(helpers.command(table, eight_devices, "--mode=evaluate"))
+    assert done.returncode == 0, done.stderr
+    assert "step 60 of 60" in done.stdout
+
+
+def test_pmap_agrees_with_jit_where_the_step_is_deterministic():
+    done = helpers.run([sys.executable, "tests/toy_devices.py"], num_devices=8)
+    assert done.returncode == 0, done.stderr
+
+
+def test_pmap_trains_on_eight_devices_and_resumes(table, tmp_path, one_device):
+    arguments = helpers.command(table, tmp_path / "pmap", "--config.parallel=pmap")
+    done = helpers.run(arguments, num_devices=8)
+    assert done.returncode == 0, done.stderr
+    losses, jit_losses = helpers.losses(tmp_path / "pmap"), helpers.losses(one_device)
+    np.testing.assert_allclose(losses[-10:].mean(), jit_losses[-10:].mean(), rtol=0.2)
+    codes = jaxcompress.load(tmp_path / "pmap")
+    assert codes.num_rows == 600
+
+
+def test_a_batch_that_does_not_split_over_the_devices_is_told(table, tmp_path):
+    arguments = helpers.command(table, tmp_path / "run", "--config.batch_size=60")
+    done = helpers.run(arguments, num_devices=8)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1] == (
+        "error: batch_size 60 must be a multiple of the 8 devices."
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_processes_train_as_one_with_one_writer(table, tmp_path, one_device):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    workdir = tmp_path / "two"
+    processes = [
+        subprocess.Popen(
+            helpers.command(table, workdir, "--distributed"),
+            cwd=helpers.ROOT,
+            env=helpers.environment(
+                JAX_COORDINATOR_ADDRESS=address,
+                JAX_NUM_PROCESSES="2",
+                JAX_PROCESS_ID=str(i),
+                JAX_CPU_COLLECTIVES_IMPLEMENTATION="gloo",
+            ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(2)
+    ]
+    outputs = [process.communicate(timeout=300) for process in processes]
+    assert [p.returncode for p in processes] == [0, 0], outputs
+    np.testing.assert_allclose(helpers.losses(workdir)[:20], helpers.losses(one_device)[:20], 1e-5)
+    assert "compression_ratio" in outputs[0][0]
+    assert outputs[1][0] == ""
+    one, two = jaxcompress.load(one_device), jaxcompress.load(workdir)
+    assert (one.codes == two.codes).mean() > 0.99
+    steps = [p.name for p in (workdir / "checkpoints").iterdir() if p.is_dir()]
+    assert "00000060" in steps
