@@ -95,7 +95,9 @@ def parse_arguments(argv: Sequence[str], modes: Sequence[str]) -> Arguments:
     if any(a in ("--help", "-h", "-help", "--helpshort", "--helpfull") for a in arguments):
         raise SystemExit(f"usage: {program} --config FILE [--config.FIELD=VALUE ...]\n{values}")
     given = arguments and _name(arguments[0]) == "config"
-    path = _check_overrides(arguments) if given else ""
+    path = ""
+    if given:
+        path, arguments = _check_overrides(arguments)
     try:
         rest = values([program, *arguments])[1:]
     except flags.Error as error:
@@ -127,8 +129,8 @@ def _config_first(arguments: list[str]) -> list[str]:
     return arguments
 
 
-def _check_overrides(arguments: list[str]) -> str:
-    """Checks the config file and the names of overridden fields; returns the file's path.
+def _check_overrides(arguments: list[str]) -> tuple[str, list[str]]:
+    """Checks the config file and the overridden fields; returns the file's path and arguments.
 
     ml_collections ends in a traceback, or in two lines, for each of these.
     """
@@ -148,14 +150,21 @@ def _check_overrides(arguments: list[str]) -> str:
             f"config file {path}: get_config() returned {type(config).__name__}, "
             "expected a method's Config."
         )
+    checked = arguments[:1]
     for argument in arguments[1:]:
         if _name(argument).startswith("config."):
-            value = argument.partition("=")[2] if "=" in argument else None
-            _check_field(config, _name(argument).split(".")[1:], value)
-    return path
+            name, equals, value = argument.partition("=")
+            kind = _check_field(config, _name(argument).split(".")[1:], value if equals else None)
+            if typing.get_origin(kind) is tuple and equals and not value.startswith("("):
+                argument = f"{name}={tuple(value.split(','))}"  # a,b as absl's lists are written
+            elif value == "None":
+                argument = f"{name}=none"
+        checked.append(argument)
+    return path, checked
 
 
-def _check_field(config: Any, parts: list[str], value: str | None) -> None:
+def _check_field(config: Any, parts: list[str], value: str | None) -> Any:
+    """Checks that the field is there and that the value parses; returns the field's type."""
     owner = "config"
     for i, part in enumerate(parts):
         fields = {f.name: f for f in dataclasses.fields(config)}
@@ -171,6 +180,7 @@ def _check_field(config: Any, parts: list[str], value: str | None) -> None:
             raise InputError(f"{owner} is a {_type_name(kind)}, not a group of fields.")
         elif value is not None and not _parses(value, kind):
             raise InputError(f"{owner} is {value!r}; expected {_type_name(kind)}.")
+    return kind
 
 
 def _parses(value: str, kind: Any) -> bool:

@@ -92,7 +92,7 @@ def test_two_processes_train_as_one_with_one_writer(table, tmp_path, one_device)
     assert [p.returncode for p in processes] == [0, 0], outputs
     np.testing.assert_allclose(helpers.losses(workdir)[:20], helpers.losses(one_device)[:20], 1e-5)
     assert "compression_ratio" in outputs[0][0]
-    assert outputs[1][0] == ""
+    assert "compression_ratio" not in outputs[1][0]
     one, two = jaxcompress.load(one_device), jaxcompress.load(workdir)
     assert (one.codes == two.codes).mean() > 0.99
     steps = [p.name for p in (workdir / "checkpoints").iterdir() if p.is_dir()]

@@ -1,0 +1,363 @@
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import time
+
+import helpers
+import numpy as np
+import pytest
+
+import jaxcompress
+import train.dccl
+from jaxcompress import InputError, dccl, learn
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return helpers.make_table(tmp_path_factory.mktemp("table"))
+
+
+@pytest.fixture(scope="module")
+def finished(table, tmp_path_factory):
+    """An uninterrupted run: its workdir and what it printed."""
+    workdir = tmp_path_factory.mktemp("runs") / "run"
+    done = helpers.run(helpers.command(table, workdir, "--config.sample_words=w1,nobody"))
+    assert done.returncode == 0, done.stderr
+    return workdir, done.stdout
+
+
+SUMMARY = [
+    "num_rows",
+    "dim",
+    "num_codebooks",
+    "num_codewords",
+    "bits_per_row",
+    "codes_bytes",
+    "codebook_bytes",
+    "compression_ratio",
+    "mean_l2",
+    "mean_squared_l2",
+    "relative_error",
+    "valid_mean_l2",
+    "valid_mean_squared_l2",
+    "valid_relative_error",
+    "soft_mean_l2",
+    "valid_soft_mean_l2",
+    "max_probability",
+    "codebook_perplexity",
+    "dead_codewords",
+    "train_seconds",
+    "rows_per_second",
+]
+
+
+def test_a_run_leaves_a_summary_curves_and_files(finished, table):
+    workdir, printed = finished
+    summary = json.loads((workdir / "summary.json").read_text())
+    assert set(SUMMARY) <= set(summary)
+    for name in summary:
+        assert f"\n{name} " in printed
+    rows = np.load(table)
+    codes = jaxcompress.load(workdir / "export" / "model.safetensors")
+    squared = ((codes.decode() - rows) ** 2).sum(axis=1)
+    assert summary["num_rows"] == 600
+    assert summary["bits_per_row"] == 4 * 3
+    assert summary["codes_bytes"] == 600 * 2
+    assert summary["codebook_bytes"] == 4 * 4 * 8 * 16
+    assert summary["compression_ratio"] == 4 * 600 * 16 / (1200 + 2048)
+    np.testing.assert_allclose(summary["mean_squared_l2"], squared.mean(), rtol=1e-5)
+    np.testing.assert_allclose(summary["mean_l2"], np.sqrt(squared).mean(), rtol=1e-5)
+    spread = ((rows - rows.mean(axis=0)) ** 2).sum()
+    np.testing.assert_allclose(summary["relative_error"], squared.sum() / spread, rtol=1e-5)
+    assert summary["relative_error"] < 0.5
+    assert "sample words that are not in the table: nobody" in printed
+    w1 = " ".join(map(str, codes.codes[1]))
+    assert f"w1\t{w1}" in printed
+    assert (workdir / "curves.png").stat().st_size > 10_000
+    assert list((workdir / "tensorboard").iterdir())
+    assert len(helpers.losses(workdir)) == 60
+
+
+def test_every_form_of_the_artefact_holds_the_same_codes(finished):
+    workdir, _ = finished
+    opened = [
+        jaxcompress.load(workdir),
+        jaxcompress.load(workdir / "export" / "model.safetensors"),
+        jaxcompress.load(workdir / "export" / "model.codes"),
+    ]
+    for codes in opened:
+        np.testing.assert_array_equal(codes.codes, opened[0].codes)
+        np.testing.assert_array_equal(codes.codebooks, opened[0].codebooks)
+        assert codes.words[:2] == ["w0", "w1"]
+    assert set(opened[0].encoder) == set(opened[1].encoder)
+
+
+def test_held_out_rows_are_never_trained_on(table):
+    config = dccl.Config(data=dccl.DataConfig(valid_rows=30))
+    problem = learn.prepare(np.load(table), config, lambda line: None)
+    valid = np.concatenate([problem.evaluations["valid"].index(0)["ids"][:30]])
+    seen = np.concatenate([problem.feed.index(step)["ids"] for step in range(5)])
+    assert len(set(valid)) == 30
+    assert not set(valid) & set(seen)
+    assert len(set(seen)) == 570
+    assert not problem.is_training[valid].any()
+    assert problem.is_training.sum() == 570
+
+
+def test_the_same_command_again_finds_the_run_finished(finished, table):
+    workdir, _ = finished
+    before = jaxcompress.load(workdir / "export" / "model.safetensors")
+    done = helpers.run(helpers.command(table, workdir, "--config.sample_words=w1"))
+    assert done.returncode == 0, done.stderr
+    after = jaxcompress.load(workdir / "export" / "model.safetensors")
+    np.testing.assert_array_equal(after.codes, before.codes)
+    np.testing.assert_array_equal(after.codebooks, before.codebooks)
+    assert len(helpers.losses(workdir)) == 60
+
+
+def wait_for_step(process, workdir, step, seconds=120):
+    """Waits until a line of a step this late is in the metrics."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        lines = workdir / "metrics.jsonl"
+        if lines.exists() and f'"step": {step},' in lines.read_text():
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"step {step} did not come: {process.poll()}")
+
+
+@pytest.mark.parametrize("step", [22, 45])
+def test_killed_and_started_again_a_run_ends_with_the_same_bytes(finished, table, tmp_path, step):
+    arguments = helpers.command(table, tmp_path / "run")
+    process = subprocess.Popen(
+        arguments, cwd=helpers.ROOT, env=helpers.environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for_step(process, tmp_path / "run", step)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = helpers.run(arguments)
+    assert done.returncode == 0, done.stderr
+    if step == 45:  # the checkpoint of step 20 is surely whole by then
+        assert "resumed from step " in done.stdout
+    for name in ("model.codes", "model.codebook.npy"):
+        expected = (finished[0] / "export" / name).read_bytes()
+        assert (tmp_path / "run" / "export" / name).read_bytes() == expected
+    np.testing.assert_array_equal(helpers.losses(tmp_path / "run"), helpers.losses(finished[0]))
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(finished, table, tmp_path):
+    arguments = helpers.command(table, tmp_path / "run")
+    process = subprocess.Popen(
+        arguments, cwd=helpers.ROOT, env=helpers.environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_for_step(process, tmp_path / "run", 5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith("stopped at step ")
+    assert last.endswith("of 60; run the same command to go on.")
+    assert "Traceback" not in errors
+    stopped_at = last.split()[3]
+    done = helpers.run(arguments)
+    assert f"resumed from step {stopped_at} of 60" in done.stdout
+    expected = (finished[0] / "export" / "model.codes").read_bytes()
+    assert (tmp_path / "run" / "export" / "model.codes").read_bytes() == expected
+
+
+def test_a_second_run_in_one_workdir_is_refused(table, tmp_path):
+    arguments = helpers.command(table, tmp_path / "run")
+    process = subprocess.Popen(
+        arguments, cwd=helpers.ROOT, env=helpers.environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for_step(process, tmp_path / "run", 5)
+    process.send_signal(signal.SIGSTOP)
+    second = helpers.run(arguments)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert second.returncode == 2
+    assert "is in use by another run" in second.stderr.strip().splitlines()[-1]
+
+
+def damage(checkpoint):
+    """Cuts every data file of a checkpoint short."""
+    for path in checkpoint.rglob("*"):
+        if path.is_file() and path.stat().st_size > 1000:
+            os.truncate(path, 500)
+
+
+def test_a_damaged_latest_checkpoint_falls_back_to_the_one_before(finished, table, tmp_path):
+    arguments = helpers.command(table, tmp_path / "run")
+    assert helpers.run(arguments).returncode == 0
+    checkpoints = tmp_path / "run" / "checkpoints"
+    steps = sorted(p.name for p in checkpoints.iterdir() if p.name.isdigit())
+    assert steps[-2:] == ["00000040", "00000060"]
+    damage(checkpoints / "00000060")
+    done = helpers.run(arguments)
+    assert done.returncode == 0, done.stderr
+    assert "warning: checkpoint 60 cannot be read" in done.stderr
+    assert "resumed from step 40 of 60" in done.stdout
+    expected = (finished[0] / "export" / "model.codes").read_bytes()
+    assert (tmp_path / "run" / "export" / "model.codes").read_bytes() == expected
+    assert (tmp_path / "run" / "damaged" / "60").is_dir()
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step_and_keeps_the_checkpoint(table, tmp_path):
+    rows = np.load(table)
+    rows[7] = 1e30  # its squares overflow float32
+    np.save(tmp_path / "large.npy", rows)
+    arguments = helpers.command(
+        tmp_path / "large.npy", tmp_path / "run", "--config.model.normalize=false"
+    )
+    done = helpers.run(arguments)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: the loss of step ")
+    assert "Traceback" not in done.stderr
+
+
+def main(*arguments):
+    return train.dccl.main(["train/dccl.py", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no config given; add for example --config configs/quickstart.py"),
+        (["--config=gone.py"], "no config file at 'gone.py'"),
+        (["--config=configs/quickstart.py", "--config.modle.num_codebooks=3"],
+         "config has no field 'modle'; it has: seed, batch_size, num_steps, parallel,"),
+        (["--config=configs/quickstart.py", "--config.model.codebooks=3"],
+         "config.model has no field 'codebooks'; it has: num_codebooks, num_codewords,"),
+        (["--config.model.num_codebooks=many", "--config=configs/quickstart.py"],
+         "config.model.num_codebooks is 'many'; expected int."),
+        (["--config=configs/quickstart.py", "--config.model=3"],
+         "config.model is a group; set one of its fields: num_codebooks,"),
+        (["--config=configs/quickstart.py", "--config.seed.x=3"], "config.seed is a int, not a"),
+        (["--config=configs/quickstart.py", "--config.batch_size=0"],
+         "batch_size is 0; it must be at least 1."),
+        (["--config=configs/quickstart.py", "--mode=fly"], "fly"),
+        (["--config=configs/quickstart.py", "--wrokdir=x"], "wrokdir"),
+        (["--config=configs/quickstart.py", "stray"], "unexpected argument 'stray'"),
+        (["--config=configs/quickstart.py", "--config.data.path=gone.txt"], "no file gone.txt"),
+        (["--mode=evaluate", "--workdir=gone"], "workdir gone holds no run"),
+        (["--config=pyproject.toml"], "config file pyproject.toml:"),
+    ],
+)  # fmt: skip
+def test_a_wrong_command_line_is_one_line_and_writes_nothing(
+    arguments, message, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(helpers.ROOT)
+    monkeypatch.delenv("JAXCOMPRESS_DATA", raising=False)
+    workdir = tmp_path / "run"
+    if not any(a.startswith("--workdir") for a in arguments):
+        arguments = [*arguments, f"--workdir={workdir}"]
+    assert main(*arguments) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+    assert not workdir.exists()
+
+
+def test_a_workdir_of_another_config_or_other_data_is_refused(finished, table, tmp_path):
+    workdir, _ = finished
+    done = helpers.run(helpers.command(table, workdir, "--config.model.num_codewords=4"))
+    assert done.returncode == 2
+    assert "holds a run with model.num_codewords = 8, this one has 4" in done.stderr
+    np.save(tmp_path / "other.npy", np.load(table) + 1)
+    done = helpers.run(helpers.command(tmp_path / "other.npy", workdir))
+    assert done.returncode == 2
+    assert "holds a run over other data" in done.stderr
+
+
+def test_evaluate_and_export_take_the_config_of_the_workdir(finished):
+    workdir, _ = finished
+    summary = json.loads((workdir / "summary.json").read_text())
+    (workdir / "export" / "model.codes").unlink()
+    base = [*helpers.command("", "")[:3], f"--workdir={workdir}"]
+    done = helpers.run([*base, "--mode=evaluate"])
+    assert done.returncode == 0, done.stderr
+    again = json.loads((workdir / "summary.json").read_text())
+    for name in set(SUMMARY) - {"train_seconds", "rows_per_second"}:
+        np.testing.assert_allclose(again[name], summary[name], rtol=1e-6)
+    assert not (workdir / "export" / "model.codes").exists()
+    done = helpers.run([*base, "--mode=export"])
+    assert done.returncode == 0, done.stderr
+    assert (workdir / "export" / "model.codes").exists()
+
+
+def small_config(table, **changes):
+    return dccl.Config(
+        batch_size=64,
+        num_steps=20,
+        data=dccl.DataConfig(path=str(table), **changes),
+        model=dccl.ModelConfig(num_codebooks=4, num_codewords=8),
+        refine=dccl.RefineConfig(num_rounds=1),
+    )
+
+
+def test_train_is_a_function_for_notebooks(table, tmp_path, capsys):
+    codes, summary = train.dccl.train(small_config(table), str(tmp_path / "run"))
+    assert codes.num_rows == summary["num_rows"] == 600
+    assert "mean_squared_l2" in capsys.readouterr().out
+
+
+def test_streamed_rows_give_the_same_codes_as_rows_on_the_device(table, tmp_path):
+    codes, _ = train.dccl.train(small_config(table), str(tmp_path / "placed"))
+    streamed, _ = train.dccl.train(small_config(table, stream=True), str(tmp_path / "streamed"))
+    np.testing.assert_array_equal(codes.codes, streamed.codes)
+
+
+def test_without_held_out_rows_all_are_trained_on(table, tmp_path):
+    _, summary = train.dccl.train(small_config(table, valid_rows=0), str(tmp_path / "run"))
+    assert not [name for name in summary if name.startswith("valid")]
+
+
+def test_compress_gives_codes_of_the_size_asked_for(table):
+    rows = np.load(table)
+    config = small_config(table)
+    codes = jaxcompress.compress(rows, 3, 4, words=[f"w{i}" for i in range(600)], config=config)
+    assert codes.codes.shape == (600, 3)
+    assert codes.codebooks.shape == (3, 4, 16)
+    assert ((codes.decode() - rows) ** 2).sum() < ((rows - rows.mean(axis=0)) ** 2).sum()
+    np.testing.assert_allclose(codes.lookup([5]), codes.decode([5]), atol=1e-5)
+
+
+def test_compress_tells_what_it_cannot_take():
+    rows = np.ones((100, 4), np.float32)
+    rows[3, 1] = np.inf
+    with pytest.raises(InputError, match=r"vectors: row 3 \(from 0\) holds NaN or infinity"):
+        jaxcompress.compress(rows)
+    with pytest.raises(InputError, match=r"vectors have shape \[4\]; expected \[rows, dim"):
+        jaxcompress.compress(np.ones(4))
+    with pytest.raises(InputError, match="10 rows to train on are fewer"):
+        jaxcompress.compress(np.ones((10, 4)))
+    with pytest.raises(InputError, match="num_codewords is 1"):
+        jaxcompress.compress(np.ones((10, 4)), 4, 1)
+
+
+def test_a_large_batch_is_clipped_with_a_note(table, tmp_path, capsys):
+    config = dataclasses.replace(small_config(table), batch_size=5000)
+    train.dccl.train(config, str(tmp_path / "run"))
+    assert "note: batch_size 5000 was clipped to 570, for 570 training rows" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize("name", ["glove", "glove_paper"])
+def test_the_shipped_configs_run_on_real_rows(name, real_data, tmp_path, monkeypatch):
+    monkeypatch.chdir(helpers.ROOT)
+    monkeypatch.setenv("JAXCOMPRESS_DATA", str(real_data))
+    assert main(
+        f"--config=configs/{name}.py", f"--workdir={tmp_path / 'run'}", "--config.num_steps=20",
+        "--config.data.path=vectors/glove.6B.100d.2604.txt", "--config.data.max_rows=500",
+    ) == 0  # fmt: skip
+    codes = jaxcompress.load(tmp_path / "run")
+    assert codes.bits_per_row == 128
+    assert "king" in codes or codes.words[0] == "the"
