@@ -88,7 +88,7 @@ def prepare(rows: np.ndarray, config: dccl.Config, say: Callable[[str], None] = 
     engine = make_engine(config.parallel, batch_size, task, tx, feed.gather)
 
     def in_batches(ids: np.ndarray) -> Feed:
-        per_device = min(_EVAL_BATCH, len(ids)) // num_devices + 1
+        per_device = -(-min(_EVAL_BATCH, len(ids)) // num_devices)
         return in_order(rows, ids, per_device * num_devices, **feed_kwargs)
 
     evaluations = {"train": in_batches(train_ids[:: max(1, len(train_ids) // _SAMPLE)][:_SAMPLE])}
@@ -152,22 +152,21 @@ def refine_codes(problem: Problem, codes: Codes) -> Codes:
 
     Held-out rows take part in the search for their codes alone, never in the codebooks.
     """
-    codebooks, found = codes.codebooks, codes.codes
+    engine, key = problem.engine, jax.random.key(problem.config.seed)
+    codebooks, found = engine.place_shared(jnp.asarray(codes.codebooks)), codes.codes
     for number in range(problem.config.refine.num_rounds):
-        key = jax.random.fold_in(jax.random.key(problem.config.seed), 2 + number)
-        feed = _with_codes(problem, found)
-        state = problem.engine.place_shared((jnp.asarray(codebooks), key))
-        improved, counts, sums = np.empty_like(found), 0.0, 0.0
-        for i, part in enumerate(
-            loop.map_batches(refine.refine_batch, problem.engine, state, problem.data, feed)
-        ):
-            start = i * feed.batch_size
-            improved[start : start + feed.batch_size] = part["codes"][: len(found) - start]
-            counts, sums = counts + part.get("counts", 0.0), sums + part.get("sums", 0.0)
-        found = improved
-        if refine.can_solve(codebooks):
-            codebooks = np.asarray(refine.solve_codebooks(counts, sums, codebooks))
-    return dataclasses.replace(codes, codes=found, codebooks=codebooks)
+        equations = engine.place_shared(refine.no_equations(codebooks))
+        round_key = engine.place_shared(jax.random.fold_in(key, 2 + number))
+        feed, improved = _with_codes(problem, found), []
+        for i in range(feed.num_batches):
+            equations, part = engine.map(
+                refine.refine_batch, (codebooks, round_key, equations), problem.data, feed.index(i)
+            )
+            improved.append(part)
+        found = np.concatenate(jax.device_get(improved))[: len(found)]
+        if equations:
+            codebooks = refine.solve_codebooks(*equations, codebooks)
+    return dataclasses.replace(codes, codes=found, codebooks=np.asarray(codebooks))
 
 
 def _with_codes(problem: Problem, codes: np.ndarray) -> Feed:

@@ -163,7 +163,7 @@ def fit(
         with _stop_signals() as stop:
             while step < num_steps:
                 end = min(num_steps, _next(step, run.steps_per_dispatch), _next(step, eval_every))
-                index = _stack([feed.index(s) for s in range(step, end)])
+                index = stack([feed.index(s) for s in range(step, end)])
                 state, metrics = engine.train(state, data, index, key)
                 if pending is not None:
                     _report(log, run.log_every, *pending)
@@ -211,7 +211,8 @@ def _next(step: int, every: int) -> int:
     return (step // every + 1) * every
 
 
-def _stack(indices: list[PyTree]) -> PyTree:
+def stack(indices: list[PyTree]) -> PyTree:
+    """Stacks the indices of successive steps, for one dispatch: leading axis = steps."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *indices)
 
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from jaxcompress.lookup import sum_codewords
 
+_MAX_CODEWORDS = 8192  # M*K whose equations, 256 MiB, are still solved at once
 _RIDGE = 1e-3  # of the mean count of a codeword: holds what the codes leave undetermined
 
 
@@ -66,17 +67,19 @@ def solve_codebooks(counts: jax.Array, sums: jax.Array, codebooks: jax.Array) ->
     return (before + change).reshape(codebooks.shape)
 
 
-def sweep(rows: jax.Array, codes: jax.Array, codebooks: jax.Array, order: jax.Array) -> jax.Array:
+def sweep(
+    residual: jax.Array, codes: jax.Array, codebooks: jax.Array, order: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     """Sets each code of each row to its best value given the row's others, codebook by codebook.
 
     Args:
-        rows: [B, D].
+        residual: [B, D]: what the codes leave of each row.
         codes: int32 [B, M].
         codebooks: [M, K, D].
         order: int [M], a permutation: which codebook comes when.
 
     Returns:
-        int32 [B, M]; no row's error is larger than before.
+        residual [B, D], nowhere longer than before, and codes int32 [B, M].
     """
     squares = jnp.sum(jnp.square(codebooks), axis=-1)
 
@@ -89,8 +92,7 @@ def sweep(rows: jax.Array, codes: jax.Array, codebooks: jax.Array, order: jax.Ar
         residual = wanted - codebook.at[new].get(mode="promise_in_bounds")
         return residual, jax.lax.dynamic_update_index_in_dim(codes, new, m, 1)
 
-    start = (rows - sum_codewords(codebooks, codes), codes)
-    return jax.lax.fori_loop(0, codebooks.shape[0], visit, start)[1]
+    return jax.lax.fori_loop(0, codebooks.shape[0], visit, (residual, codes))
 
 
 def improve_codes(
@@ -125,9 +127,11 @@ def improve_codes(
         tried = start.at[jnp.arange(len(rows))[:, None], places].set(values)
     else:
         tried = start
+    residual = rows - sum_codewords(codebooks, tried)
     for sweep_key in jax.random.split(order_key, num_sweeps):
-        tried = sweep(rows, tried, codebooks, jax.random.permutation(sweep_key, num_codebooks))
-    better = squared_errors(rows, tried, codebooks) < squared_errors(rows, start, codebooks)
+        order = jax.random.permutation(sweep_key, num_codebooks)
+        residual, tried = sweep(residual, tried, codebooks, order)
+    better = jnp.sum(jnp.square(residual), axis=-1) < squared_errors(rows, start, codebooks)
     return jnp.where(better[:, None], tried, start).astype(codes.dtype)
 
 
@@ -136,26 +140,29 @@ def squared_errors(rows: jax.Array, codes: jax.Array, codebooks: jax.Array) -> j
     return jnp.sum(jnp.square(rows - sum_codewords(codebooks, codes)), axis=-1)
 
 
-def refine_batch(state: tuple, batch: dict) -> dict[str, jax.Array]:
+def no_equations(codebooks: jax.Array) -> tuple[jax.Array, ...]:
+    """Zeros to add `normal_equations` to, or () where M*K is too large to solve them at once."""
+    size = codebooks.shape[0] * codebooks.shape[1]
+    if size > _MAX_CODEWORDS:
+        return ()
+    return jnp.zeros((size, size)), jnp.zeros((size, codebooks.shape[2]))
+
+
+def refine_batch(state: tuple, batch: dict) -> tuple[tuple, jax.Array]:
     """One round over a batch: improves its codes, and counts them for `solve_codebooks`.
 
     Args:
-        state: codebooks [M, K, D], and a key.
+        state: codebooks [M, K, D], a key, and what `no_equations` began.
         batch: `rows` [B, D], `codes` [B, M], `batch_number` [B], and `fit` [B]: which rows the
             codebooks may be fitted to.
 
     Returns:
-        `codes` [B, M], and `counts` and `sums` of `normal_equations` where M*K allows them.
+        the equations, with this batch added, and codes [B, M].
     """
-    codebooks, key = state
+    codebooks, key, equations = state
     key = jax.random.fold_in(key, batch["batch_number"][0])
     codes = improve_codes(key, batch["rows"], batch["codes"], codebooks)
-    if not can_solve(codebooks):
-        return {"codes": codes}
-    counts, sums = normal_equations(batch["rows"], codes, batch["fit"], codebooks.shape[1])
-    return {"codes": codes, "counts": counts, "sums": sums}
-
-
-def can_solve(codebooks: jax.Array) -> bool:
-    """Whether the [M*K, M*K] equations are small enough (256 MiB) to be solved at once."""
-    return codebooks.shape[0] * codebooks.shape[1] <= 8192
+    if equations:
+        more = normal_equations(batch["rows"], codes, batch["fit"], codebooks.shape[1])
+        equations = jax.tree.map(jnp.add, equations, more)
+    return equations, codes

@@ -1,14 +1,15 @@
-"""Real data by `$JAXCOMPRESS_DATA`; 8 simulated devices; caches in temporary folders."""
+"""Real data by `$JAXCOMPRESS_DATA`; caches in temporary folders; compiled programs are shared."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")
-
-ROOT = Path(__file__).parents[1]
+_PROGRAMS = tempfile.TemporaryDirectory(prefix="jaxcompress-programs-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _PROGRAMS.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 
 @pytest.fixture(autouse=True)

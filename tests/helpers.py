@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ import numpy as np
 from jaxcompress.data.vectors import write_words
 
 ROOT = Path(__file__).parents[1]
-_PROGRAMS = tempfile.TemporaryDirectory(prefix="jaxcompress-programs-")
 SMALL = (
     "--config=configs/quickstart.py",
     "--config.model.num_codebooks=4",
@@ -43,13 +41,11 @@ def command(table, workdir, *more):
 
 
 def environment(num_devices=1, **more):
-    """The environment of a process with so many simulated devices; compiled programs are shared."""
+    """The environment of a process with so many simulated devices."""
     return {
         **os.environ,
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": str(num_devices),
-        "JAX_COMPILATION_CACHE_DIR": _PROGRAMS.name,
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
         **more,
     }
 

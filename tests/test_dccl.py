@@ -10,6 +10,7 @@ from jax.test_util import check_grads
 
 from jaxcompress import dccl, refine
 from jaxcompress.errors import InputError
+from jaxcompress.lookup import sum_codewords
 from jaxcompress.steps import train_step
 from jaxcompress.task import TrainState
 
@@ -252,10 +253,14 @@ def test_no_round_of_refinement_makes_any_row_worse():
 def test_a_sweep_visits_codebooks_in_order_and_takes_the_best_codeword():
     rows, codes, codebooks = random_problem(num_rows=20)
     order = np.array([2, 0, 3, 1])
-    found = refine.sweep(rows, codes.astype(jnp.int32), codebooks, jnp.asarray(order))
+    codes = codes.astype(jnp.int32)
+    residual, found = refine.sweep(
+        rows - sum_codewords(codebooks, codes), codes, codebooks, jnp.asarray(order)
+    )
     expected, table = np.asarray(codes, int), np.asarray(codebooks, np.float64)
     for n, row in enumerate(np.asarray(rows, np.float64)):
         for m in order:
             others = sum(table[j, expected[n, j]] for j in range(4) if j != m)
             expected[n, m] = ((others + table[m] - row) ** 2).sum(axis=1).argmin()
     np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(residual, rows - sum_codewords(codebooks, found), atol=1e-5)
