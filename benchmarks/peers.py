@@ -27,9 +27,8 @@ class TorchCodeLearner(torch.nn.Module):
         self.scores = torch.nn.Linear(hidden_size, width)
         self.codebook = torch.nn.Parameter(codebook_scale * torch.randn(width, dim))
         for layer in (self.hidden, self.scores):  # as Flax initialises a Dense layer
-            fan_in = layer.weight.shape[1]
-            torch.nn.init.trunc_normal_(layer.weight, 0.0, (1 / fan_in) ** 0.5 / 0.87962566,
-                                        -2 * (1 / fan_in) ** 0.5, 2 * (1 / fan_in) ** 0.5)  # fmt: skip
+            std = layer.weight.shape[1] ** -0.5
+            torch.nn.init.trunc_normal_(layer.weight, 0.0, std / 0.87962566, -2 * std, 2 * std)
             torch.nn.init.zeros_(layer.bias)
 
     def alpha(self, rows):

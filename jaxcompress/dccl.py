@@ -288,7 +288,7 @@ def make_task(config: ModelConfig, statistics: RowStatistics, num_steps: int) ->
         }
 
     def after_eval(key, params, aux, sums):
-        return revive_codewords(key, params, sums["train"]["usage"]), aux
+        return revive_codewords(key, params, sums["sample"]["usage"]), aux
 
     task = Task(init=init, loss=loss, evaluate=evaluate, metrics=error_metrics)
     return task._replace(after_eval=after_eval) if config.revive else task

@@ -18,7 +18,8 @@ from jaxcompress.lookup import sum_codewords
 from jaxcompress.steps import Engine, make_engine
 from jaxcompress.task import PyTree, Task, TrainState
 
-_EVAL_BATCH = 2048  # rows an evaluation or a round of refinement takes at a time
+_CPU_BATCH, _BATCH = 1024, 16_384  # rows an evaluation or a refinement takes at a time: on CPU
+# what lies between its sweeps should stay in the cache (1,024 rows: 19 ms; 4,096: 103 ms)
 _SAMPLE = 2048  # training rows that tell how well training goes, and which codewords are used
 
 
@@ -40,7 +41,7 @@ class Problem(NamedTuple):
     @property
     def best_metric(self) -> str:
         """The figure by which the best checkpoint is kept: of held-out rows, if there are any."""
-        name = "valid" if "valid" in self.evaluations else "train"
+        name = "valid" if "valid" in self.evaluations else "sample"
         return f"{name}_mean_squared_l2"
 
 
@@ -88,10 +89,11 @@ def prepare(rows: np.ndarray, config: dccl.Config, say: Callable[[str], None] = 
     engine = make_engine(config.parallel, batch_size, task, tx, feed.gather)
 
     def in_batches(ids: np.ndarray) -> Feed:
-        per_device = -(-min(_EVAL_BATCH, len(ids)) // num_devices)
+        at_a_time = _CPU_BATCH if jax.default_backend() == "cpu" else _BATCH
+        per_device = -(-min(at_a_time, len(ids)) // num_devices)
         return in_order(rows, ids, per_device * num_devices, **feed_kwargs)
 
-    evaluations = {"train": in_batches(train_ids[:: max(1, len(train_ids) // _SAMPLE)][:_SAMPLE])}
+    evaluations = {"sample": in_batches(train_ids[:: max(1, len(train_ids) // _SAMPLE)][:_SAMPLE])}
     if valid_rows:
         evaluations["valid"] = in_batches(valid_ids)
     return Problem(

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from jaxcompress.data.batches import in_order, shuffled, split_rows
+
+TABLE = np.arange(40, dtype=np.float32).reshape(20, 2)
+IDS = np.arange(3, 20, dtype=np.int32)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 17, 40])
+def test_every_epoch_sees_every_row_once_in_a_new_order(batch_size):
+    feed = shuffled(TABLE, IDS, batch_size, 7, stream=False)
+    ids = np.concatenate([feed.index(step)["ids"] for step in range(-(-51 // batch_size))])[:51]
+    epochs = ids.reshape(3, 17)
+    for epoch in epochs:
+        np.testing.assert_array_equal(np.sort(epoch), IDS)
+    assert (epochs[0] != epochs[1]).any()
+
+
+def test_a_batch_is_a_function_of_seed_and_step_alone():
+    feed, other = (shuffled(TABLE, IDS, 5, 7, stream=False) for _ in range(2))
+    late = [other.index(step)["ids"] for step in (30, 2, 11)]
+    for step in range(31):
+        feed.index(step)
+    for step, ids in zip((30, 2, 11), late, strict=True):
+        np.testing.assert_array_equal(feed.index(step)["ids"], ids)
+    different = shuffled(TABLE, IDS, 5, 8, stream=False)
+    assert (different.index(0)["ids"] != feed.index(0)["ids"]).any()
+
+
+def test_streamed_batches_hold_the_rows_of_the_same_ids():
+    ids, rows = (shuffled(TABLE, IDS, 5, 7, stream=s).index(3) for s in (False, True))
+    np.testing.assert_array_equal(rows["rows"], TABLE[ids["ids"]])
+
+
+def test_in_order_gives_every_row_once_and_masks_the_padding():
+    feed = in_order(TABLE, IDS, 5, stream=False)
+    assert feed.num_batches == 4
+    indices = [feed.index(i) for i in range(4)]
+    kept = np.concatenate([index["ids"][index["mask"]] for index in indices])
+    np.testing.assert_array_equal(kept, IDS)
+    assert {len(index["ids"]) for index in indices} == {5}
+
+
+def test_held_out_rows_are_chosen_by_seed_and_disjoint():
+    train, valid = split_rows(100, 7, seed=1)
+    assert len(valid) == 7
+    np.testing.assert_array_equal(np.sort(np.concatenate([train, valid])), np.arange(100))
+    assert (split_rows(100, 7, seed=1)[1] == valid).all()
+    assert (split_rows(100, 7, seed=2)[1] != valid).any()
+    assert len(split_rows(100, 0, seed=1)[1]) == 0
