@@ -10,7 +10,6 @@ import time
 
 import data
 
-from configs import glove, glove_paper
 from jaxcompress import dccl, learn
 
 
@@ -22,7 +21,7 @@ def train(table, config, rows_seen):
     started = time.perf_counter()
     problem = learn.prepare(table, config)
     fitted = learn.fit(problem, show_progress=False)
-    codes = learn.to_codes(problem, fitted.state, None).codes
+    codes = learn.to_codes(problem, fitted.state, None)
     seconds = time.perf_counter() - started
     return learn.code_errors(problem, codes)["all"]["mean_squared_l2"], seconds
 
@@ -32,8 +31,8 @@ def main():
     parser.add_argument("--rows_seen", type=int, default=2_500_000)
     flags = parser.parse_args()
     table = data.read(flags.vectors)
-    ours, our_seconds = train(table, glove.get_config(), flags.rows_seen)
-    paper, paper_seconds = train(table, glove_paper.get_config(), flags.rows_seen)
+    ours, our_seconds = train(table, data.config("glove"), flags.rows_seen)
+    paper, paper_seconds = train(table, data.config("glove_paper"), flags.rows_seen)
     print(f"{flags.vectors}, {flags.rows_seen:,} rows seen, mean squared L2")
     print(f"ours            {ours:.4f}  {our_seconds:6.1f} s")
     print(f"paper's         {paper:.4f}  {paper_seconds:6.1f} s")

@@ -1,11 +1,15 @@
-"""Tables for the benchmarks: files under `$JAXCOMPRESS_DATA`, or any path."""
+"""Tables and configs for the benchmarks: files under `$JAXCOMPRESS_DATA`, or any path."""
 
 import argparse
+import runpy
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jaxcompress.data.vectors import read_vectors
 
+ROOT = Path(__file__).parents[1]
 DEFAULT = "vectors/w2v-imdb-wiki.300d.npy"
 
 
@@ -19,3 +23,8 @@ def parser(description: str) -> argparse.ArgumentParser:
 def read(path: str) -> np.ndarray:
     """float32 [N, D] in memory."""
     return np.array(read_vectors(path).rows, np.float32)
+
+
+def config(name: str) -> Any:
+    """The config of `configs/NAME.py`."""
+    return runpy.run_path(str(ROOT / "configs" / f"{name}.py"))["get_config"]()

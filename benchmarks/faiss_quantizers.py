@@ -14,7 +14,6 @@ import numpy as np
 import peers
 
 import jaxcompress
-from configs import glove
 from jaxcompress import dccl
 
 PEERS = {
@@ -33,7 +32,7 @@ PEERS = {
 
 
 def compress(table, num_steps, num_rounds):
-    config = glove.get_config()
+    config = data.config("glove")
     config.num_steps = num_steps
     config.data = dccl.DataConfig(valid_rows=0)
     if num_rounds is not None:

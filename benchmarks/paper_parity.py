@@ -8,23 +8,22 @@ import numpy as np
 import peers
 import torch
 
-from configs import glove_paper
 from jaxcompress import dccl, learn
 
 
 def ours(table, num_steps, seed):
-    config = glove_paper.get_config()
+    config = data.config("glove_paper")
     config.num_steps, config.seed, config.eval_every = num_steps, seed, num_steps
     config.data = dccl.DataConfig(valid_rows=0)
     problem = learn.prepare(table, config)
     fitted = learn.fit(problem, show_progress=False)
-    codes = learn.to_codes(problem, fitted.state, None).codes
+    codes = learn.to_codes(problem, fitted.state, None)
     return learn.code_errors(problem, codes)["all"]["mean_squared_l2"]
 
 
 def theirs(table, num_steps, seed):
     torch.manual_seed(seed)
-    config = glove_paper.get_config()
+    config = data.config("glove_paper")
     spread = float(np.sqrt(((table - table.mean(axis=0)) ** 2).mean()))
     model = peers.TorchCodeLearner(
         table.shape[1],

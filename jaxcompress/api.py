@@ -59,7 +59,7 @@ def compress(
     )
     problem = learn.prepare(rows, dataclasses.replace(config, model=model))
     fitted = learn.fit(problem, show_progress=show_progress)
-    return learn.to_codes(problem, fitted.state, words).codes
+    return learn.refine_codes(problem, learn.to_codes(problem, fitted.state, words))
 
 
 def load(path: str | os.PathLike) -> Codes:

@@ -175,6 +175,14 @@ def save_artefact(workdir: str | os.PathLike, codes: Codes) -> None:
         manager.save(step, args=ocp.args.Composite(**items))
 
 
+def find_artefact(workdir: str | os.PathLike) -> Codes | None:
+    """Opens what `save_artefact` saved; None where there is none, or it cannot be read."""
+    try:
+        return load_artefact(workdir)
+    except InputError:
+        return None
+
+
 def load_artefact(workdir: str | os.PathLike) -> Codes:
     """Opens what `save_artefact` saved.
 
@@ -182,7 +190,7 @@ def load_artefact(workdir: str | os.PathLike) -> Codes:
         InputError: where there is none, or it cannot be read.
     """
     directory = Path(workdir).absolute() / "artefact"
-    hint = f"make it with: python -m train.dccl --mode export --workdir {workdir} --config ..."
+    hint = f"make it with: python -m train.dccl --mode export --workdir {workdir}"
     if not directory.is_dir():
         raise InputError(f"{workdir}: no artefact in it (looked at {directory}); {hint}")
     try:

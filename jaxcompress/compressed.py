@@ -156,8 +156,13 @@ class Codes:
         import jax
         import jax.numpy as jnp
 
+        from jaxcompress.lookup import can_pair, pair_up
+
+        codes, codebooks = self.codes, self.codebooks
+        if can_pair(codebooks):
+            codes, codebooks = pair_up(codes, codebooks)  # pays from the second lookup on
         with jax.ensure_compile_time_eval():  # arrays, not tracers, also when first used in a jit
-            return jnp.asarray(self.codes), jnp.asarray(self.codebooks)
+            return jnp.asarray(codes), jnp.asarray(codebooks)
 
     def decode(self, ids: Any = None) -> np.ndarray:
         """Reconstructs rows with NumPy: int ids [B] (all rows if None) -> float32 [B, D].

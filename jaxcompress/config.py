@@ -179,7 +179,11 @@ def _check_field(config: Any, parts: list[str], value: str | None) -> Any:
         elif i < len(parts) - 1:
             raise InputError(f"{owner} is a {_type_name(kind)}, not a group of fields.")
         elif value is not None and not _parses(value, kind):
-            raise InputError(f"{owner} is {value!r}; expected {_type_name(kind)}.")
+            group = owner.rpartition(".")[0]
+            raise InputError(
+                f"{owner} is {value!r}; expected {_type_name(kind)}. {group} has: "
+                f"{', '.join(fields)}."
+            )
     return kind
 
 

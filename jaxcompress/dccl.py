@@ -39,7 +39,8 @@ class DataConfig:
     tensor: str | None = None  # the name of a tensor in a .safetensors file
     max_rows: int | None = None  # read only so many rows
     valid_rows: int | None = None  # held-out rows; None: min(5 %, 1,000)
-    stream: bool | None = None  # send rows from the host; None: where the device is too small
+    stream: bool | None = None  # send rows from the host; None: on CPU, and where the table would
+    # take over half of a device's memory
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -1,7 +1,6 @@
 """From a table and a config to codes: what `compress` and `python -m train.dccl` share."""
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -81,17 +80,16 @@ def prepare(rows: np.ndarray, config: dccl.Config, say: Callable[[str], None] = 
     num_steps = config.num_steps or dccl.default_num_steps(len(train_ids), batch_size)
     task = dccl.make_task(config.model, dccl.row_statistics(rows, train_ids), num_steps)
     tx = dccl.make_optimizer(config.optimizer, num_steps)
-    feed_kwargs = {
-        "stream": config.data.stream
-        or (config.data.stream is None and rows.nbytes > _device_bytes() / 2)
-    }
-    feed = shuffled(rows, train_ids, batch_size, config.seed, **feed_kwargs)
+    stream = config.data.stream
+    if stream is None:
+        stream = rows.nbytes > _device_bytes() / 2
+    feed = shuffled(rows, train_ids, batch_size, config.seed, stream=stream)
     engine = make_engine(config.parallel, batch_size, task, tx, feed.gather)
 
     def in_batches(ids: np.ndarray) -> Feed:
         at_a_time = _CPU_BATCH if jax.default_backend() == "cpu" else _BATCH
         per_device = -(-min(at_a_time, len(ids)) // num_devices)
-        return in_order(rows, ids, per_device * num_devices, **feed_kwargs)
+        return in_order(rows, ids, per_device * num_devices, stream=stream)
 
     evaluations = {"sample": in_batches(train_ids[:: max(1, len(train_ids) // _SAMPLE)][:_SAMPLE])}
     if valid_rows:
@@ -101,7 +99,7 @@ def prepare(rows: np.ndarray, config: dccl.Config, say: Callable[[str], None] = 
         task=task,
         tx=tx,
         engine=engine,
-        data=() if feed_kwargs["stream"] else engine.place_data(rows),
+        data=() if stream else engine.place_data(rows),
         feed=feed,
         evaluations=evaluations,
         everything=in_batches(np.arange(len(rows), dtype=np.int32)),
@@ -112,18 +110,11 @@ def prepare(rows: np.ndarray, config: dccl.Config, say: Callable[[str], None] = 
 
 
 def _device_bytes() -> float:
-    """Memory of one device, in bytes; infinite where it shares the host's, as on CPU."""
+    """Memory of one device in bytes; 0 on CPU, where a table that is placed is a second copy."""
     device = jax.local_devices()[0]
-    limit = (device.memory_stats() or {}).get("bytes_limit") if device.platform != "cpu" else None
-    return limit or float("inf")
-
-
-class Learned(NamedTuple):
-    """Codes before and after refinement, which takes `refine_seconds`."""
-
-    trained: Codes
-    codes: Codes
-    refine_seconds: float
+    if device.platform == "cpu":
+        return 0.0
+    return (device.memory_stats() or {}).get("bytes_limit", float("inf"))
 
 
 def to_codes(
@@ -131,22 +122,19 @@ def to_codes(
     state: TrainState,
     words: Sequence[str] | None,
     metadata: Mapping[str, str] | None = None,
-) -> Learned:
-    """Encodes every row with a trained state, then refines as the config says."""
+) -> Codes:
+    """Encodes every row with a trained state, before any refinement."""
     codes = loop.map_rows(
         dccl.encode, problem.engine, state, problem.data, problem.everything, problem.num_rows
     )
     params, aux = jax.device_get((state.params, state.aux))
-    trained = Codes(
+    return Codes(
         codes,
         dccl.export_codebooks(params, aux),
         words,
         dccl.export_encoder(params, aux),
         metadata or {},
     )
-    started = time.perf_counter()
-    refined = refine_codes(problem, trained)
-    return Learned(trained, refined, time.perf_counter() - started)
 
 
 def refine_codes(problem: Problem, codes: Codes) -> Codes:

@@ -3,16 +3,18 @@
 Axis letters: B rows asked for, N rows of the table, M codebooks, K codewords, D dimensions.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def sum_codewords(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
     """Sums one codeword of each codebook (Shu & Nakayama 2018, eq. 2).
 
     XLA's gather of [B, M, D] is an order of magnitude slower on CPU than a sum of M gathers of
-    [B, D]. Where there are many more rows than codewords it pays to add the codebooks up in
-    pairs first, K*K sums each, which halves the gathers.
+    [B, D]; many rows are worth adding the codebooks up in pairs first.
 
     Args:
         codebooks: [M, K, D].
@@ -21,17 +23,34 @@ def sum_codewords(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
     Returns:
         [B, D], in the type of the codebooks.
     """
-    num_codebooks, num_codewords, dim = codebooks.shape
     codes = codes.astype(jnp.int32)
-    if num_codebooks > 1 and num_codewords**2 <= 256 and codes.shape[0] > 2 * num_codewords**2:
-        even = num_codebooks - num_codebooks % 2
-        first, second = codebooks[0:even:2], codebooks[1:even:2]
-        pairs = (first[:, :, None] + second[:, None, :]).reshape(even // 2, -1, dim)
-        total = _sum_gathers(pairs, codes[:, 0:even:2] * num_codewords + codes[:, 1:even:2])
-        if even < num_codebooks:
-            total += _take(codebooks[even], codes[:, even])
-        return total
+    if can_pair(codebooks) and codes.shape[0] > 2 * codebooks.shape[1] ** 2:
+        codes, codebooks = pair_up(codes, codebooks)
     return _sum_gathers(codebooks, codes)
+
+
+def can_pair(codebooks: Any) -> bool:
+    """Whether there are pairs, and a pair of codes still fits a byte."""
+    return codebooks.shape[0] > 1 and codebooks.shape[1] ** 2 <= 256
+
+
+def pair_up(codes: Any, codebooks: Any) -> tuple[Any, Any]:
+    """Adds neighbouring codebooks up: half as many, of K*K codewords, with the same sums.
+
+    Args:
+        codes: int [N, M], of a type that holds K*K - 1; NumPy or jax, as `codebooks` are.
+        codebooks: [M, K, D].
+
+    Returns:
+        codes [N, ceil(M/2)] and codebooks [ceil(M/2), K*K, D].
+    """
+    num_codebooks, num_codewords, dim = codebooks.shape
+    xp = np if isinstance(codes, np.ndarray) else jnp
+    odd = num_codebooks % 2
+    codes = xp.pad(codes, ((0, 0), (0, odd)))
+    codebooks = xp.pad(codebooks, ((0, odd), (0, 0), (0, 0)))
+    pairs = codebooks[0::2, :, None] + codebooks[1::2, None, :]
+    return codes[:, 0::2] * num_codewords + codes[:, 1::2], pairs.reshape(len(pairs), -1, dim)
 
 
 def _sum_gathers(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
@@ -62,5 +81,5 @@ def lookup(codes: jax.Array, codebooks: jax.Array, ids: jax.Array) -> jax.Array:
     Returns:
         [*ids.shape, D].
     """
-    taken = codes.at[ids.reshape(-1)].get(mode="clip")
-    return sum_codewords(codebooks, taken).reshape(*ids.shape, codebooks.shape[-1])
+    taken = codes.at[ids.reshape(-1)].get(mode="clip").astype(jnp.int32)
+    return _sum_gathers(codebooks, taken).reshape(*ids.shape, codebooks.shape[-1])

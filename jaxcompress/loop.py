@@ -176,11 +176,10 @@ def fit(
                 pending, current, figures = None, engine.global_state(state), None
                 if at_eval:
                     sums = {
-                        n: evaluate(task, engine, current, data, f) for n, f in evaluations.items()
+                        name: evaluate(task, engine, current, data, rows)
+                        for name, rows in evaluations.items()
                     }
-                    figures = {
-                        f"{n}_{k}": v for n, s in sums.items() for k, v in task.metrics(s).items()
-                    }
+                    figures = _figures(task, sums, step)
                     log.write(step, figures)
                     if step < num_steps and task.after_eval is not unchanged:
                         after = jax.random.fold_in(key, num_steps + step)
@@ -221,16 +220,30 @@ def _report(log: MetricsLog, log_every: int, first: int, metrics: dict[str, jax.
     values = jax.device_get(metrics)
     finite = np.isfinite(values["loss"])
     if not finite.all():
-        step = first + int(np.argmin(finite)) + 1
-        raise NonFiniteLoss(
-            f"the loss of step {step:,} is {values['loss'][step - first - 1]}; lower "
-            "optimizer.learning_rate. The last good checkpoint is kept."
-        )
+        i = int(np.argmin(finite))
+        raise NonFiniteLoss(_not_finite(f"the loss of step {first + i + 1:,}", values["loss"][i]))
     for i in range(len(values["loss"])):
         step = first + i + 1
         if step % log_every == 0:
             log.write(step, {f"train_{name}": value[i] for name, value in values.items()})
     log.progress(first + len(values["loss"]), float(values["loss"][-1]))
+
+
+def _figures(task: Task, sums: Mapping[str, dict], step: int) -> dict[str, float]:
+    """The figures of all evaluations; a state that gives one that is not finite is not saved."""
+    figures = {
+        f"{name}_{figure}": value
+        for name, some in sums.items()
+        for figure, value in task.metrics(some).items()
+    }
+    for name, value in figures.items():
+        if not np.isfinite(value):
+            raise NonFiniteLoss(_not_finite(f"{name} after step {step:,}", value))
+    return figures
+
+
+def _not_finite(what: str, value: float) -> str:
+    return f"{what} is {value}; lower optimizer.learning_rate. The last good checkpoint is kept."
 
 
 @functools.lru_cache(maxsize=8)

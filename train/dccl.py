@@ -4,8 +4,10 @@
 writes its files anew. The same command again goes on with a run, or finds it finished.
 """
 
+import dataclasses
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +16,7 @@ import numpy as np
 
 from jaxcompress import dccl, learn, loop
 from jaxcompress import workdir as workdirs
-from jaxcompress.checkpoint import Checkpoints, save_artefact
+from jaxcompress.checkpoint import Checkpoints, find_artefact, save_artefact
 from jaxcompress.codes_files import replacing
 from jaxcompress.compressed import Codes, top
 from jaxcompress.config import Arguments
@@ -26,6 +28,14 @@ from train import command_line
 from train.command_line import say
 
 MODES = ("train", "evaluate", "export")
+
+
+class Learned(NamedTuple):
+    """Codes before and after refinement, and the seconds that it took."""
+
+    trained: Codes
+    codes: Codes
+    refine_seconds: float
 
 
 class Outcome(NamedTuple):
@@ -59,12 +69,9 @@ def _run(config: dccl.Config, workdir: str, mode: str) -> Outcome:
             fitted = learn.fit(problem, workdir=workdir, say=say)
         else:
             fitted = _restore(problem, workdir)
-        if config.refine.num_rounds:
-            say(f"{config.refine.num_rounds} rounds of refinement ...")
-        learned = learn.to_codes(problem, fitted.state, vectors.words, {"source": vectors.source})
+        learned = _learn_codes(problem, fitted, vectors, path)
         codes = learned.codes
         if mode != "evaluate":
-            save_artefact(path, codes)
             export(codes, path, config.export_words)
         summary = {}
         if mode != "export":
@@ -77,6 +84,26 @@ def _run(config: dccl.Config, workdir: str, mode: str) -> Outcome:
                 f'them with jaxcompress.load("{workdir}")'
             )
     return Outcome(codes, summary)
+
+
+def _learn_codes(
+    problem: learn.Problem, fitted: loop.Fitted, vectors: Vectors, path: Path
+) -> Learned:
+    """Encodes and refines, or takes the refined codes of this very state from the artefact."""
+    about = {"source": vectors.source, "step": str(int(fitted.state.step))}
+    trained = learn.to_codes(problem, fitted.state, vectors.words, about)
+    saved = find_artefact(path)
+    if saved is not None and saved.metadata.get("step") == about["step"]:
+        return Learned(trained, saved, float(saved.metadata["refine_seconds"]))
+    if problem.config.refine.num_rounds:
+        say(f"{problem.config.refine.num_rounds} rounds of refinement ...")
+    started = time.perf_counter()
+    codes = learn.refine_codes(problem, trained)
+    seconds = time.perf_counter() - started
+    about["refine_seconds"] = f"{seconds:.3f}"
+    codes = dataclasses.replace(codes, metadata=about)
+    save_artefact(path, codes)
+    return Learned(trained, codes, seconds)
 
 
 def _restore(problem: learn.Problem, workdir: str) -> loop.Fitted:
@@ -109,9 +136,7 @@ def read(config: dccl.Config) -> Vectors:
     return vectors
 
 
-def summarize(
-    problem: learn.Problem, fitted: loop.Fitted, learned: learn.Learned
-) -> dict[str, Any]:
+def summarize(problem: learn.Problem, fitted: loop.Fitted, learned: Learned) -> dict[str, Any]:
     """Computes the figures of `summary.json`: sizes, errors over all rows, held-out rows, speed."""
 
     def soft(feed):

@@ -1,0 +1,140 @@
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import helpers
+import numpy as np
+import pytest
+
+import jaxcompress
+from jaxcompress import InputError
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return helpers.make_table(tmp_path_factory.mktemp("table"))
+
+
+@pytest.fixture(scope="module")
+def finished(table, tmp_path_factory):
+    """The workdir of an uninterrupted run."""
+    workdir = tmp_path_factory.mktemp("runs") / "run"
+    done = helpers.run(helpers.command(table, workdir))
+    assert done.returncode == 0, done.stderr
+    return workdir
+
+
+def test_the_same_command_again_finds_the_run_finished(finished, table):
+    workdir = finished
+    before = jaxcompress.load(workdir / "export" / "model.safetensors")
+    done = helpers.run(helpers.command(table, workdir))
+    assert done.returncode == 0, done.stderr
+    after = jaxcompress.load(workdir / "export" / "model.safetensors")
+    np.testing.assert_array_equal(after.codes, before.codes)
+    np.testing.assert_array_equal(after.codebooks, before.codebooks)
+    assert len(helpers.losses(workdir)) == 60
+
+
+def wait_for_step(process, workdir, step, seconds=120):
+    """Waits until a line of a step this late is in the metrics."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        lines = workdir / "metrics.jsonl"
+        if lines.exists() and f'"step": {step},' in lines.read_text():
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"step {step} did not come: {process.poll()}")
+
+
+@pytest.mark.parametrize("step", [22, 45])
+def test_killed_and_started_again_a_run_ends_with_the_same_bytes(finished, table, tmp_path, step):
+    arguments = helpers.command(table, tmp_path / "run")
+    process = subprocess.Popen(
+        arguments, cwd=helpers.ROOT, env=helpers.environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for_step(process, tmp_path / "run", step)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = helpers.run(arguments)
+    assert done.returncode == 0, done.stderr
+    if step == 45:  # the checkpoint of step 20 is surely whole by then
+        assert "resumed from step " in done.stdout
+    for name in ("model.codes", "model.codebook.npy"):
+        expected = (finished / "export" / name).read_bytes()
+        assert (tmp_path / "run" / "export" / name).read_bytes() == expected
+    np.testing.assert_array_equal(helpers.losses(tmp_path / "run"), helpers.losses(finished))
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(finished, table, tmp_path):
+    arguments = helpers.command(table, tmp_path / "run")
+    process = subprocess.Popen(
+        arguments, cwd=helpers.ROOT, env=helpers.environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_for_step(process, tmp_path / "run", 5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith("stopped at step ")
+    assert last.endswith("of 60; run the same command to go on.")
+    assert "Traceback" not in errors
+    stopped_at = last.split()[3]
+    done = helpers.run(arguments)
+    assert f"resumed from step {stopped_at} of 60" in done.stdout
+    expected = (finished / "export" / "model.codes").read_bytes()
+    assert (tmp_path / "run" / "export" / "model.codes").read_bytes() == expected
+
+
+def test_a_second_run_in_one_workdir_is_refused(table, tmp_path):
+    arguments = helpers.command(table, tmp_path / "run")
+    process = subprocess.Popen(
+        arguments, cwd=helpers.ROOT, env=helpers.environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for_step(process, tmp_path / "run", 5)
+    process.send_signal(signal.SIGSTOP)
+    second = helpers.run(arguments)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert second.returncode == 2
+    assert "is in use by another run" in second.stderr.strip().splitlines()[-1]
+
+
+def test_a_damaged_artefact_is_told_and_made_anew_by_export(finished, table, tmp_path):
+    workdir = tmp_path / "run"
+    shutil.copytree(finished, workdir)
+    damage(workdir / "artefact")
+    with pytest.raises(InputError, match=r"artefact: cannot be read .*--mode export --workdir"):
+        jaxcompress.load(workdir)
+    base = [*helpers.command("", "")[:3], f"--workdir={workdir}"]
+    done = helpers.run([*base, "--mode=export"])
+    assert done.returncode == 0, done.stderr
+    expected = jaxcompress.load(finished)
+    np.testing.assert_array_equal(jaxcompress.load(workdir).codes, expected.codes)
+
+
+def damage(checkpoint):
+    """Cuts every data file of a checkpoint short."""
+    for path in checkpoint.rglob("*"):
+        if path.is_file() and path.stat().st_size > 1000:
+            os.truncate(path, 500)
+
+
+def test_a_damaged_latest_checkpoint_falls_back_to_the_one_before(finished, table, tmp_path):
+    arguments = helpers.command(table, tmp_path / "run")
+    assert helpers.run(arguments).returncode == 0
+    checkpoints = tmp_path / "run" / "checkpoints"
+    steps = sorted(p.name for p in checkpoints.iterdir() if p.name.isdigit())
+    assert steps[-2:] == ["00000040", "00000060"]
+    damage(checkpoints / "00000060")
+    done = helpers.run(arguments)
+    assert done.returncode == 0, done.stderr
+    assert "warning: checkpoint 60 cannot be read" in done.stderr
+    assert "resumed from step 40 of 60" in done.stdout
+    expected = (finished / "export" / "model.codes").read_bytes()
+    assert (tmp_path / "run" / "export" / "model.codes").read_bytes() == expected
+    assert (tmp_path / "run" / "damaged" / "60").is_dir()
