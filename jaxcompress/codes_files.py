@@ -4,6 +4,7 @@ NumPy only. Axis letters: N rows, M codebooks, K codewords, D dimensions.
 """
 
 import hashlib
+import itertools
 import math
 import os
 from collections.abc import Iterable, Mapping
@@ -18,7 +19,7 @@ from jaxcompress.errors import InputError
 
 FORMAT = "jaxcompress.codes"
 VERSION = "1"
-_CHUNK = 4096  # rows packed at a time
+_CHUNK = 4096  # rows packed or written at a time
 
 
 class replacing:
@@ -159,9 +160,10 @@ def write_text(
         replacing(f"{prefix}.codes") as partial,
         open(partial, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as stream,
     ):
-        starts = (f"{name}\t" for name in names) if names is not None else ("" for _ in codes)
-        for start, row in zip(starts, codes.tolist(), strict=True):
-            stream.write(f"{start}{' '.join(map(str, row))}\n")
+        starts = (f"{name}\t" for name in names) if names is not None else itertools.repeat("")
+        for first in range(0, len(codes), _CHUNK):
+            for row in codes[first : first + _CHUNK].tolist():
+                stream.write(f"{next(starts)}{' '.join(map(str, row))}\n")
 
 
 def read_text(path: str | os.PathLike) -> Table:

@@ -55,7 +55,8 @@ class Codes:
             )
         if self.words is not None and len(self.words) != self.num_rows:
             raise InputError(f"{len(self.words)} words and {self.num_rows} rows; expected as many.")
-        object.__setattr__(self, "codes", self.codes.astype(code_type(self.num_codewords)))
+        kind = code_type(self.num_codewords)
+        object.__setattr__(self, "codes", self.codes.astype(kind, copy=False))
         object.__setattr__(self, "codebooks", np.asarray(self.codebooks, np.float32))
 
     num_rows = property(lambda self: self.codes.shape[0])
@@ -184,7 +185,7 @@ class Codes:
             raise IndexError(
                 f"ids are from {ids.min()} to {ids.max()}; expected 0 to {self.num_rows - 1}."
             )
-        return ids.astype(np.int64)
+        return ids.astype(np.int32)
 
     # Neighbours, without decoding the table.
 

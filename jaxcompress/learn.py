@@ -143,20 +143,29 @@ def refine_codes(problem: Problem, codes: Codes) -> Codes:
     Held-out rows take part in the search for their codes alone, never in the codebooks.
     """
     engine, key = problem.engine, jax.random.key(problem.config.seed)
-    codebooks, found = engine.place_shared(jnp.asarray(codes.codebooks)), codes.codes
+    codebooks, found = engine.place_shared(jnp.asarray(codes.codebooks)), codes.codes.copy()
+    feed = _with_codes(problem, found)
     for number in range(problem.config.refine.num_rounds):
         equations = engine.place_shared(refine.no_equations(codebooks))
         round_key = engine.place_shared(jax.random.fold_in(key, 2 + number))
-        feed, improved = _with_codes(problem, found), []
+        late = None
         for i in range(feed.num_batches):
-            equations, part = engine.map(
+            equations, improved = engine.map(
                 refine.refine_batch, (codebooks, round_key, equations), problem.data, feed.index(i)
             )
-            improved.append(part)
-        found = np.concatenate(jax.device_get(improved))[: len(found)]
+            if late is not None:
+                _put_batch(found, feed.batch_size, *late)
+            late = (i, improved)
+        _put_batch(found, feed.batch_size, *late)
         if equations:
             codebooks = refine.solve_codebooks(*equations, codebooks)
     return dataclasses.replace(codes, codes=found, codebooks=np.asarray(codebooks))
+
+
+def _put_batch(table: np.ndarray, batch_size: int, number: int, rows: jax.Array) -> None:
+    """Writes batch `number` to its place in the table, without its padding."""
+    part = table[number * batch_size : (number + 1) * batch_size]
+    part[:] = jax.device_get(rows)[: len(part)]
 
 
 def _with_codes(problem: Problem, codes: np.ndarray) -> Feed:

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import jax
-import tensorboardX
 import tqdm
 
 from jaxcompress.codes_files import replacing
@@ -51,6 +50,8 @@ class MetricsLog:
         self._rows_per_step = rows_per_step
         self._lines = self._board = None
         if workdir is not None and is_writer:
+            import tensorboardX  # here, since it brings torch where that is installed
+
             path = Path(workdir) / "metrics.jsonl"
             kept = [line for line in read_lines(path) if line["step"] <= start_step]
             with replacing(path) as partial:

@@ -4,6 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import helpers
 import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -25,3 +26,18 @@ def real_data() -> Path:
     if not folder or not (Path(folder) / "vectors").is_dir():
         pytest.skip("no real data: set JAXCOMPRESS_DATA to a folder with vectors/ in it")
     return Path(folder).absolute()
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory) -> Path:
+    """A small table of clustered rows."""
+    return helpers.make_table(tmp_path_factory.mktemp("table"))
+
+
+@pytest.fixture(scope="session")
+def finished(table, tmp_path_factory) -> tuple[Path, str]:
+    """The workdir of an uninterrupted small run on one device, and what it printed."""
+    workdir = tmp_path_factory.mktemp("runs") / "run"
+    done = helpers.run(helpers.command(table, workdir, "--config.sample_words=w1,nobody"))
+    assert done.returncode == 0, done.stderr
+    return workdir, done.stdout

@@ -10,16 +10,8 @@ import jaxcompress
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    return helpers.make_table(tmp_path_factory.mktemp("table"))
-
-
-@pytest.fixture(scope="module")
-def one_device(table, tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("runs") / "one"
-    done = helpers.run(helpers.command(table, workdir))
-    assert done.returncode == 0, done.stderr
-    return workdir
+def one_device(finished):
+    return finished[0]
 
 
 @pytest.fixture(scope="module")

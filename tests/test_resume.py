@@ -12,22 +12,8 @@ import jaxcompress
 from jaxcompress import InputError
 
 
-@pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    return helpers.make_table(tmp_path_factory.mktemp("table"))
-
-
-@pytest.fixture(scope="module")
-def finished(table, tmp_path_factory):
-    """The workdir of an uninterrupted run."""
-    workdir = tmp_path_factory.mktemp("runs") / "run"
-    done = helpers.run(helpers.command(table, workdir))
-    assert done.returncode == 0, done.stderr
-    return workdir
-
-
 def test_the_same_command_again_finds_the_run_finished(finished, table):
-    workdir = finished
+    workdir, _ = finished
     before = jaxcompress.load(workdir / "export" / "model.safetensors")
     done = helpers.run(helpers.command(table, workdir))
     assert done.returncode == 0, done.stderr
@@ -63,9 +49,9 @@ def test_killed_and_started_again_a_run_ends_with_the_same_bytes(finished, table
     if step == 45:  # the checkpoint of step 20 is surely whole by then
         assert "resumed from step " in done.stdout
     for name in ("model.codes", "model.codebook.npy"):
-        expected = (finished / "export" / name).read_bytes()
+        expected = (finished[0] / "export" / name).read_bytes()
         assert (tmp_path / "run" / "export" / name).read_bytes() == expected
-    np.testing.assert_array_equal(helpers.losses(tmp_path / "run"), helpers.losses(finished))
+    np.testing.assert_array_equal(helpers.losses(tmp_path / "run"), helpers.losses(finished[0]))
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(finished, table, tmp_path):
@@ -85,7 +71,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(finished, table, tmp_path):
     stopped_at = last.split()[3]
     done = helpers.run(arguments)
     assert f"resumed from step {stopped_at} of 60" in done.stdout
-    expected = (finished / "export" / "model.codes").read_bytes()
+    expected = (finished[0] / "export" / "model.codes").read_bytes()
     assert (tmp_path / "run" / "export" / "model.codes").read_bytes() == expected
 
 
@@ -106,14 +92,14 @@ def test_a_second_run_in_one_workdir_is_refused(table, tmp_path):
 
 def test_a_damaged_artefact_is_told_and_made_anew_by_export(finished, table, tmp_path):
     workdir = tmp_path / "run"
-    shutil.copytree(finished, workdir)
+    shutil.copytree(finished[0], workdir)
     damage(workdir / "artefact")
     with pytest.raises(InputError, match=r"artefact: cannot be read .*--mode export --workdir"):
         jaxcompress.load(workdir)
     base = [*helpers.command("", "")[:3], f"--workdir={workdir}"]
     done = helpers.run([*base, "--mode=export"])
     assert done.returncode == 0, done.stderr
-    expected = jaxcompress.load(finished)
+    expected = jaxcompress.load(finished[0])
     np.testing.assert_array_equal(jaxcompress.load(workdir).codes, expected.codes)
 
 
@@ -135,6 +121,6 @@ def test_a_damaged_latest_checkpoint_falls_back_to_the_one_before(finished, tabl
     assert done.returncode == 0, done.stderr
     assert "warning: checkpoint 60 cannot be read" in done.stderr
     assert "resumed from step 40 of 60" in done.stdout
-    expected = (finished / "export" / "model.codes").read_bytes()
+    expected = (finished[0] / "export" / "model.codes").read_bytes()
     assert (tmp_path / "run" / "export" / "model.codes").read_bytes() == expected
     assert (tmp_path / "run" / "damaged" / "60").is_dir()

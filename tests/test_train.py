@@ -10,21 +10,6 @@ import jaxcompress
 import train.dccl
 from jaxcompress import InputError, dccl, learn
 
-
-@pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    return helpers.make_table(tmp_path_factory.mktemp("table"))
-
-
-@pytest.fixture(scope="module")
-def finished(table, tmp_path_factory):
-    """An uninterrupted run: its workdir and what it printed."""
-    workdir = tmp_path_factory.mktemp("runs") / "run"
-    done = helpers.run(helpers.command(table, workdir, "--config.sample_words=w1,nobody"))
-    assert done.returncode == 0, done.stderr
-    return workdir, done.stdout
-
-
 SUMMARY = [
     "num_rows",
     "dim",
