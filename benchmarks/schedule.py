@@ -2,7 +2,7 @@
 
 Command:  python benchmarks/schedule.py [--vectors FILE]
 
-Each line is a run of 32 x 16 codes over all rows, 1.25 million rows seen, before refinement.
+Each line is a run of 32 x 16 codes over all rows, 625,000 rows seen, before refinement.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ def changed(config, changes):
 
 def main():
     parser = data.parser(__doc__.splitlines()[0])
-    parser.add_argument("--rows_seen", type=int, default=1_250_000)
+    parser.add_argument("--rows_seen", type=int, default=625_000)
     flags = parser.parse_args()
     table = data.read(flags.vectors)
     print(f"{flags.vectors}, {flags.rows_seen:,} rows seen: mean squared L2, seconds")

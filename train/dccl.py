@@ -227,7 +227,7 @@ def write_summary(workdir: Path, summary: dict[str, Any]) -> None:
         if plot_curves(workdir, f"DCCL, {summary['num_codebooks']} x {summary['num_codewords']}"):
             say(f"learning curves: {workdir}/curves.png")
         else:
-            say('no learning curves drawn: pip install "jaxcompress[plots]"')
+            say('no learning curves drawn; for them: pip install -e ".[plots]"')
 
 
 def _main(arguments: Arguments) -> None:
