@@ -3,6 +3,7 @@
 import logging
 import os
 import warnings
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,7 +79,7 @@ class Checkpoints:
             return
         items = {
             _STATE: ocp.args.StandardSave(_as_dict(state)),
-            _PROGRESS: ocp.args.JsonSave(dict(progress)),
+            _PROGRESS: ocp.args.JsonSave({**progress, "checksum": _checksum(state)}),
         }
         self._manager.save(step, args=ocp.args.Composite(**items), metrics=metrics, force=True)
 
@@ -115,7 +116,10 @@ class Checkpoints:
             _PROGRESS: ocp.args.JsonRestore(),
         }
         found = self._manager.restore(step, args=ocp.args.Composite(**items))
-        return Restored(step, TrainState(**found[_STATE], **_empty_parts(like)), found[_PROGRESS])
+        state, progress = TrainState(**found[_STATE], **_empty_parts(like)), found[_PROGRESS]
+        if progress["checksum"] != _checksum(state):
+            raise ValueError("its checksum differs from the one it was saved with")
+        return Restored(step, state, progress)
 
     def _set_aside(self, step: int, error: Exception) -> None:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else repr(error)
@@ -157,6 +161,16 @@ def _as_dict(state: TrainState) -> dict[str, Any]:
 
 def _empty_parts(state: TrainState) -> dict[str, Any]:
     return {name: part for name, part in vars(state).items() if not jax.tree.leaves(part)}
+
+
+def _checksum(state: TrainState) -> int:
+    """CRC-32 of all arrays but those split over processes: what is stored has none of its own."""
+    checksum = 0
+    for leaf in jax.tree.leaves(state):
+        if leaf.is_fully_replicated:
+            array = np.ascontiguousarray(leaf.addressable_data(0))
+            checksum = zlib.crc32(array.reshape(-1).view(np.uint8), checksum)
+    return checksum
 
 
 def save_artefact(workdir: str | os.PathLike, codes: Codes) -> None:

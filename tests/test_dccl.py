@@ -264,3 +264,17 @@ def test_a_sweep_visits_codebooks_in_order_and_takes_the_best_codeword():
             expected[n, m] = ((others + table[m] - row) ** 2).sum(axis=1).argmin()
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_allclose(residual, rows - sum_codewords(codebooks, found), atol=1e-5)
+
+
+@pytest.mark.parametrize("num_codewords", [5, 40])
+def test_normal_equations_count_pairs_of_codewords_and_sum_rows(num_codewords):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(200, 6)).astype(np.float32)
+    codes = rng.integers(0, num_codewords, (200, 3))
+    mask = np.arange(200) < 150
+    counts, sums = refine.normal_equations(
+        jnp.asarray(rows), jnp.asarray(codes), jnp.asarray(mask), num_codewords
+    )
+    one_hot = np.eye(num_codewords)[codes[:150]].reshape(150, -1)
+    np.testing.assert_allclose(counts, one_hot.T @ one_hot, atol=1e-5)
+    np.testing.assert_allclose(sums, one_hot.T @ rows[:150], atol=1e-4)

@@ -110,13 +110,23 @@ def damage(checkpoint):
             os.truncate(path, 500)
 
 
-def test_a_damaged_latest_checkpoint_falls_back_to_the_one_before(finished, table, tmp_path):
+def flip(checkpoint):
+    """Flips bytes in the middle of the largest data file of a checkpoint."""
+    path = max(checkpoint.rglob("d/*"), key=lambda p: p.stat().st_size)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 64] = bytes(255 - b for b in content[middle : middle + 64])
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("spoil", [damage, flip])
+def test_a_damaged_latest_checkpoint_falls_back_to_the_one_before(finished, table, tmp_path, spoil):
     arguments = helpers.command(table, tmp_path / "run")
     assert helpers.run(arguments).returncode == 0
     checkpoints = tmp_path / "run" / "checkpoints"
     steps = sorted(p.name for p in checkpoints.iterdir() if p.name.isdigit())
     assert steps[-2:] == ["00000040", "00000060"]
-    damage(checkpoints / "00000060")
+    spoil(checkpoints / "00000060")
     done = helpers.run(arguments)
     assert done.returncode == 0, done.stderr
     assert "warning: checkpoint 60 cannot be read" in done.stderr
