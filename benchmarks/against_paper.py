@@ -11,7 +11,7 @@ import time
 
 import data
 
-from jaxcompress import dccl, learn
+from jaxcompress import dccl, learn, loop
 
 
 def train(table, config, rows_seen, num_rounds):
@@ -21,7 +21,7 @@ def train(table, config, rows_seen, num_rounds):
     config.refine = dccl.RefineConfig(num_rounds=num_rounds)
     started = time.perf_counter()
     problem = learn.prepare(table, config)
-    fitted = learn.fit(problem, show_progress=False)
+    fitted = loop.fit(problem.job, show_progress=False)
     codes = learn.refine_codes(problem, learn.to_codes(problem, fitted.state, None))
     seconds = time.perf_counter() - started
     return learn.code_errors(problem, codes)["all"]["mean_squared_l2"], seconds

@@ -8,7 +8,7 @@ import numpy as np
 import peers
 import torch
 
-from jaxcompress import dccl, learn
+from jaxcompress import dccl, learn, loop
 
 
 def ours(table, num_steps, seed):
@@ -16,7 +16,7 @@ def ours(table, num_steps, seed):
     config.num_steps, config.seed, config.eval_every = num_steps, seed, num_steps
     config.data = dccl.DataConfig(valid_rows=0)
     problem = learn.prepare(table, config)
-    fitted = learn.fit(problem, show_progress=False)
+    fitted = loop.fit(problem.job, show_progress=False)
     codes = learn.to_codes(problem, fitted.state, None)
     return learn.code_errors(problem, codes)["all"]["mean_squared_l2"]
 

@@ -10,7 +10,7 @@ import time
 
 import data
 
-from jaxcompress import dccl, learn
+from jaxcompress import dccl, learn, loop
 
 TRIES = {
     "ours": {},
@@ -48,7 +48,7 @@ def main():
         config.refine = dccl.RefineConfig(num_rounds=0)
         started = time.perf_counter()
         problem = learn.prepare(table, config)
-        fitted = learn.fit(problem, show_progress=False)
+        fitted = loop.fit(problem.job, show_progress=False)
         codes = learn.to_codes(problem, fitted.state, None)
         seconds = time.perf_counter() - started
         error = learn.code_errors(problem, codes)["all"]["mean_squared_l2"]

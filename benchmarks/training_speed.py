@@ -30,9 +30,9 @@ def our_trainer(table, batch_size):
         model=dccl.ModelConfig(hidden_size=HIDDEN, final_temperature=None, normalize=False),
         optimizer=dccl.OptimizerConfig(learning_rate=1e-3, schedule="constant"),
     )
-    problem = learn.prepare(table, config)
-    engine, feed = problem.engine, problem.feed
-    state = engine.place_state(init_state(problem.task, problem.tx, engine, batch_size, 0))
+    job = learn.prepare(table, config).job
+    engine, feed = job.engine, job.feed
+    state = engine.place_state(init_state(job))
     step, key = 0, jax.random.key(0)
 
     def take(num_steps):
@@ -40,7 +40,7 @@ def our_trainer(table, batch_size):
         end = step + num_steps
         while step < end:
             index = stack([feed.index(s) for s in range(step, step + config.steps_per_dispatch)])
-            state, metrics = engine.train(state, problem.data, index, key)
+            state, metrics = engine.train(state, job.data, index, key)
             step += config.steps_per_dispatch
         jax.block_until_ready(metrics)
 

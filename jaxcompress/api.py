@@ -45,7 +45,7 @@ def compress(
     Reference:
         Shu & Nakayama, ICLR 2018, arXiv 1711.01068.
     """
-    from jaxcompress import dccl, learn
+    from jaxcompress import dccl, learn, loop
 
     rows = np.asarray(vectors)
     if rows.ndim != 2 or 0 in rows.shape:
@@ -58,7 +58,7 @@ def compress(
         config.model, num_codebooks=num_codebooks, num_codewords=num_codewords
     )
     problem = learn.prepare(rows, dataclasses.replace(config, model=model))
-    fitted = learn.fit(problem, show_progress=show_progress)
+    fitted = loop.fit(problem.job, show_progress=show_progress)
     return learn.refine_codes(problem, learn.to_codes(problem, fitted.state, words))
 
 

@@ -48,9 +48,10 @@ class Arguments(NamedTuple):
     """A parsed command line."""
 
     config: Any  # what the config file's get_config() returned, overridden; None: not given
-    workdir: str
+    workdir: str | None  # None: not given, and no config to name it by
     mode: str
     distributed: bool
+    options: Any = None  # the main's own, as a dataclass
 
 
 def from_dict(kind: type, values: dict[str, Any]) -> Any:
@@ -68,13 +69,15 @@ def from_dict(kind: type, values: dict[str, Any]) -> Any:
     return kind(**made)
 
 
-def parse_arguments(argv: Sequence[str], modes: Sequence[str]) -> Arguments:
+def parse_arguments(argv: Sequence[str], modes: Sequence[str], options: Any = None) -> Arguments:
     """Parses `--config FILE --config.FIELD=VALUE --workdir DIR --mode MODE`.
 
     Args:
         argv: the command line, program name first.
         modes: the modes there are, the default first; only that one needs a config, the others
             can take that of the workdir.
+        options: the main's further options, an instance of a dataclass of str, int and float
+            fields; each becomes `--FIELD=VALUE`.
 
     Raises:
         InputError: with one line, for anything that is wrong with it.
@@ -92,28 +95,41 @@ def parse_arguments(argv: Sequence[str], modes: Sequence[str]) -> Arguments:
         "Call jax.distributed.initialize() first: one process per host.",
         flag_values=values,
     )
+    fields = dataclasses.fields(options) if options is not None else ()
+    kinds = {str: flags.DEFINE_string, int: flags.DEFINE_integer, float: flags.DEFINE_float}
+    for field in fields:
+        default = getattr(options, field.name)
+        kinds[field.type](field.name, default, f"Default: {default!r}.", flag_values=values)
     if any(a in ("--help", "-h", "-help", "--helpshort", "--helpfull") for a in arguments):
         raise SystemExit(f"usage: {program} --config FILE [--config.FIELD=VALUE ...]\n{values}")
     given = arguments and _name(arguments[0]) == "config"
-    path = ""
+    spec = ""
     if given:
-        path, arguments = _check_overrides(arguments)
+        spec, arguments = _check_overrides(arguments)
     try:
         rest = values([program, *arguments])[1:]
     except flags.Error as error:
         raise InputError(" ".join(str(error).split())) from None
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise InputError(f"in {path}: {error}") from None
+        raise InputError(f"in {spec}: {error}") from None
     if rest:
         raise InputError(f"unexpected argument {rest[0]!r}; write options as --name=value.")
     config, workdir, mode = (values[name].value for name in ("config", "workdir", "mode"))
-    if not given and (mode == modes[0] or workdir is None):
-        raise InputError("no config given; add for example --config configs/quickstart.py")
+    if not given and mode == modes[0]:
+        raise InputError("no config given; add --config FILE, for example one of configs/")
     if given:
         config.check()
-        stem = os.path.splitext(os.path.basename(path))[0]
-        workdir = workdir or os.path.join("out", stem)
-    return Arguments(config, workdir, mode, values["distributed"].value)
+        workdir = workdir or os.path.join("out", _stem(spec))
+    if fields:
+        options = type(options)(**{field.name: values[field.name].value for field in fields})
+    return Arguments(config, workdir, mode, values["distributed"].value, options)
+
+
+def _stem(spec: str) -> str:
+    """The name of a config: `configs/ptb.py:small-real` -> `ptb-small-real`."""
+    path, _, argument = spec.partition(":")
+    stem = os.path.splitext(os.path.basename(path))[0]
+    return f"{stem}-{argument}" if argument else stem
 
 
 def _name(argument: str) -> str:
@@ -130,7 +146,7 @@ def _config_first(arguments: list[str]) -> list[str]:
 
 
 def _check_overrides(arguments: list[str]) -> tuple[str, list[str]]:
-    """Checks the config file and the overridden fields; returns the file's path and arguments.
+    """Checks the config file and the overridden fields; returns FILE[:ARGUMENT] and arguments.
 
     ml_collections ends in a traceback, or in two lines, for each of these.
     """
@@ -140,8 +156,9 @@ def _check_overrides(arguments: list[str]) -> tuple[str, list[str]]:
         raise InputError(f"no config file at {path!r}; the ones at hand are in configs/.")
     try:
         config = config_flags.config_flags.ConfigFileFlagParser("config").parse(spec)
-    except InputError:
-        raise
+    except InputError as error:  # ml_collections puts a traceback before its message
+        reason = str(error).strip().splitlines()[-1].partition("InputError: ")
+        raise InputError(f"--config {spec}: {reason[2] or reason[0]}") from None
     except Exception as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         raise InputError(f"config file {path}: {reason}") from None
@@ -160,7 +177,7 @@ def _check_overrides(arguments: list[str]) -> tuple[str, list[str]]:
             elif value == "None":
                 argument = f"{name}=none"
         checked.append(argument)
-    return path, checked
+    return spec, checked
 
 
 def _check_field(config: Any, parts: list[str], value: str | None) -> Any:

@@ -2,20 +2,19 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from jaxcompress import dccl, loop, refine
 from jaxcompress.compressed import Codes
 from jaxcompress.data.batches import Feed, in_order, shuffled, split_rows
 from jaxcompress.errors import InputError
 from jaxcompress.lookup import sum_codewords
-from jaxcompress.steps import Engine, make_engine
-from jaxcompress.task import PyTree, Task, TrainState
+from jaxcompress.steps import make_engine
+from jaxcompress.task import TrainState
 
 _CPU_BATCH, _BATCH = 1024, 16_384  # rows an evaluation or a refinement takes at a time: on CPU
 # what lies between its sweeps should stay in the cache (1,024 rows: 19 ms; 4,096: 103 ms)
@@ -23,25 +22,21 @@ _SAMPLE = 2048  # training rows that tell how well training goes, and which code
 
 
 class Problem(NamedTuple):
-    """A table and a config, made ready for the loop."""
+    """A table and a config, made ready for the loop.
+
+    Attributes:
+        config: the run's.
+        job: what the loop runs; the best state is chosen by held-out rows, if there are any.
+        everything: all rows, in order.
+        is_training: bool [N]: which rows are not held out.
+        num_rows: N.
+    """
 
     config: dccl.Config
-    task: Task
-    tx: optax.GradientTransformation
-    engine: Engine
-    data: PyTree
-    feed: Feed
-    evaluations: Mapping[str, Feed]
+    job: loop.Job
     everything: Feed
-    is_training: np.ndarray  # bool [N]: which rows are not held out
+    is_training: np.ndarray
     num_rows: int
-    num_steps: int
-
-    @property
-    def best_metric(self) -> str:
-        """The figure by which the best checkpoint is kept: of held-out rows, if there are any."""
-        name = "valid" if "valid" in self.evaluations else "sample"
-        return f"{name}_mean_squared_l2"
 
 
 def prepare(rows: np.ndarray, config: dccl.Config, say: Callable[[str], None] = print) -> Problem:
@@ -94,18 +89,23 @@ def prepare(rows: np.ndarray, config: dccl.Config, say: Callable[[str], None] = 
     evaluations = {"sample": in_batches(train_ids[:: max(1, len(train_ids) // _SAMPLE)][:_SAMPLE])}
     if valid_rows:
         evaluations["valid"] = in_batches(valid_ids)
-    return Problem(
-        config=config,
+    job = loop.Job(
         task=task,
         tx=tx,
         engine=engine,
         data=() if stream else engine.place_data(rows),
         feed=feed,
         evaluations=evaluations,
+        config=config,
+        num_steps=num_steps,
+        best_metric="valid_mean_squared_l2" if valid_rows else "sample_mean_squared_l2",
+    )
+    return Problem(
+        config=config,
+        job=job,
         everything=in_batches(np.arange(len(rows), dtype=np.int32)),
         is_training=np.isin(np.arange(len(rows)), valid_ids, invert=True),
         num_rows=len(rows),
-        num_steps=num_steps,
     )
 
 
@@ -124,9 +124,7 @@ def to_codes(
     metadata: Mapping[str, str] | None = None,
 ) -> Codes:
     """Encodes every row with a trained state, before any refinement."""
-    codes = loop.map_rows(
-        dccl.encode, problem.engine, state, problem.data, problem.everything, problem.num_rows
-    )
+    codes = loop.map_rows(dccl.encode, problem.job, state, problem.everything, problem.num_rows)
     params, aux = jax.device_get((state.params, state.aux))
     return Codes(
         codes,
@@ -142,7 +140,8 @@ def refine_codes(problem: Problem, codes: Codes) -> Codes:
 
     Held-out rows take part in the search for their codes alone, never in the codebooks.
     """
-    engine, key = problem.engine, jax.random.key(problem.config.seed)
+    engine, data = problem.job.engine, problem.job.data
+    key = jax.random.key(problem.config.seed)
     codebooks, found = engine.place_shared(jnp.asarray(codes.codebooks)), codes.codes.copy()
     feed = _with_codes(problem, found)
     for number in range(problem.config.refine.num_rounds):
@@ -151,7 +150,7 @@ def refine_codes(problem: Problem, codes: Codes) -> Codes:
         late = None
         for i in range(feed.num_batches):
             equations, improved = engine.map(
-                refine.refine_batch, (codebooks, round_key, equations), problem.data, feed.index(i)
+                refine.refine_batch, (codebooks, round_key, equations), data, feed.index(i)
             )
             if late is not None:
                 _put_batch(found, feed.batch_size, *late)
@@ -187,11 +186,11 @@ def _with_codes(problem: Problem, codes: np.ndarray) -> Feed:
 def code_errors(problem: Problem, codes: Codes) -> dict[str, dict[str, float]]:
     """Figures of hard codes over "all" rows, and over the held-out ones as "valid"."""
     totals: dict[str, dict] = {"all": {}, "valid": {}}
-    state = problem.engine.place_shared(
+    state = problem.job.engine.place_shared(
         (jnp.asarray(codes.codebooks), jnp.asarray(codes.codebooks.mean(axis=1).sum(axis=0)))
     )
     feed = _with_codes(problem, codes.codes)
-    for parts in loop.map_batches(_error_sums, problem.engine, state, problem.data, feed):
+    for parts in loop.map_batches(_error_sums, problem.job, state, feed):
         loop.add_sums(totals["all"], parts["all"])
         loop.add_sums(totals["valid"], parts["valid"])
     totals["all"]["usage"] = np.stack(
@@ -209,19 +208,3 @@ def _error_sums(state: tuple, batch: dict) -> dict:
         "all": dccl.error_sums(batch["rows"], decoded, mask, center),
         "valid": dccl.error_sums(batch["rows"], decoded, held_out, center),
     }
-
-
-def fit(problem: Problem, **kwargs: Any) -> loop.Fitted:
-    """Runs the loop on a problem; `kwargs` are those of `loop.fit`."""
-    return loop.fit(
-        problem.task,
-        problem.tx,
-        problem.engine,
-        problem.data,
-        problem.feed,
-        problem.evaluations,
-        problem.config,
-        problem.num_steps,
-        best_metric=problem.best_metric,
-        **kwargs,
-    )

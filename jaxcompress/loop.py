@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import signal
 import threading
 import time
@@ -16,6 +17,7 @@ import optax
 from jaxcompress.checkpoint import Checkpoints
 from jaxcompress.config import RunConfig
 from jaxcompress.data.batches import Feed
+from jaxcompress.errors import InputError
 from jaxcompress.metrics import MetricsLog
 from jaxcompress.steps import Engine
 from jaxcompress.task import PyTree, Task, TrainState, unchanged
@@ -27,6 +29,32 @@ class NonFiniteLoss(ArithmeticError):
 
 class Stopped(Exception):
     """The run was asked to stop (Ctrl-C, SIGTERM) and has saved its state."""
+
+
+class Job(NamedTuple):
+    """A method and its data, made ready to run.
+
+    Attributes:
+        task: the method.
+        tx: its optimiser.
+        engine: the devices.
+        data: what the engine placed; shared by all feeds.
+        feed: endless training batches.
+        evaluations: feeds by name; figures are logged as `NAME_figure`.
+        config: seed, batch size, periods.
+        num_steps: steps in all.
+        best_metric: the figure, with its evaluation's name, that is least in the best state.
+    """
+
+    task: Task
+    tx: optax.GradientTransformation
+    engine: Engine
+    data: PyTree
+    feed: Feed
+    evaluations: Mapping[str, Feed]
+    config: RunConfig
+    num_steps: int
+    best_metric: str
 
 
 class Fitted(NamedTuple):
@@ -43,31 +71,49 @@ class Fitted(NamedTuple):
     step: int
 
 
-def init_state(
-    task: Task, tx: optax.GradientTransformation, engine: Engine, batch_size: int, seed: int
-) -> TrainState:
+def init_state(job: Job) -> TrainState:
     """Makes the state of step 0, a function of the seed alone, as `evaluate` takes it."""
+    task, engine, seed = job.task, job.engine, job.config.seed
 
     def init():
         params, aux = task.init(jax.random.fold_in(jax.random.key(seed), 0))
-        carry = task.init_carry(batch_size)
-        return TrainState(jnp.int32(0), params, tx.init(params), aux, carry)
+        carry = task.init_carry(job.feed.batch_size)
+        return TrainState(jnp.int32(0), params, job.tx.init(params), aux, carry)
 
     return engine.global_state(engine.place_state(jax.jit(init)()))
 
 
-def evaluate(task: Task, engine: Engine, state: TrainState, data: PyTree, feed: Feed) -> dict:
-    """Adds up the task's sums over all batches of a feed, in float64 on the host."""
+def evaluate(job: Job, state: TrainState, feed: Feed) -> dict:
+    """Adds up the task's sums over all batches of a feed, in float64 on the host.
+
+    Recurrent state starts at zero and goes on from batch to batch.
+    """
+    carry = job.engine.place_shared(job.task.init_carry(feed.batch_size))
+    state = state.replace(opt_state=(), carry=carry)
     totals: dict[str, np.ndarray] = {}
     late = None
     for i in range(feed.num_batches):
-        carry, sums = engine.map(_evaluate_batch(task), state, data, feed.index(i))
+        carry, sums = job.engine.map(_evaluate_batch(job.task), state, job.data, feed.index(i))
         state = state.replace(carry=carry)
         if late is not None:
             add_sums(totals, jax.device_get(late))
         late = sums
     add_sums(totals, jax.device_get(late))
     return totals
+
+
+def restore_best(job: Job, workdir: str | os.PathLike) -> Fitted:
+    """Takes the best state that the run in `workdir` has reached so far.
+
+    Raises:
+        InputError: where there is none.
+    """
+    checkpoints = Checkpoints(workdir, job.best_metric)
+    restored = checkpoints.restore_best(init_state(job))
+    checkpoints.close()
+    if restored is None:
+        raise InputError(f"workdir {workdir} has no checkpoint yet; train first.")
+    return Fitted(restored.state, restored.progress["train_seconds"], restored.step)
 
 
 def add_sums(totals: dict[str, np.ndarray], sums: Mapping[str, np.ndarray]) -> None:
@@ -84,13 +130,11 @@ def _evaluate_batch(task: Task) -> Callable:
     return run
 
 
-def map_batches(
-    function: Callable, engine: Engine, state: PyTree, data: PyTree, feed: Feed
-) -> Iterator[Any]:
+def map_batches(function: Callable, job: Job, state: PyTree, feed: Feed) -> Iterator[Any]:
     """Yields `function(state, batch)` on the host for all batches of a feed, a dispatch late."""
     late = None
     for i in range(feed.num_batches):
-        outputs = engine.map(function, state, data, feed.index(i))
+        outputs = job.engine.map(function, state, job.data, feed.index(i))
         if late is not None:
             yield jax.device_get(late)
         late = outputs
@@ -98,12 +142,10 @@ def map_batches(
         yield jax.device_get(late)
 
 
-def map_rows(
-    function: Callable, engine: Engine, state: PyTree, data: PyTree, feed: Feed, num_rows: int
-) -> np.ndarray:
+def map_rows(function: Callable, job: Job, state: PyTree, feed: Feed, num_rows: int) -> np.ndarray:
     """Applies `state, batch -> [B, ...]` to all batches: NumPy [num_rows, ...]."""
     out, start = None, 0
-    for part in map_batches(function, engine, state, data, feed):
+    for part in map_batches(function, job, state, feed):
         if out is None:
             out = np.empty((num_rows, *part.shape[1:]), part.dtype)
         part = part[: num_rows - start]
@@ -113,31 +155,17 @@ def map_rows(
 
 
 def fit(
-    task: Task,
-    tx: optax.GradientTransformation,
-    engine: Engine,
-    data: PyTree,
-    feed: Feed,
-    evaluations: Mapping[str, Feed],
-    run: RunConfig,
-    num_steps: int,
+    job: Job,
     *,
-    workdir: str | None = None,
-    best_metric: str = "",
+    workdir: str | os.PathLike | None = None,
     say: Callable[[str], None] = print,
     show_progress: bool = True,
 ) -> Fitted:
-    """Trains to `num_steps`, from the last checkpoint of `workdir` where there is one.
+    """Trains to `job.num_steps`, from the last checkpoint of `workdir` where there is one.
 
     Args:
-        task, tx, engine: the method, its optimiser, the devices.
-        data: what the engine placed; shared by all feeds.
-        feed: endless training batches.
-        evaluations: feeds by name; figures are logged as `NAME_figure`.
-        run: seed, batch size, periods.
-        num_steps: steps in all.
+        job: what to run.
         workdir: where checkpoints and metrics go; None: nothing is written or restored.
-        best_metric: the figure, with its evaluation's name, that is least in the best state.
         say: takes a line for the user.
         show_progress: whether to show a bar.
 
@@ -145,17 +173,20 @@ def fit(
         NonFiniteLoss: with the step.
         Stopped: after Ctrl-C or SIGTERM, with the state saved.
     """
-    state = init_state(task, tx, engine, feed.batch_size, run.seed)
+    task, engine, feed, run, num_steps = job.task, job.engine, job.feed, job.config, job.num_steps
+    state = init_state(job)
     step, seconds, checkpoints = 0, 0.0, None
     if workdir is not None:
-        checkpoints = Checkpoints(workdir, best_metric)
+        checkpoints = Checkpoints(workdir, job.best_metric)
         if restored := checkpoints.restore_latest(state):
             step, state = restored.step, restored.state
             seconds = restored.progress["train_seconds"]
             if step < num_steps:
                 say(f"resumed from step {step:,} of {num_steps:,}")
     eval_every = run.eval_every or _next(min(999, num_steps // 10), run.steps_per_dispatch)
-    log = MetricsLog(workdir, num_steps, step, feed.batch_size, show=show_progress)
+    log = MetricsLog(
+        workdir, num_steps, step, feed.units or feed.batch_size, unit=feed.unit, show=show_progress
+    )
     key = jax.random.fold_in(jax.random.key(run.seed), 1)
     started = time.perf_counter() - seconds
     state, pending = engine.place_state(state), None
@@ -164,7 +195,7 @@ def fit(
             while step < num_steps:
                 end = min(num_steps, _next(step, run.steps_per_dispatch), _next(step, eval_every))
                 index = stack([feed.index(s) for s in range(step, end)])
-                state, metrics = engine.train(state, data, index, key)
+                state, metrics = engine.train(state, job.data, index, key)
                 if pending is not None:
                     _report(log, run.log_every, *pending)
                 pending = (step, metrics)
@@ -176,8 +207,7 @@ def fit(
                 pending, current, figures = None, engine.global_state(state), None
                 if at_eval:
                     sums = {
-                        name: evaluate(task, engine, current, data, rows)
-                        for name, rows in evaluations.items()
+                        name: evaluate(job, current, rows) for name, rows in job.evaluations.items()
                     }
                     figures = _figures(task, sums, step)
                     log.write(step, figures)

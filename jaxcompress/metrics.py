@@ -1,7 +1,7 @@
 """Where figures go while a run trains: JSON lines, TensorBoard, a progress bar.
 
-Only process 0 writes. Each figure is a float; names are `train_...` for means over the batches
-since the last line, and `NAME_...` for the evaluation called NAME.
+Only process 0 writes. Each figure is a float; names are `train_...` for the batch of that step, and
+`NAME_...` for the evaluation called NAME.
 """
 
 import json
@@ -24,7 +24,8 @@ class MetricsLog:
         workdir: the run's folder, or None for a bar alone.
         num_steps: the end of the bar.
         start_step: where a resumed run goes on; later lines, of steps that are done anew, go.
-        rows_per_step: for rows/s in the bar.
+        units_per_step: for units/s in the bar.
+        unit: what they are: rows, tokens.
         show: whether to show the bar.
     """
 
@@ -33,21 +34,22 @@ class MetricsLog:
         workdir: str | os.PathLike | None,
         num_steps: int,
         start_step: int,
-        rows_per_step: int,
+        units_per_step: int,
         *,
+        unit: str = "rows",
         show: bool = True,
     ):
         is_writer = jax.process_index() == 0
         self._bar = tqdm.tqdm(
-            total=num_steps * rows_per_step,
-            initial=start_step * rows_per_step,
-            unit="rows",
+            total=num_steps * units_per_step,
+            initial=start_step * units_per_step,
+            unit=unit,
             unit_scale=True,
             mininterval=0.5,
             disable=not (show and is_writer),
             file=sys.stderr,
         )
-        self._rows_per_step = rows_per_step
+        self._units_per_step = units_per_step
         self._lines = self._board = None
         if workdir is not None and is_writer:
             import tensorboardX  # here, since it brings torch where that is installed
@@ -73,7 +75,7 @@ class MetricsLog:
     def progress(self, step: int, loss: float) -> None:
         """Moves the bar to `step`."""
         self._bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
-        self._bar.update(step * self._rows_per_step - self._bar.n)
+        self._bar.update(step * self._units_per_step - self._bar.n)
 
     def close(self) -> None:
         """Finishes the files and the bar."""
@@ -101,16 +103,47 @@ def plot_curves(workdir: str | os.PathLike, title: str) -> Path | None:
     Returns:
         The file, or None where matplotlib (extra `plots`) is not there or there are no figures.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return None
     panels: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for line in read_lines(Path(workdir) / "metrics.jsonl"):
         step = line.pop("step")
         for name, value in line.items():
             curve, _, figure = name.partition("_")
             panels.setdefault(figure, {}).setdefault(curve, []).append((step, value))
+    return draw(panels, Path(workdir) / "curves.png", title)
+
+
+def plot_comparison(
+    workdirs: Mapping[str, str | os.PathLike], path: Path, title: str
+) -> Path | None:
+    """Draws the evaluations of several runs over steps: one panel a figure, one curve a run.
+
+    Args:
+        workdirs: label -> workdir.
+        path: the PNG to write.
+        title: of the picture.
+
+    Returns:
+        `path`, or None where matplotlib is not there or there are no figures.
+    """
+    panels: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    for label, workdir in workdirs.items():
+        for line in read_lines(Path(workdir) / "metrics.jsonl"):
+            step = line.pop("step")
+            for name, value in line.items():
+                if not name.startswith("train_"):
+                    panel = panels.setdefault(name.replace("_", " "), {})
+                    panel.setdefault(label, []).append((step, value))
+    return draw(panels, path, title)
+
+
+def draw(
+    panels: Mapping[str, Mapping[str, list[tuple[float, float]]]], path: Path, title: str
+) -> Path | None:
+    """Draws curves: panel -> label -> points; None where matplotlib is not there or no panel."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return None
     if not panels:
         return None
     columns = min(3, len(panels))
@@ -126,7 +159,6 @@ def plot_curves(workdir: str | os.PathLike, title: str) -> Path | None:
         axis.legend(frameon=False)
     for axis in axes[len(panels) :]:
         axis.remove()
-    path = Path(workdir) / "curves.png"
     with replacing(path) as partial:
         figure.savefig(partial, format="png", dpi=120)
     return path

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,39 @@ def command(table, workdir, *more):
     return [sys.executable, "-m", "train.dccl", *SMALL, *data, *more]
 
 
+SMALL_LM = (
+    "--config=configs/text.py:real",
+    "--config.batch_size=24",
+    "--config.unroll=5",
+    "--config.num_steps=60",
+    "--config.eval_every=20",
+    "--config.steps_per_dispatch=5",
+    "--config.log_every=1",
+    "--config.model.hidden_size=16",
+    "--config.model.init_scale=0.5",
+    "--config.model.dropout=0.1",
+)
+
+
+def make_text(folder):
+    """Writes train, valid and test files of a small language; returns the folder."""
+    rng = np.random.default_rng(0)
+    verbs, nouns = ["sees", "likes", "knows"], ["anna", "bob", "carl", "dora", "emil"]
+    for split, count in (("train", 900), ("valid", 60), ("test", 60)):
+        lines = (
+            " ".join([nouns[i % 5], verbs[i % 3], nouns[(i + 1) % 5], f"x{i % 7}"])
+            for i in rng.integers(0, 1000, count)
+        )
+        (folder / f"{split}.txt").write_text("".join(line + "\n" for line in lines))
+    return folder
+
+
+def text_command(folder, workdir, *more):
+    """The command line of a small run of a language model."""
+    data = (f"--config.data.path={folder}", f"--workdir={workdir}")
+    return [sys.executable, "-m", "train.tying", *SMALL_LM, *data, *more]
+
+
 def environment(num_devices=1, **more):
     """The environment of a process with so many simulated devices."""
     return {
@@ -61,6 +95,17 @@ def run(arguments, num_devices=1, **kwargs):
         timeout=300,
         **kwargs,
     )
+
+
+def wait_for_step(process, workdir, step, seconds=120):
+    """Waits until a line of a step this late is in the metrics."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        lines = workdir / "metrics.jsonl"
+        if lines.exists() and f'"step": {step},' in lines.read_text():
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"step {step} did not come: {process.poll()}")
 
 
 def losses(workdir):

@@ -2,7 +2,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
 import helpers
 import numpy as np
@@ -23,17 +22,6 @@ def test_the_same_command_again_finds_the_run_finished(finished, table):
     assert len(helpers.losses(workdir)) == 60
 
 
-def wait_for_step(process, workdir, step, seconds=120):
-    """Waits until a line of a step this late is in the metrics."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and process.poll() is None:
-        lines = workdir / "metrics.jsonl"
-        if lines.exists() and f'"step": {step},' in lines.read_text():
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"step {step} did not come: {process.poll()}")
-
-
 @pytest.mark.parametrize("step", [22, 45])
 def test_killed_and_started_again_a_run_ends_with_the_same_bytes(finished, table, tmp_path, step):
     arguments = helpers.command(table, tmp_path / "run")
@@ -41,7 +29,7 @@ def test_killed_and_started_again_a_run_ends_with_the_same_bytes(finished, table
         arguments, cwd=helpers.ROOT, env=helpers.environment(),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    wait_for_step(process, tmp_path / "run", step)
+    helpers.wait_for_step(process, tmp_path / "run", step)
     process.send_signal(signal.SIGKILL)
     process.wait()
     done = helpers.run(arguments)
@@ -60,7 +48,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(finished, table, tmp_path):
         arguments, cwd=helpers.ROOT, env=helpers.environment(),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    wait_for_step(process, tmp_path / "run", 5)
+    helpers.wait_for_step(process, tmp_path / "run", 5)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -81,7 +69,7 @@ def test_a_second_run_in_one_workdir_is_refused(table, tmp_path):
         arguments, cwd=helpers.ROOT, env=helpers.environment(),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    wait_for_step(process, tmp_path / "run", 5)
+    helpers.wait_for_step(process, tmp_path / "run", 5)
     process.send_signal(signal.SIGSTOP)
     second = helpers.run(arguments)
     process.send_signal(signal.SIGKILL)

@@ -79,8 +79,8 @@ def test_every_form_of_the_artefact_holds_the_same_codes(finished):
 def test_held_out_rows_are_never_trained_on(table):
     config = dccl.Config(data=dccl.DataConfig(valid_rows=30, stream=False))
     problem = learn.prepare(np.load(table), config, lambda line: None)
-    valid = np.concatenate([problem.evaluations["valid"].index(0)["ids"][:30]])
-    seen = np.concatenate([problem.feed.index(step)["ids"] for step in range(5)])
+    valid = np.concatenate([problem.job.evaluations["valid"].index(0)["ids"][:30]])
+    seen = np.concatenate([problem.job.feed.index(step)["ids"] for step in range(5)])
     assert len(set(valid)) == 30
     assert not set(valid) & set(seen)
     assert len(set(seen)) == 570
@@ -126,7 +126,7 @@ def main(*arguments):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "no config given; add for example --config configs/quickstart.py"),
+        ([], "no config given; add --config FILE, for example one of configs/"),
         (["--config=gone.py"], "no config file at 'gone.py'"),
         (["--config=configs/quickstart.py", "--config.modle.num_codebooks=3"],
          "config has no field 'modle'; it has: seed, batch_size, num_steps, parallel,"),

@@ -1,27 +1,37 @@
 """What the mains share: processes, errors in one line, tables."""
 
 import contextlib
+import json
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 
+from jaxcompress import workdir as workdirs
+from jaxcompress.codes_files import replacing
 from jaxcompress.config import Arguments, parse_arguments
 from jaxcompress.errors import InputError
 from jaxcompress.loop import NonFiniteLoss, Stopped
+from jaxcompress.metrics import plot_curves
 
 
-def run(main: Callable[[Arguments], Any], argv: Sequence[str], modes: Sequence[str]) -> int:
+def run(
+    main: Callable[[Arguments], Any],
+    argv: Sequence[str],
+    modes: Sequence[str],
+    options: Any = None,
+) -> int:
     """Parses, starts the processes of several hosts, runs `main`; returns the exit status.
 
     0 is success, 1 a run that failed, 2 bad input, 130 a run that was asked to stop.
     """
     with _plain_warnings():
         try:
-            arguments = parse_arguments(argv, modes)
+            arguments = parse_arguments(argv, modes, options)
             if arguments.distributed:
                 _initialize_processes()  # before any other call that finds the devices
             main(arguments)
@@ -67,6 +77,39 @@ def _plain_warnings() -> Iterator[None]:
         warnings.formatwarning = before
 
 
+def config_and_workdir(arguments: Arguments, kind: type) -> tuple[Any, str]:
+    """The config given, or else that of the run in the workdir, and the workdir.
+
+    Raises:
+        InputError: where neither is there, or the config is not a `kind`.
+    """
+    config, workdir, mode = arguments.config, arguments.workdir, arguments.mode
+    if config is not None and not isinstance(config, kind):
+        raise InputError(
+            f"the config is a {type(config).__module__}.{type(config).__name__}; this main takes "
+            f"a {kind.__module__}.{kind.__name__}."
+        )
+    if workdir is None:
+        raise InputError(
+            f"no workdir given; add --workdir DIR, the folder of a run, to --mode {mode}"
+        )
+    if mode != "train":
+        saved = workdirs.read_config(workdir, kind)
+        config = saved if config is None else config
+    return config, workdir
+
+
+def write_summary(workdir: Path, summary: Mapping[str, Any], title: str) -> None:
+    """Writes `WORKDIR/summary.json` and, where matplotlib is there, `curves.png`."""
+    if jax.process_index() == 0:
+        with replacing(workdir / "summary.json") as partial:
+            partial.write_text(json.dumps(summary, indent=2) + "\n")
+        if plot_curves(workdir, title):
+            say(f"learning curves: {workdir}/curves.png")
+        else:
+            say('no learning curves drawn; for them: pip install -e ".[plots]"')
+
+
 def say(line: str = "") -> None:
     """Prints a line on process 0."""
     if jax.process_index() == 0:
@@ -77,6 +120,18 @@ def table(figures: Mapping[str, Any]) -> str:
     """Lays names and figures out in two columns."""
     width = max(map(len, figures))
     return "\n".join(f"{name:<{width}}  {_show(value):>14}" for name, value in figures.items())
+
+
+def columns(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
+    """Lays rows of figures out side by side; one that a row lacks is a dash."""
+    cells = [list(names)] + [
+        [_show(row[name]) if name in row else "-" for name in names] for row in rows
+    ]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    )
 
 
 def _show(value: Any) -> str:

@@ -5,7 +5,6 @@ writes its files anew. The same command again goes on with a run, or finds it fi
 """
 
 import dataclasses
-import json
 import sys
 import time
 from pathlib import Path
@@ -16,14 +15,12 @@ import numpy as np
 
 from jaxcompress import dccl, learn, loop
 from jaxcompress import workdir as workdirs
-from jaxcompress.checkpoint import Checkpoints, find_artefact, save_artefact
-from jaxcompress.codes_files import replacing
+from jaxcompress.checkpoint import find_artefact, save_artefact
 from jaxcompress.compressed import Codes, top
 from jaxcompress.config import Arguments
-from jaxcompress.data.stdlib_vectors import SOURCE, stdlib_vectors
+from jaxcompress.data.stdlib_text import SOURCE
+from jaxcompress.data.stdlib_vectors import stdlib_vectors
 from jaxcompress.data.vectors import Vectors, read_vectors
-from jaxcompress.errors import InputError
-from jaxcompress.metrics import plot_curves
 from train import command_line
 from train.command_line import say
 
@@ -63,12 +60,13 @@ def _run(config: dccl.Config, workdir: str, mode: str) -> Outcome:
         if mode == "train":
             say(
                 f"{len(vectors.rows):,} x {vectors.rows.shape[1]} vectors of {vectors.source}; "
-                f"{problem.num_steps:,} steps of {problem.feed.batch_size} rows on "
+                f"{problem.job.num_steps:,} steps of {problem.job.feed.batch_size} rows on "
                 f"{jax.device_count()} {jax.devices()[0].platform} device(s); workdir {path}"
             )
-            fitted = learn.fit(problem, workdir=workdir, say=say)
+            fitted = loop.fit(problem.job, workdir=workdir, say=say)
         else:
-            fitted = _restore(problem, workdir)
+            fitted = loop.restore_best(problem.job, workdir)
+            say(f"step {fitted.step:,} of {problem.job.num_steps:,}, the best so far")
         learned = _learn_codes(problem, fitted, vectors, path)
         codes = learned.codes
         if mode != "evaluate":
@@ -77,7 +75,8 @@ def _run(config: dccl.Config, workdir: str, mode: str) -> Outcome:
         if mode != "export":
             summary = summarize(problem, fitted, learned)
             show(summary, codes, vectors, config.sample_words)
-            write_summary(path, summary)
+            title = f"DCCL, {summary['num_codebooks']} x {summary['num_codewords']}"
+            command_line.write_summary(path, summary, title)
         if mode != "evaluate":
             say(
                 f"\nwrote {path}/export/model.safetensors, model.codes, model.codebook.npy; open "
@@ -106,20 +105,6 @@ def _learn_codes(
     return Learned(trained, codes, seconds)
 
 
-def _restore(problem: learn.Problem, workdir: str) -> loop.Fitted:
-    """Takes the best state that a run has reached so far."""
-    like = loop.init_state(
-        problem.task, problem.tx, problem.engine, problem.feed.batch_size, problem.config.seed
-    )
-    checkpoints = Checkpoints(workdir, problem.best_metric)
-    restored = checkpoints.restore_best(like)
-    checkpoints.close()
-    if restored is None:
-        raise InputError(f"workdir {workdir} has no checkpoint yet; train first.")
-    say(f"step {restored.step:,} of {problem.num_steps:,}, the best so far")
-    return loop.Fitted(restored.state, restored.progress["train_seconds"], restored.step)
-
-
 def read(config: dccl.Config) -> Vectors:
     """Reads the vectors that the config names, and tells what there was to tell."""
     if config.data.path == SOURCE:
@@ -140,15 +125,14 @@ def summarize(problem: learn.Problem, fitted: loop.Fitted, learned: Learned) -> 
     """Computes the figures of `summary.json`: sizes, errors over all rows, held-out rows, speed."""
 
     def soft(feed):
-        sums = loop.evaluate(problem.task, problem.engine, fitted.state, problem.data, feed)
-        return problem.task.metrics(sums)
+        return problem.job.task.metrics(loop.evaluate(problem.job, fitted.state, feed))
 
     codes = learned.codes
     hard, trained = learn.code_errors(problem, codes), learn.code_errors(problem, learned.trained)
     everything, valid = soft(problem.everything), {}
     if "valid" in hard:
         valid = {f"valid_{name}": value for name, value in hard["valid"].items()}
-        valid["valid_soft_mean_l2"] = soft(problem.evaluations["valid"])["soft_mean_l2"]
+        valid["valid_soft_mean_l2"] = soft(problem.job.evaluations["valid"])["soft_mean_l2"]
     names = ("mean_l2", "mean_squared_l2", "relative_error")
     return {
         "num_rows": codes.num_rows,
@@ -169,7 +153,7 @@ def summarize(problem: learn.Problem, fitted: loop.Fitted, learned: Learned) -> 
         "num_steps": fitted.step,
         "train_seconds": fitted.train_seconds,
         "refine_seconds": learned.refine_seconds,
-        "rows_per_second": fitted.step * problem.feed.batch_size / fitted.train_seconds,
+        "rows_per_second": fitted.step * problem.job.feed.batch_size / fitted.train_seconds,
     }
 
 
@@ -219,29 +203,9 @@ def export(codes: Codes, workdir: Path, words: bool) -> None:
         codes.save_text(folder / "model", words=words)
 
 
-def write_summary(workdir: Path, summary: dict[str, Any]) -> None:
-    """Writes `WORKDIR/summary.json` and, where matplotlib is there, `curves.png`."""
-    if jax.process_index() == 0:
-        with replacing(workdir / "summary.json") as partial:
-            partial.write_text(json.dumps(summary, indent=2) + "\n")
-        if plot_curves(workdir, f"DCCL, {summary['num_codebooks']} x {summary['num_codewords']}"):
-            say(f"learning curves: {workdir}/curves.png")
-        else:
-            say('no learning curves drawn; for them: pip install -e ".[plots]"')
-
-
 def _main(arguments: Arguments) -> None:
-    config = arguments.config
-    if config is None:
-        config = workdirs.read_config(arguments.workdir, dccl.Config)
-    if not isinstance(config, dccl.Config):
-        raise InputError(
-            f"the config is a {type(config).__module__}.{type(config).__name__}; "
-            "train.dccl takes a dccl.Config."
-        )
-    if arguments.mode != "train":
-        workdirs.read_config(arguments.workdir, dccl.Config)
-    _run(config, arguments.workdir, arguments.mode)
+    config, workdir = command_line.config_and_workdir(arguments, dccl.Config)
+    _run(config, workdir, arguments.mode)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -19,12 +19,16 @@ class Feed(NamedTuple):
             it is `()` where the rows themselves are in the index (data too large to be placed).
         batch_size: B, over all devices.
         num_batches: how many there are; None for training, which has no end.
+        unit: what progress is counted in.
+        units: how many of them a batch has; None: batch_size.
     """
 
     index: Callable[[int], Any]
     gather: Callable[[Any, Any], dict]
     batch_size: int
     num_batches: int | None = None
+    unit: str = "rows"
+    units: int | None = None
 
 
 def gather_rows(data: Any, index: dict) -> dict:

@@ -5,24 +5,17 @@ SVD: Levy & Goldberg, "Neural Word Embedding as Implicit Matrix Factorization", 
 quickstart's data: real words with real neighbours, and no download.
 """
 
-import pydoc_data.topics
 import re
-import sys
-import sysconfig
-import tokenize
-import warnings
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 
+from jaxcompress.data.stdlib_text import SOURCE, texts
 from jaxcompress.data.vectors import Vectors
 
-SOURCE = "stdlib"  # what `config.data.path` says to ask for these vectors
 _WORD = re.compile(r"[a-z]{2,}")
-_DOCSTRING = re.compile(r'"""(.*?)"""', re.DOTALL)
 
 
 def stdlib_vectors(num_words: int = 5000, dim: int = 100, window: int = 8) -> Vectors:
@@ -36,11 +29,11 @@ def stdlib_vectors(num_words: int = 5000, dim: int = 100, window: int = 8) -> Ve
     Returns:
         float32 [num_words, D], scaled to a mean row norm of about 1.
     """
-    texts = [_WORD.findall(text.lower()) for text in _texts()]
-    words = [w for w, _ in Counter(w for text in texts for w in text).most_common(num_words)]
+    found = [_WORD.findall(text.lower()) for text in texts()]
+    words = [w for w, _ in Counter(w for text in found for w in text).most_common(num_words)]
     ids = {word: i for i, word in enumerate(words)}
     stream = np.concatenate(
-        [np.array([ids.get(w, -1) for w in text] + [-1] * window, np.int64) for text in texts]
+        [np.array([ids.get(w, -1) for w in text] + [-1] * window, np.int64) for text in found]
     )
     counts = scipy.sparse.csr_matrix((len(words), len(words)))
     for distance in range(1, window + 1):
@@ -65,26 +58,3 @@ def _positive_pmi(counts: scipy.sparse.coo_matrix) -> scipy.sparse.csr_matrix:
     pmi = np.log(counts.data / (by_word[counts.row] * by_context[counts.col]))
     kept = pmi > 0
     return scipy.sparse.csr_matrix((pmi[kept], (counts.row[kept], counts.col[kept])), counts.shape)
-
-
-def _texts() -> list[str]:
-    """The language reference in `pydoc_data.topics`, then each module's docstrings, by name."""
-    texts = [text for _, text in sorted(pydoc_data.topics.topics.items())]
-    root = Path(sysconfig.get_paths()["stdlib"])
-    for name in sorted(sys.stdlib_module_names):
-        files = sorted((root / name).rglob("*.py")) if (root / name).is_dir() else []
-        for file in files or [root / f"{name}.py"]:
-            if file.exists() and "test" not in file.parts and "idle_test" not in file.parts:
-                texts.extend(_docstrings(file))
-    return texts
-
-
-def _docstrings(file: Path) -> list[str]:
-    """The triple-quoted strings of a file: faster than parsing it, and as good here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with tokenize.open(file) as stream:
-                return _DOCSTRING.findall(stream.read())
-        except (SyntaxError, UnicodeDecodeError, OSError):
-            return []
