@@ -41,3 +41,18 @@ def finished(table, tmp_path_factory) -> tuple[Path, str]:
     done = helpers.run(helpers.command(table, workdir, "--config.sample_words=w1,nobody"))
     assert done.returncode == 0, done.stderr
     return workdir, done.stdout
+
+
+@pytest.fixture(scope="session")
+def text(tmp_path_factory) -> Path:
+    """A folder with the three splits of a small language."""
+    return helpers.make_text(tmp_path_factory.mktemp("text"))
+
+
+@pytest.fixture(scope="session")
+def finished_lm(text, tmp_path_factory) -> tuple[Path, str]:
+    """The workdir of an uninterrupted small language model on one device, and what it printed."""
+    workdir = tmp_path_factory.mktemp("runs") / "lm"
+    done = helpers.run(helpers.text_command(text, workdir))
+    assert done.returncode == 0, done.stderr
+    return workdir, done.stdout

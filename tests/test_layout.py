@@ -11,10 +11,10 @@ import readme_commands
 ROOT = Path(__file__).parents[1]
 # Lowest first: a module imports only modules of lower levels.
 LEVELS = [
-    {"errors", "codes_files", "lookup"},
+    {"errors", "codes_files", "lookup", "lstm", "softmax_loss"},
     {"task", "config", "compressed"},
     {"optim", "refine", "layers"},
-    {"dccl"},
+    {"dccl", "tying"},
     {"steps", "checkpoint", "metrics", "workdir"},
     {"loop"},
     {"learn"},

@@ -1,0 +1,38 @@
+"""WikiText-2: the rows of Table 1 (of a later version) of Inan, Khosravi & Socher, ICLR 2017.
+
+Command:  python -m train.tying --config configs/wikitext2.py:SIZE-VARIANT
+          SIZE: small (200 units), medium (650); VARIANT: baseline, al, re, real
+Data:     wikitext-2/wiki.{train,valid,test}.tokens
+
+Expected perplexity, validation / test, as the paper has it:
+
+            baseline (VD-LSTM)   al              re              real
+  small     112.2 / 105.9        110.3 / 103.8   106.1 / 100.5   105.6 / 98.9
+  medium    100.2 / 95.3         98.8 / 93.1     92.3 / 87.7     91.5 / 87.0
+"""
+
+from jaxcompress import tying
+
+SIZES = {
+    "small": (
+        tying.ModelConfig(hidden_size=200, dropout=0.2, init_scale=0.1, gamma=1.0),
+        tying.OptimizerConfig(full_epochs=5, decay=0.9, clip_norm=5.0),
+        60.0,
+    ),
+    "medium": (
+        tying.ModelConfig(hidden_size=650, dropout=0.4, init_scale=0.05, gamma=1.0),
+        tying.OptimizerConfig(full_epochs=10, decay=0.9, clip_norm=5.0),
+        65.0,
+    ),
+}
+
+
+def get_config(spec: str = "small-real") -> tying.Config:
+    size, variant = tying.parse_variant(spec, tuple(SIZES))
+    model, optimizer, num_epochs = SIZES[size]
+    return tying.Config(
+        num_epochs=num_epochs,
+        data=tying.DataConfig(path="wikitext-2"),
+        model=tying.with_variant(model, variant),
+        optimizer=optimizer,
+    )

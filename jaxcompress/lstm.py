@@ -1,0 +1,112 @@
+"""LSTM layers over whole sequences, made for truncated backpropagation.
+
+Hochreiter & Schmidhuber, "Long Short-Term Memory", 1997, with forget gates (Gers et al., 2000).
+Only what depends on the step before lies in a scan: the inputs' products with the input weights
+are made before it, the weights' gradients after it, as one matrix product each. Left to itself,
+jax adds up each weight's gradient step by step.
+
+Axis letters: B batch, T time, D input units, H units.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+_UNROLL = 5  # steps in one turn of a scan: fewer launches on an accelerator
+
+
+class LSTMWeights(NamedTuple):
+    """One layer's weights; the columns are those of the gates: input, forget, cell, output.
+
+    Attributes:
+        inputs: [D, 4H].
+        outputs: [H, 4H]: what the outputs of the step before are multiplied by.
+        bias: [4H].
+    """
+
+    inputs: jax.Array
+    outputs: jax.Array
+    bias: jax.Array
+
+
+class LSTMState(NamedTuple):
+    """What a layer carries from one sequence to the next: outputs and cells, [B, H] each."""
+
+    output: jax.Array
+    cell: jax.Array
+
+
+@jax.custom_vjp
+def lstm(
+    weights: LSTMWeights, inputs: jax.Array, state: LSTMState, mask: jax.Array
+) -> tuple[jax.Array, LSTMState]:
+    """Runs a layer over a sequence.
+
+    Args:
+        weights: the layer's.
+        inputs: [T, B, D].
+        state: as it was after the sequence before.
+        mask: [B, H] or [B, 1], no gradient flows to it: what an output is multiplied by on its
+            way to the next step and to the next layer. Variational dropout: one mask for the
+            whole sequence, shared between the two ways.
+
+    Returns:
+        The masked outputs [T, B, H], and the state after the sequence, whose output has no mask.
+    """
+    return _forward(weights, inputs, state, mask)[0]
+
+
+def _forward(weights, inputs, state, mask):
+    from_inputs = jnp.einsum("tbd,dg->tbg", inputs, weights.inputs) + weights.bias
+
+    def step(before, from_input):
+        output, cell = before
+        gates = from_input + (output * mask) @ weights.outputs
+        i, f, g, o = jnp.split(gates, 4, axis=-1)
+        i, f, g, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
+        cell = f * cell + i * g
+        output = o * jnp.tanh(cell)
+        return LSTMState(output, cell), (output, cell, jnp.concatenate([i, f, g, o], axis=-1))
+
+    after, (outputs, cells, gates) = jax.lax.scan(step, state, from_inputs, unroll=_UNROLL)
+    return (outputs * mask, after), (weights, inputs, state, mask, outputs, cells, gates)
+
+
+def _backward(saved, cotangents):
+    weights, inputs, state, mask, outputs, cells, gates = saved
+    d_outputs, d_after = cotangents
+    cells_before = jnp.concatenate([state.cell[None], cells[:-1]])
+    outputs_before = jnp.concatenate([state.output[None], outputs[:-1]])
+
+    def step(d_state, at_step):
+        d_output, gates, cell, cell_before = at_step
+        i, f, g, o = jnp.split(gates, 4, axis=-1)
+        tanh_cell = jnp.tanh(cell)
+        d_output = d_output * mask + d_state.output
+        d_cell = d_state.cell + d_output * o * (1 - tanh_cell**2)
+        d_gates = jnp.concatenate(
+            [
+                d_cell * g * i * (1 - i),
+                d_cell * cell_before * f * (1 - f),
+                d_cell * i * (1 - g**2),
+                d_output * tanh_cell * o * (1 - o),
+            ],
+            axis=-1,
+        )
+        before = LSTMState((d_gates @ weights.outputs.T) * mask, d_cell * f)
+        return before, d_gates
+
+    d_before, d_gates = jax.lax.scan(
+        step, d_after, (d_outputs, gates, cells, cells_before), reverse=True, unroll=_UNROLL
+    )
+    d_weights = LSTMWeights(
+        jnp.einsum("tbd,tbg->dg", inputs, d_gates),
+        jnp.einsum("tbh,tbg->hg", outputs_before * mask, d_gates),
+        d_gates.sum((0, 1)),
+    )
+    d_inputs = jnp.einsum("tbg,dg->tbd", d_gates, weights.inputs)
+    return d_weights, d_inputs, d_before, jnp.zeros_like(mask)
+
+
+lstm.defvjp(_forward, _backward)

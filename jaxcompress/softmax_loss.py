@@ -1,0 +1,189 @@
+"""Softmax cross-entropy over a large vocabulary, and the augmented loss, in little memory.
+
+Inan, Khosravi & Socher, "Tying Word Vectors and Word Classifiers: A Loss Framework for Language
+Modeling", ICLR 2017, arXiv 1611.01462, section 3. The logits [B, T, V] and what is made of them
+are never held at once where they are large: time is cut into chunks, and the gradient of a chunk is
+made in the forward pass, while its logits are at hand. So training takes three products with the
+classifier, as the plain form does, and keeps no logits.
+
+Axis letters: B batch, T time, N tokens of a chunk, V words, D units.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+_CHUNK_BYTES = 128 * 2**20  # of one float32 array [N, V]
+
+
+class Augmentation(NamedTuple):
+    """The second term of the augmented loss, `weight * KL(teacher || softmax(logits / tau))`.
+
+    Attributes:
+        embedding: L [V, D]: a token with target y has the teacher softmax(L L_y / tau).
+        temperature: tau, float32 []; no gradient flows to it.
+        weight: alpha = gamma * tau, float32 []; nor to it.
+    """
+
+    embedding: jax.Array
+    temperature: jax.Array
+    weight: jax.Array
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(6,))
+def softmax_loss(
+    hidden: jax.Array,
+    classifier: jax.Array,
+    bias: jax.Array | None,
+    targets: jax.Array,
+    weights: jax.Array,
+    augmentation: Augmentation | None = None,
+    teacher_gradient: bool = False,
+) -> tuple[jax.Array, jax.Array]:
+    """Sums CE + alpha * KL over tokens, each times its weight (eqs. 3.1 to 3.5).
+
+    Args:
+        hidden: [B, T, D].
+        classifier: [V, D]: logits are `hidden @ classifier.T + bias`.
+        bias: [V] or None.
+        targets: int [B, T], in [0, V).
+        weights: float [B, T]; no gradient flows to them.
+        augmentation: the KL term; None: cross-entropy alone.
+        teacher_gradient: whether a gradient flows through the teacher to its embedding.
+
+    Returns:
+        The loss, and its cross-entropy alone, to which no gradient flows; both in nats.
+    """
+    tables = (classifier, bias, augmentation)
+
+    def add(losses, chunk):
+        return jax.tree.map(jnp.add, losses, _chunk(tables, False, *chunk)[0]), None
+
+    chunks = _cut(hidden, targets, weights, len(classifier))
+    return jax.lax.scan(add, (jnp.float32(0), jnp.float32(0)), chunks)[0]
+
+
+def _forward(hidden, classifier, bias, targets, weights, augmentation, teacher_gradient):
+    """The losses, and all gradients for a cotangent of 1."""
+    tables = (classifier, bias, augmentation)
+
+    def add(sums, chunk):
+        losses, d_hidden, d_tables = _chunk(tables, teacher_gradient, *chunk)
+        return jax.tree.map(jnp.add, sums, (losses, d_tables)), d_hidden
+
+    taught = augmentation.embedding if augmentation is not None and teacher_gradient else None
+    zeros = jax.tree.map(jnp.zeros_like, (classifier, bias, taught))
+    chunks = _cut(hidden, targets, weights, len(classifier))
+    start = (jnp.float32(0), jnp.float32(0)), zeros
+    (losses, (d_classifier, d_bias, d_embedding)), d_hidden = jax.lax.scan(add, start, chunks)
+    d_hidden = _join(d_hidden, hidden.shape)
+    # The target's part of the cross-entropy is sparse in the tables: added once, for all chunks.
+    d_classifier = d_classifier.at[targets].add(-weights[..., None] * hidden)
+    if d_bias is not None:
+        d_bias = d_bias.at[targets].add(-weights)
+    return losses, (d_hidden, d_classifier, d_bias, d_embedding)
+
+
+def _backward(teacher_gradient, gradients, cotangents):
+    scaled = jax.tree.map(lambda gradient: gradient * cotangents[0], gradients)
+    d_hidden, d_classifier, d_bias, d_embedding = scaled
+    d_augmentation = None
+    if d_embedding is not None:
+        d_augmentation = Augmentation(d_embedding, jnp.zeros(()), jnp.zeros(()))
+    return d_hidden, d_classifier, d_bias, None, None, d_augmentation
+
+
+softmax_loss.defvjp(_forward, _backward)
+
+
+def _cut(hidden, targets, weights, num_words):
+    """Cuts time into chunks, [chunks, N, ...] each; what is added at the end weighs nothing.
+
+    Time and not the batch is cut, since the batch is what lies on several devices.
+    """
+    batch, time = targets.shape
+    num_chunks = -(-4 * batch * time * num_words // _CHUNK_BYTES)
+    length = -(-time // num_chunks)
+    num_chunks = -(-time // length)
+
+    def cut(x):
+        rest = x.shape[2:]
+        x = jnp.pad(x, [(0, 0), (0, num_chunks * length - time)] + [(0, 0)] * len(rest))
+        x = jnp.moveaxis(x.reshape(batch, num_chunks, length, *rest), 1, 0)
+        return x.reshape(num_chunks, batch * length, *rest)
+
+    return jax.tree.map(cut, (hidden, targets, weights))
+
+
+def _join(chunks, shape):
+    """Undoes `_cut` for an array that was [B, T, D]."""
+    batch, time, dim = shape
+    x = jnp.moveaxis(chunks.reshape(len(chunks), batch, -1, dim), 0, 1)
+    return x.reshape(batch, -1, dim)[:, :time]
+
+
+def _chunk(tables, teacher_gradient, hidden, targets, weights):
+    """The losses of a chunk and their gradients, but for the target's part of the tables'.
+
+    Returns:
+        (loss, cross-entropy), d_hidden, (d_classifier, d_bias, d_embedding); the last is that of
+        the teacher, None unless `teacher_gradient`.
+    """
+    classifier, bias, augmentation = tables
+    of_target = classifier[targets]
+    target_logits = jnp.sum(hidden * of_target, axis=-1)
+    logits = hidden @ classifier.T
+    if bias is not None:
+        target_logits += bias[targets]
+        logits += bias
+    top = logits.max(axis=-1, keepdims=True)
+    exp_logits, sums = _exp(logits - top)
+    cross_entropy = jnp.vdot(top[:, 0] + jnp.log(sums[:, 0]) - target_logits, weights)
+    loss, d_logits, scale = cross_entropy, exp_logits, weights[:, None] / sums
+    d_embedding = None
+    if augmentation is not None:
+        kl, d_kl, d_embedding = _divergence(
+            (logits - top) / augmentation.temperature, augmentation, targets, weights,
+            teacher_gradient,
+        )  # fmt: skip
+        loss = loss + augmentation.weight * kl
+        d_logits += (augmentation.weight / augmentation.temperature) * sums * d_kl
+    # Rows are scaled in the small factor of each product, not in [N, V].
+    d_hidden = (d_logits @ classifier) * scale - weights[:, None] * of_target
+    d_classifier = d_logits.T @ (hidden * scale)
+    d_bias = None if bias is None else scale[:, 0] @ d_logits
+    return (loss, cross_entropy), d_hidden, (d_classifier, d_bias, d_embedding)
+
+
+def _exp(logits):
+    exp_logits = jnp.exp(logits)
+    return exp_logits, exp_logits.sum(axis=-1, keepdims=True)
+
+
+def _divergence(logits, augmentation, targets, weights, teacher_gradient):
+    """KL(teacher || softmax(logits)) (eqs. 3.2 to 3.4), `logits` being over tau and at most 0.
+
+    Returns:
+        Its weighted sum, its gradient by the logits [N, V], without weights, and that of
+        alpha times the sum by the embedding, None unless `teacher_gradient`.
+    """
+    embedding, temperature = augmentation.embedding, augmentation.temperature
+    of_target = embedding[targets]
+    teacher_logits = (of_target / temperature) @ embedding.T
+    teacher_logits -= teacher_logits.max(axis=-1, keepdims=True)
+    exp_teacher, teacher_sums = _exp(teacher_logits)
+    exp_logits, sums = _exp(logits)
+    teacher = exp_teacher / teacher_sums
+    # log of teacher over student, but for the norms of both
+    ratio = teacher_logits - logits
+    norms = jnp.log(sums / teacher_sums)
+    kl = jnp.sum(teacher * ratio, axis=-1, keepdims=True) + norms
+    d_embedding = None
+    if teacher_gradient:
+        scale = weights[:, None] * augmentation.weight / temperature
+        d_teacher = teacher * (ratio + norms - kl) * scale
+        d_embedding = d_teacher.T @ of_target
+        d_embedding = d_embedding.at[targets].add(d_teacher @ embedding)
+    return jnp.vdot(kl, weights), exp_logits / sums - teacher, d_embedding

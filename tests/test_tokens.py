@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+
+from jaxcompress import InputError
+from jaxcompress.data import lanes, tokens
+from jaxcompress.data.tokens import read_corpus
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "train.txt").write_text("a b a\nc a b\n")
+    (tmp_path / "valid.txt").write_text("a d\n")
+    (tmp_path / "test.txt").write_text("b\n\nc\n")
+    return tmp_path
+
+
+def test_words_are_ordered_by_frequency_and_lines_end_in_a_token(folder):
+    corpus = read_corpus(str(folder))
+    # a 3, b 2, <eos> 2 (met after b), c 1; <unk> is added
+    assert corpus.words == ["a", "b", "<eos>", "c", "<unk>"]
+    np.testing.assert_array_equal(corpus.splits["train"], [0, 1, 0, 2, 3, 0, 1, 2])
+    np.testing.assert_array_equal(corpus.splits["valid"], [0, 4, 2])
+    np.testing.assert_array_equal(corpus.splits["test"], [1, 2, 2, 3, 2])
+    assert corpus.notes == (
+        "1 of the valid split's 3 tokens are not in the vocabulary and became <unk>.",
+    )
+
+
+def test_max_vocab_keeps_the_most_frequent_words_and_the_special_ones(folder):
+    corpus = read_corpus(str(folder), max_vocab=3)
+    assert corpus.words == ["a", "<eos>", "<unk>"]
+    np.testing.assert_array_equal(corpus.splits["train"], [0, 2, 0, 1, 2, 0, 2, 1])
+
+
+def test_a_vocabulary_file_sets_the_ids(folder):
+    (folder / "words.txt").write_text("<unk>\n<eos>\nb\na\n")
+    corpus = read_corpus(str(folder), vocabulary=str(folder / "words.txt"))
+    np.testing.assert_array_equal(corpus.splits["train"], [3, 2, 3, 1, 0, 3, 2, 1])
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "valid", "test", "words"),
+    [("ptb", 929_589, 73_760, 82_430, 10_000), ("wikitext-2", 2_088_628, 217_646, 245_569, 33_278)],
+)
+def test_counts_are_those_of_the_literature(real_data, name, train, valid, test, words):
+    corpus = read_corpus(str(real_data / name))
+    assert {k: len(v) for k, v in corpus.splits.items()} == {
+        "train": train, "valid": valid, "test": test,
+    }  # fmt: skip
+    assert len(corpus.words) == words
+    assert corpus.notes == ()
+
+
+def spoil(folder, name, content):
+    (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: (f / "valid.txt").unlink(),
+         r"no valid split; expected one of valid.txt, ptb.valid.txt, wiki.valid.tokens"),
+        (lambda f: spoil(f, "test.txt", b"\n \n"), r"test.txt is empty; expected text"),
+        (lambda f: spoil(f, "train.txt", b"a b\nc \xff\n"),
+         r"train.txt:2: byte 6 is not UTF-8; expected text in UTF-8."),
+        (lambda f: spoil(f, "words.txt", b"<eos>\na\n"), r"words.txt: lacks <unk>; expected"),
+        (lambda f: spoil(f, "words.txt", b"<unk>\n<eos>\na\na\n"), r"'a' is there more than once"),
+    ],
+)  # fmt: skip
+def test_bad_text_is_one_line_with_the_file(folder, change, message):
+    (folder / "words.txt").write_text("<unk>\n<eos>\n")
+    change(folder)
+    with pytest.raises(InputError, match=message) as caught:
+        read_corpus(str(folder), vocabulary=str(folder / "words.txt"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_folder_names_the_places_looked_at():
+    with pytest.raises(InputError, match=r"no folder gone; looked at gone, .*Penn Treebank"):
+        read_corpus("gone")
+
+
+def test_the_standard_librarys_text_has_all_splits():
+    corpus = read_corpus("stdlib", max_vocab=1000)
+    assert len(corpus.words) == 1000
+    assert min(len(some) for some in corpus.splits.values()) > 10_000
+
+
+def gather(stream, feed, step):
+    batch = lanes.gather_tokens(stream, feed.index(step))
+    return batch["inputs"], batch["targets"], batch["mask"], batch["first"]
+
+
+def test_training_lanes_go_on_where_the_step_before_ended():
+    stream, splits = lanes.as_stream({"train": np.arange(1, 24)}, end=0)
+    feed = lanes.training_lanes(splits["train"], num_lanes=2, unroll=5)
+    assert lanes.steps_per_epoch(splits["train"], 2, 5) == 2
+    inputs, targets, mask, first = gather(stream, feed, 0)
+    np.testing.assert_array_equal(inputs, [[0, 1, 2, 3, 4], [11, 12, 13, 14, 15]])
+    np.testing.assert_array_equal(targets, [[1, 2, 3, 4, 5], [12, 13, 14, 15, 16]])
+    assert mask.all()
+    assert first.all()
+    inputs, _, _, first = gather(stream, feed, 1)
+    np.testing.assert_array_equal(inputs, [[5, 6, 7, 8, 9], [16, 17, 18, 19, 20]])
+    assert not first.any()
+    np.testing.assert_array_equal(gather(stream, feed, 2)[0], gather(stream, feed, 0)[0])
+    assert gather(stream, feed, 2)[3].all()
+
+
+@pytest.mark.parametrize("num_lanes", [1, 3, 4])
+@pytest.mark.parametrize("unroll", [1, 4, 100])
+@pytest.mark.parametrize("multiple", [1, 8])
+def test_an_evaluation_counts_every_token_of_its_split_once(num_lanes, unroll, multiple):
+    stream, splits = lanes.as_stream({"train": np.arange(5), "valid": np.arange(50, 61)}, end=99)
+    feed = lanes.evaluation_lanes(splits["valid"], num_lanes, unroll, multiple)
+    seen = []
+    for i in range(feed.num_batches):
+        inputs, targets, mask, first = gather(stream, feed, i)
+        assert len(inputs) % multiple == 0
+        assert (first == (i == 0)).all()
+        seen.extend(zip(inputs[mask], targets[mask], strict=True))
+    expected = zip([99, *range(50, 60)], range(50, 61), strict=True)
+    assert sorted(seen, key=lambda pair: pair[1]) == list(expected)
+
+
+def test_unknown_words_are_tried_in_lower_case():
+    ids = {"<unk>": 0, "the": 1, "US": 2}
+    assert tokens.encode(["The", "US", "zebra"], ids) == [1, 2, 0]

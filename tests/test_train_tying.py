@@ -1,0 +1,307 @@
+import json
+import signal
+import subprocess
+import sys
+
+import helpers
+import jax
+import numpy as np
+import pytest
+
+import jaxcompress
+import train.tying
+from jaxcompress import loop, tying
+from jaxcompress.data import lanes, tokens
+from jaxcompress.data.vectors import write_words
+
+SUMMARY = [
+    "dataset",
+    "vocab_size",
+    "train_tokens",
+    "valid_tokens",
+    "test_tokens",
+    "num_parameters",
+    "valid_perplexity",
+    "test_perplexity",
+    "tokens_per_second",
+]
+
+
+def main(*arguments):
+    return train.tying.main(["train/tying.py", *arguments])
+
+
+def small(text, *more):
+    return [*helpers.SMALL_LM, f"--config.data.path={text}", *more]
+
+
+def test_a_run_learns_and_leaves_a_summary_and_curves(finished_lm):
+    workdir, printed = finished_lm
+    summary = json.loads((workdir / "summary.json").read_text())
+    assert set(SUMMARY) <= set(summary)
+    for name in summary:
+        assert f"\n{name} " in printed
+    assert summary["vocab_size"] == 5 + 3 + 7 + 2
+    assert summary["train_tokens"] == 900 * 5
+    assert summary["test_tokens"] == 60 * 5
+    assert 1 < summary["test_perplexity"] < 8  # 17 words without training
+    assert (workdir / "curves.png").stat().st_size > 10_000
+    assert "valid-10-lanes_perplexity" in (workdir / "metrics.jsonl").read_text()
+    assert len(helpers.losses(workdir)) == 60
+
+
+def test_perplexity_is_that_of_the_whole_split_word_by_word(finished_lm, text):
+    """An independent reckoning: one word at a time from the first, its state carried."""
+    workdir, _ = finished_lm
+    summary = json.loads((workdir / "summary.json").read_text())
+    corpus = tokens.read_corpus(str(text), max_vocab=10_000)
+    reader = train.tying.open_reader(
+        train.tying.workdirs.read_config(workdir, tying.Config), str(workdir)
+    )
+    read = jax.jit(lambda carry, word: tying.next_word(reader.params, reader.config, carry, word))
+    carry, nll = tying.zero_carry(reader.config, 1), 0.0
+    before = reader.words.index(tokens.END)
+    for word in corpus.splits["test"]:
+        carry, logits = read(carry, np.array([before]))
+        nll -= float(jax.nn.log_softmax(logits)[word])
+        before = word
+    np.testing.assert_allclose(
+        summary["test_perplexity"], np.exp(nll / len(corpus.splits["test"])), rtol=1e-6
+    )
+
+
+def test_any_unroll_length_gives_the_same_perplexity(finished_lm, text):
+    workdir, _ = finished_lm
+    config = train.tying.workdirs.read_config(workdir, tying.Config)
+    corpus = tokens.read_corpus(str(text), max_vocab=10_000)
+    problem = train.tying.prepare(corpus, config)
+    state = loop.restore_best(problem.job, workdir).state
+    figures = []
+    for unroll in (1, 7, 64, 1000):
+        feed = lanes.evaluation_lanes(problem.splits["test"], 1, unroll)
+        sums = loop.evaluate(problem.job, state, feed)
+        assert sums["count"] == 300
+        figures.append(tying.corpus_metrics(sums)["perplexity"])
+    np.testing.assert_allclose(figures, figures[0], rtol=5e-7)
+
+
+def test_evaluate_and_export_need_only_the_workdir(finished_lm, capsys):
+    workdir, _ = finished_lm
+    before = json.loads((workdir / "summary.json").read_text())
+    table = np.load(workdir / "export" / "embedding.npy")
+    (workdir / "export" / "embedding.npy").unlink()
+    assert main("--mode=evaluate", f"--workdir={workdir}") == 0
+    after = json.loads((workdir / "summary.json").read_text())
+    assert after["test_perplexity"] == before["test_perplexity"]
+    assert not (workdir / "export" / "embedding.npy").exists()
+    assert main("--mode=export", f"--workdir={workdir}") == 0
+    np.testing.assert_array_equal(np.load(workdir / "export" / "embedding.npy"), table)
+    words = (workdir / "export" / "embedding.words.txt").read_text().splitlines()
+    assert len(words) == len(table) == 17
+    capsys.readouterr()
+
+
+def test_predict_shows_the_likeliest_words_and_what_is_unknown(finished_lm, capsys):
+    workdir, _ = finished_lm
+    assert main("--mode=predict", f"--workdir={workdir}", "--text=anna zebra", "--num_words=4") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "text: anna <unk>"
+    probabilities = [float(line.split()[1]) for line in lines[1:]]
+    assert len(probabilities) == 4
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert 0 < sum(probabilities) <= 1.0001
+    assert main("--mode=predict", f"--workdir={workdir}", "--text=anna") == 0
+    best = capsys.readouterr().out.splitlines()[1].split()[0]
+    assert best in ("sees", "likes", "knows")
+
+
+def test_generate_goes_on_from_a_text(finished_lm, capsys):
+    workdir, _ = finished_lm
+    arguments = ("--mode=generate", f"--workdir={workdir}", "--num_tokens=30", "--temperature=0.5")
+    assert main(*arguments, "--text=bob likes") == 0
+    first = capsys.readouterr().out
+    assert main(*arguments, "--text=bob likes") == 0
+    assert capsys.readouterr().out == first
+    lines = first.splitlines()
+    assert lines[0] == "text: bob likes"
+    drawn = " ".join(lines[1:]).split()
+    words = set((workdir / "vocabulary.txt").read_text().split())
+    assert set(drawn) <= words
+    assert len(drawn) + first.count("\n") - 2 == 30
+
+
+def test_a_compressed_table_takes_the_place_of_the_embedding(finished_lm, tmp_path, capsys):
+    workdir, _ = finished_lm
+    table = np.load(workdir / "export" / "embedding.npy")
+    words = (workdir / "export" / "embedding.words.txt").read_text().splitlines()
+    codes = jaxcompress.compress(table, 4, 4, words=words)
+    codes.save(tmp_path / "model.safetensors")
+    capsys.readouterr()
+    assert main(
+        "--mode=evaluate", f"--workdir={workdir}", f"--codes={tmp_path / 'model.safetensors'}"
+    ) == 0  # fmt: skip
+    figures = dict(line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines()[-7:])
+    figures = {name.strip(): value for name, value in figures.items()}
+    assert figures["embedding_bytes"] == f"{4 * table.size:,}"
+    assert figures["compressed_bytes"] == f"{codes.num_bytes():,}"
+    summary = json.loads((workdir / "summary.json").read_text())
+    np.testing.assert_allclose(
+        float(figures["test_perplexity"]), summary["test_perplexity"], rtol=1e-4
+    )
+    assert float(figures["compressed_test_perplexity"]) != float(figures["test_perplexity"])
+    assert float(figures["compressed_test_perplexity"]) < 17
+
+
+def test_the_exported_embedding_is_what_train_dccl_reads(finished_lm, tmp_path):
+    workdir, _ = finished_lm
+    done = helpers.run(
+        helpers.command(
+            workdir / "export" / "embedding.npy", tmp_path / "dccl", "--config.batch_size=8",
+            "--config.model.num_codewords=4", "--config.data.valid_rows=0",
+        )
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "anna" in jaxcompress.load(tmp_path / "dccl")
+
+
+@pytest.mark.parametrize("form", ["vectors", "codes"])
+def test_the_embedding_starts_from_pretrained_vectors(text, tmp_path, capsys, form):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(20, 16)).astype(np.float32)
+    words = ["anna", "bob", "sees", *[f"other{i}" for i in range(17)]]
+    if form == "vectors":
+        np.save(tmp_path / "v.npy", rows)
+        write_words(tmp_path / "v.words.txt", words)
+        path = tmp_path / "v.npy"
+    else:
+        codes = jaxcompress.compress(rows, 4, 4, words=words)
+        path, rows = tmp_path / "v.safetensors", codes.decode()
+        codes.save(path)
+    config = tying.Config(
+        data=tying.DataConfig(path=str(text), vectors=str(path)),
+        model=tying.ModelConfig(hidden_size=16),
+        eval_lanes=2,
+    )
+    corpus = tokens.read_corpus(str(text))
+    problem = train.tying.prepare(corpus, config)
+    assert f"3 of 17 words have a vector in {path}" in capsys.readouterr().out
+    table = loop.init_state(problem.job).params["embedding"]
+    np.testing.assert_allclose(table[corpus.words.index("bob")], rows[1], rtol=1e-6)
+    assert np.abs(table[corpus.words.index("carl")]).max() <= 0.1
+
+
+def test_compare_lays_runs_side_by_side(finished_lm, text, tmp_path, capsys):
+    workdir, _ = finished_lm
+    other = tmp_path / "baseline"
+    assert main(*small(text, f"--workdir={other}", "--config.num_steps=40")[1:],
+                "--config=configs/text.py:baseline") == 0  # fmt: skip
+    capsys.readouterr()
+    assert main("--mode=compare", f"--workdirs={workdir},{other}", f"--workdir={tmp_path}") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["workdir", "variant", "num_parameters"]
+    assert "VD-LSTM+REAL 16" in lines[1]
+    assert "VD-LSTM 16" in lines[2]
+    assert (tmp_path / "compare.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config=configs/ptb.py:small-bogus"], "'small-bogus' is not SIZE-VARIANT; sizes are"),
+        (["--config=configs/quickstart.py"], "this main takes a jaxcompress.tying.Config."),
+        (["--mode=predict"], "no workdir given; add --workdir DIR"),
+        (["--mode=predict", "--workdir=gone"], "workdir gone holds no run"),
+        (["--mode=compare"], "no workdirs given; add --workdirs=DIR,DIR,..."),
+        (["--config=configs/text.py", "--config.data.path=gone"], "no folder gone; looked at"),
+        (["--config=configs/text.py", "--config.unroll=0"], "unroll is 0; it must be at least 1."),
+        (["--config=configs/text.py", "--config.data.path=TEXT", "--config.unroll=1000"],
+         "expected at least batch_size x unroll = 20 x 1000; lower one of them."),
+        (["--config=configs/text.py", "--config.data.path=TEXT", "--config.data.vectors=TABLE"],
+         "16 dimensions; model.hidden_size is 200; set --config.model.hidden_size=16."),
+        (["--config=configs/text.py", "--config.data.path=TEXT", "--num_words=many"], "num_words"),
+    ],
+)  # fmt: skip
+def test_a_wrong_command_line_is_one_line_and_writes_nothing(
+    arguments, message, text, table, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(helpers.ROOT)
+    monkeypatch.delenv("JAXCOMPRESS_DATA", raising=False)
+    arguments = [a.replace("TEXT", str(text)).replace("TABLE", str(table)) for a in arguments]
+    if "--config" in arguments[0]:
+        arguments.append(f"--workdir={tmp_path / 'run'}")
+    assert main(*arguments) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+    assert not (tmp_path / "run").exists()
+
+
+def test_killed_and_started_again_a_run_ends_with_the_same_bytes(finished_lm, text, tmp_path):
+    arguments = helpers.text_command(text, tmp_path / "run")
+    process = subprocess.Popen(
+        arguments, cwd=helpers.ROOT, env=helpers.environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    helpers.wait_for_step(process, tmp_path / "run", 45)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = helpers.run(arguments)
+    assert done.returncode == 0, done.stderr
+    assert "resumed from step " in done.stdout
+    np.testing.assert_array_equal(helpers.losses(tmp_path / "run"), helpers.losses(finished_lm[0]))
+    expected = (finished_lm[0] / "export" / "embedding.npy").read_bytes()
+    assert (tmp_path / "run" / "export" / "embedding.npy").read_bytes() == expected
+
+
+def test_losses_do_not_depend_on_the_number_of_devices(finished_lm, text, tmp_path):
+    done = helpers.run(helpers.text_command(text, tmp_path / "eight"), num_devices=8)
+    assert done.returncode == 0, done.stderr
+    one, eight = helpers.losses(finished_lm[0]), helpers.losses(tmp_path / "eight")
+    np.testing.assert_allclose(eight[:20], one[:20], rtol=1e-5)
+    figures = [
+        json.loads((path / "summary.json").read_text())["test_perplexity"]
+        for path in (finished_lm[0], tmp_path / "eight")
+    ]
+    np.testing.assert_allclose(figures[1], figures[0], rtol=1e-3)
+
+
+def test_pmap_agrees_with_jit_where_nothing_is_dropped(text, tmp_path):
+    done = [
+        helpers.run(
+            helpers.text_command(
+                text, tmp_path / parallel, "--config.model.dropout=0",
+                f"--config.parallel={parallel}", "--config.num_steps=20",
+            ),
+            num_devices=8,
+        )
+        for parallel in ("jit", "pmap")
+    ]  # fmt: skip
+    assert [d.returncode for d in done] == [0, 0], done[1].stderr
+    jit, pmap = helpers.losses(tmp_path / "jit"), helpers.losses(tmp_path / "pmap")
+    np.testing.assert_allclose(pmap, jit, rtol=1e-5)
+
+
+def test_the_quickstart_of_language_models_runs(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "train.tying", "--config=configs/quickstart_lm.py",
+         f"--workdir={tmp_path / 'run'}", "--config.num_steps=10"],
+        cwd=helpers.ROOT, env=helpers.environment(), capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "test_perplexity" in done.stdout
+
+
+@pytest.mark.parametrize("spec", ["ptb.py:small-al", "ptb.py:medium-re", "wikitext2.py:small-real"])
+def test_the_shipped_configs_run_on_real_text(spec, real_data, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(helpers.ROOT)
+    monkeypatch.setenv("JAXCOMPRESS_DATA", str(real_data))
+    for split, name in (("train", "valid"), ("valid", "test"), ("test", "valid")):
+        source = real_data / "ptb" / f"ptb.{name}.txt"
+        lines = source.read_text().splitlines()[:40]
+        (tmp_path / f"{split}.txt").write_text("\n".join(lines) + "\n")
+    assert main(
+        f"--config=configs/{spec}", f"--workdir={tmp_path / 'run'}", "--config.num_steps=2",
+        f"--config.data.path={tmp_path}", "--config.unroll=5", "--config.model.hidden_size=8",
+    ) == 0  # fmt: skip
+    assert "test_perplexity" in capsys.readouterr().out
