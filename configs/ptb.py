@@ -14,7 +14,7 @@ Expected perplexity, validation / test, as the paper has it:
 
 from jaxcompress import tying
 
-SIZES = {
+SIZES = {  # model, optimizer, epochs
     "small": (
         tying.ModelConfig(hidden_size=200, dropout=0.3, init_scale=0.1),
         tying.OptimizerConfig(full_epochs=5, decay=0.9, clip_norm=5.0),
@@ -34,11 +34,4 @@ SIZES = {
 
 
 def get_config(spec: str = "small-real") -> tying.Config:
-    size, variant = tying.parse_variant(spec, tuple(SIZES))
-    model, optimizer, num_epochs = SIZES[size]
-    return tying.Config(
-        num_epochs=num_epochs,
-        data=tying.DataConfig(path="ptb"),
-        model=tying.with_variant(model, variant),
-        optimizer=optimizer,
-    )
+    return tying.published_config(spec, SIZES, path="ptb")

@@ -13,7 +13,7 @@ Expected perplexity, validation / test, as the paper has it:
 
 from jaxcompress import tying
 
-SIZES = {
+SIZES = {  # model, optimizer, epochs
     "small": (
         tying.ModelConfig(hidden_size=200, dropout=0.2, init_scale=0.1, gamma=1.0),
         tying.OptimizerConfig(full_epochs=5, decay=0.9, clip_norm=5.0),
@@ -28,11 +28,4 @@ SIZES = {
 
 
 def get_config(spec: str = "small-real") -> tying.Config:
-    size, variant = tying.parse_variant(spec, tuple(SIZES))
-    model, optimizer, num_epochs = SIZES[size]
-    return tying.Config(
-        num_epochs=num_epochs,
-        data=tying.DataConfig(path="wikitext-2"),
-        model=tying.with_variant(model, variant),
-        optimizer=optimizer,
-    )
+    return tying.published_config(spec, SIZES, path="wikitext-2")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 from orbax.checkpoint import checkpoint_managers
 
 from jaxcompress.compressed import Codes
@@ -138,8 +139,6 @@ class Checkpoints:
                 target, count = aside / f"{step}.{count}", count + 1
             os.rename(self._directory / f"{step:08d}", target)
         if jax.process_count() > 1:
-            from jax.experimental import multihost_utils
-
             multihost_utils.sync_global_devices(f"set aside {step}")
         self._open()
 
@@ -164,12 +163,14 @@ def _empty_parts(state: TrainState) -> dict[str, Any]:
 
 
 def _checksum(state: TrainState) -> int:
-    """CRC-32 of all arrays but those split over processes: what is stored has none of its own."""
+    """CRC-32 of all arrays, whatever devices they lie on: what is stored has none of its own."""
     checksum = 0
     for leaf in jax.tree.leaves(state):
         if leaf.is_fully_replicated:
-            array = np.ascontiguousarray(leaf.addressable_data(0))
-            checksum = zlib.crc32(array.reshape(-1).view(np.uint8), checksum)
+            leaf = leaf.addressable_data(0)
+        elif not leaf.is_fully_addressable:
+            leaf = multihost_utils.process_allgather(leaf, tiled=True)
+        checksum = zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8), checksum)
     return checksum
 
 

@@ -165,7 +165,7 @@ def _exp(logits):
 
 
 def _divergence(logits, top, augmentation, targets, weights, teacher_gradient):
-    """KL(teacher || softmax(logits / tau)) (eqs. 3.2 to 3.4), `top` being the largest logits [N, 1].
+    """KL(teacher || softmax(logits / tau)) (eqs. 3.2 to 3.4); `top` are the largest logits [N, 1].
 
     Nothing of size [N, V] is made here but the teacher's logits and two exponentials: on CPU each
     more costs a twentieth of the step.

@@ -115,15 +115,29 @@ def with_variant(model: ModelConfig, variant: str) -> ModelConfig:
     )
 
 
-def parse_variant(spec: str, sizes: tuple[str, ...]) -> tuple[str, str]:
-    """Splits "small-real" in a size and a variant."""
+def published_config(
+    spec: str, sizes: dict[str, tuple[ModelConfig, OptimizerConfig, float]], path: str
+) -> Config:
+    """The config of a row of the paper's tables.
+
+    Args:
+        spec: "SIZE-VARIANT", as "small-real".
+        sizes: model, optimizer and number of epochs by size.
+        path: the text's folder.
+    """
     size, _, variant = spec.partition("-")
     if size not in sizes or variant not in VARIANTS:
         raise InputError(
             f"{spec!r} is not SIZE-VARIANT; sizes are {', '.join(sizes)}, variants "
             f"{', '.join(VARIANTS)}."
         )
-    return size, variant
+    model, optimizer, num_epochs = sizes[size]
+    return Config(
+        num_epochs=num_epochs,
+        data=DataConfig(path=path),
+        model=with_variant(model, variant),
+        optimizer=optimizer,
+    )
 
 
 class Predicted(NamedTuple):

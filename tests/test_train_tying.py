@@ -264,6 +264,9 @@ def test_losses_do_not_depend_on_the_number_of_devices(finished_lm, text, tmp_pa
         for path in (finished_lm[0], tmp_path / "eight")
     ]
     np.testing.assert_allclose(figures[1], figures[0], rtol=1e-3)
+    assert main("--mode=evaluate", f"--workdir={tmp_path / 'eight'}") == 0  # on one device
+    on_one = json.loads((tmp_path / "eight" / "summary.json").read_text())["test_perplexity"]
+    np.testing.assert_allclose(on_one, figures[1], rtol=1e-5)
 
 
 def test_pmap_agrees_with_jit_where_nothing_is_dropped(text, tmp_path):

@@ -1,6 +1,7 @@
 """Where data is looked for, and where caches are kept."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from jaxcompress.errors import InputError
@@ -23,43 +24,28 @@ def find(path: str, where_to_get_it: str) -> Path:
     Raises:
         InputError: where nothing is there; it names the paths looked at.
     """
-    places = _places(path)
-    for place in places:
-        if place.is_dir():
-            raise InputError(f"{place} is a folder; expected a file.")
-        if place.exists() or split_zip(place)[1]:
-            return place
-    looked = ", ".join(map(str, places))
-    raise InputError(f"no file {path}; looked at {looked}. {where_to_get_it}")
+    return _find(path, where_to_get_it, "file", lambda p: p.is_file() or bool(split_zip(p)[1]))
 
 
 def find_folder(path: str, where_to_get_it: str) -> Path:
-    """Finds a folder as `find` finds a file.
+    """Finds a folder as `find` finds a file."""
+    return _find(path, where_to_get_it, "folder", Path.is_dir)
 
-    Args:
-        path: absolute, or relative to any of these places.
-        where_to_get_it: the end of the error's line.
 
-    Raises:
-        InputError: where nothing is there; it names the paths looked at.
-    """
-    places = _places(path)
+def _find(path: str, where_to_get_it: str, kind: str, is_kind: Callable[[Path], bool]) -> Path:
+    places = [Path(path).expanduser()]
+    if not places[0].is_absolute():
+        if root := os.environ.get("JAXCOMPRESS_DATA"):
+            places.append(Path(root).expanduser() / path)
+        places.append(cache_dir() / path)
     for place in places:
-        if place.is_file():
-            raise InputError(f"{place} is a file; expected a folder.")
-        if place.is_dir():
+        if is_kind(place):
             return place
+        if place.exists():
+            found = "folder" if place.is_dir() else "file"
+            raise InputError(f"{place} is a {found}; expected a {kind}.")
     looked = ", ".join(map(str, places))
-    raise InputError(f"no folder {path}; looked at {looked}. {where_to_get_it}")
-
-
-def _places(path: str) -> list[Path]:
-    place = Path(path).expanduser()
-    if place.is_absolute():
-        return [place]
-    root = os.environ.get("JAXCOMPRESS_DATA")
-    data = [Path(root).expanduser() / path] if root else []
-    return [place, *data, cache_dir() / path]
+    raise InputError(f"no {kind} {path}; looked at {looked}. {where_to_get_it}")
 
 
 def split_zip(path: Path) -> tuple[Path, str | None]:
