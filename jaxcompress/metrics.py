@@ -153,7 +153,9 @@ def draw(
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (name, curves) in zip(axes, sorted(panels.items()), strict=False):
         for curve, points in sorted(curves.items()):
-            axis.plot(*zip(*points, strict=True), label=curve, linewidth=1.3)
+            axis.plot(
+                *zip(*points, strict=True), label=curve, linewidth=1.3, marker=".", markersize=3
+            )
         axis.set(title=name.replace("_", " "), xlabel="step")
         axis.grid(alpha=0.3)
         axis.legend(frameon=False)

@@ -7,6 +7,7 @@ those of a compressed table in the embedding's place), `--mode export` writes it
 
 import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -320,7 +321,7 @@ def generate(reader: Reader, text: str, num_tokens: int, temperature: float, see
     drawn = tying.generate(
         jax.random.key(seed), reader.params, reader.config, jnp.array(ids), num_tokens, temperature
     )
-    return " ".join(reader.words[i] for i in drawn).replace(tokens.END, "\n")
+    return re.sub(f" ?{tokens.END} ?", "\n", " ".join(reader.words[i] for i in drawn))
 
 
 def compare(paths: list[str], picture: Path) -> None:
