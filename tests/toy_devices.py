@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxcompress.config import RunConfig
 from jaxcompress.data.batches import shuffled
-from jaxcompress.loop import init_state
+from jaxcompress.loop import Job, init_state
 from jaxcompress.steps import make_engine
 from jaxcompress.task import Task
 
@@ -32,7 +33,8 @@ feed = shuffled(table, np.arange(64, dtype=np.int32), 16, 0, stream=False)
 def run(parallel):
     engine = make_engine(parallel, 16, task, tx, feed.gather)
     data = engine.place_data(table)
-    state = engine.place_state(init_state(task, tx, engine, 16, seed=0))
+    job = Job(task, tx, engine, data, feed, {}, RunConfig(batch_size=16), 20, "")
+    state = engine.place_state(init_state(job))
     losses = []
     for start in range(0, 20, 5):
         indices = [feed.index(step) for step in range(start, start + 5)]
