@@ -1,11 +1,13 @@
 """jaxcompress: small embedding tables in JAX.
 
-`compress(vectors) -> Codes`, `load(path) -> Codes`. Nothing runs at import, and reading a file of
+`compress(vectors) -> Codes`, `load(path) -> Codes` or
+`SparseAnchors`. Nothing runs at import, and reading a file of
 codes needs no jax until `Codes.lookup` is called.
 """
 
 from jaxcompress.api import compress, load
 from jaxcompress.compressed import Codes
 from jaxcompress.errors import InputError
+from jaxcompress.sparse_anchors import SparseAnchors
 
-__all__ = ["Codes", "InputError", "compress", "load"]
+__all__ = ["Codes", "InputError", "SparseAnchors", "compress", "load"]

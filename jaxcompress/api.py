@@ -12,6 +12,7 @@ from jaxcompress import codes_files
 from jaxcompress.compressed import Codes
 from jaxcompress.data.vectors import check_finite
 from jaxcompress.errors import InputError
+from jaxcompress.sparse_anchors import ANCHORS_FILE, FORMAT, SparseAnchors
 
 if TYPE_CHECKING:
     from jaxcompress import dccl
@@ -62,7 +63,7 @@ def compress(
     return learn.refine_codes(problem, learn.to_codes(problem, fitted.state, words))
 
 
-def load(path: str | os.PathLike) -> Codes:
+def load(path: str | os.PathLike) -> Codes | SparseAnchors:
     """Opens a compressed table.
 
     Args:
@@ -73,6 +74,8 @@ def load(path: str | os.PathLike) -> Codes:
         InputError: where there is none, or it is damaged.
     """
     path = Path(path).expanduser()
+    if path.is_dir() and (path / "export" / ANCHORS_FILE).exists():
+        path = path / "export" / ANCHORS_FILE
     if path.is_dir():
         from jaxcompress.checkpoint import load_artefact
 
@@ -81,5 +84,9 @@ def load(path: str | os.PathLike) -> Codes:
         raise InputError(
             f"no file or folder {path}; expected a .safetensors file, a .codes file or a workdir."
         )
-    read = codes_files.read_text if path.suffix == ".codes" else codes_files.read_safetensors
-    return Codes(*read(path))
+    if path.suffix == ".codes":
+        return Codes(*codes_files.read_text(path))
+    tensors, metadata = codes_files.read_tensors(path, (codes_files.FORMAT, FORMAT))
+    if metadata["format"] == FORMAT:
+        return SparseAnchors.of(tensors, metadata)
+    return Codes(*codes_files.codes_of(tensors, metadata))

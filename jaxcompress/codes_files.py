@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,17 +94,48 @@ def write_safetensors(path: str | os.PathLike, table: Table) -> None:
         "codebooks": np.ascontiguousarray(table.codebooks),
     }
     if table.words is not None:
-        text = "".join(f"{word}\n" for word in table.words)
-        tensors["words"] = np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8)
+        tensors["words"] = pack_words(table.words)
     for name, value in (table.encoder or {}).items():
         tensors[f"encoder.{name}"] = np.ascontiguousarray(value)
-    about = {**table.metadata, "format": FORMAT, "version": VERSION, "sha256": _digest(tensors)}
+    write_tensors(path, tensors, FORMAT, table.metadata)
+
+
+def codes_of(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> Table:
+    """What `write_safetensors` wrote, of the tensors of its file."""
+    codebooks = tensors["codebooks"]
+    words = unpack_words(tensors["words"]) if "words" in tensors else None
+    codes = unpack_codes(tensors["codes"], *codebooks.shape[:2])
+    encoder = {k[8:]: v for k, v in tensors.items() if k.startswith("encoder.")}
+    return Table(codes, codebooks, words, encoder or None, metadata)
+
+
+def pack_words(words: Iterable[str]) -> np.ndarray:
+    """Words as uint8, a line each."""
+    text = "".join(f"{word}\n" for word in words)
+    return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8)
+
+
+def unpack_words(packed: np.ndarray) -> list[str]:
+    """The inverse of `pack_words`."""
+    return packed.tobytes().decode("utf-8", "surrogateescape").split("\n")[:-1]
+
+
+def write_tensors(
+    path: str | os.PathLike,
+    tensors: dict[str, np.ndarray],
+    format: str,
+    metadata: Mapping[str, str],
+) -> None:
+    """Writes an artefact's file, with a hash of all its tensors."""
+    about = {**metadata, "format": format, "version": VERSION, "sha256": _digest(tensors)}
     with replacing(path) as partial:
         safetensors.numpy.save_file(tensors, partial, about)
 
 
-def read_safetensors(path: str | os.PathLike) -> Table:
-    """Reads what `write_safetensors` wrote.
+def read_tensors(
+    path: str | os.PathLike, formats: Sequence[str]
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Reads what `write_tensors` wrote: tensors, and metadata with the format among it.
 
     Raises:
         InputError: where it is something else, cut short or damaged.
@@ -115,10 +146,10 @@ def read_safetensors(path: str | os.PathLike) -> Table:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, ValueError, OSError) as error:
         raise InputError(f"{path}: not a .safetensors file, or cut short ({error}).") from None
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") not in formats:
         raise InputError(
-            f"{path}: holds no codes (its format is {metadata.get('format')!r}; "
-            f"expected {FORMAT!r})."
+            f"{path}: holds no compressed table (its format is {metadata.get('format')!r}; "
+            f"expected {' or '.join(map(repr, formats))})."
         )
     if metadata.get("version") != VERSION:
         raise InputError(
@@ -127,12 +158,7 @@ def read_safetensors(path: str | os.PathLike) -> Table:
         )
     if metadata.pop("sha256", None) != _digest(tensors):
         raise InputError(f"{path}: damaged; its hash differs from the one it was written with.")
-    codebooks, words = tensors["codebooks"], None
-    if "words" in tensors:
-        words = tensors["words"].tobytes().decode("utf-8", "surrogateescape").split("\n")[:-1]
-    codes = unpack_codes(tensors["codes"], *codebooks.shape[:2])
-    encoder = {k[8:]: v for k, v in tensors.items() if k.startswith("encoder.")}
-    return Table(codes, codebooks, words, encoder or None, metadata)
+    return tensors, metadata
 
 
 def _digest(tensors: Mapping[str, np.ndarray]) -> str:

@@ -110,13 +110,7 @@ class Codes:
         Raises:
             KeyError: where there is no such row.
         """
-        if self.words is not None and isinstance(word, str):
-            if word not in self._ids:
-                raise KeyError(f"no row is named {word!r}")
-            return self._ids[word]
-        if not str(word).isdigit() or not int(word) < self.num_rows:
-            raise KeyError(f"no row {word!r}; rows are 0 to {self.num_rows - 1}")
-        return int(word)
+        return find_row(word, None if self.words is None else self._ids, self.num_rows)
 
     def word_of(self, row: int) -> str:
         """Returns the name of a row."""
@@ -180,12 +174,7 @@ class Codes:
         return rows
 
     def _check_ids(self, ids: Any) -> np.ndarray:
-        ids = np.asarray(ids)
-        if ids.size and not 0 <= ids.min() <= ids.max() < self.num_rows:
-            raise IndexError(
-                f"ids are from {ids.min()} to {ids.max()}; expected 0 to {self.num_rows - 1}."
-            )
-        return ids.astype(np.int32)
+        return check_ids(ids, self.num_rows)
 
     # Neighbours, without decoding the table.
 
@@ -249,3 +238,30 @@ def top(scores: np.ndarray, count: int) -> np.ndarray:
         return np.zeros(0, np.int64)
     best = np.argpartition(-scores, count - 1)[:count]
     return best[np.lexsort((best, -scores[best]))]
+
+
+def find_row(word: str | int, ids: Mapping[str, int] | None, num_rows: int) -> int:
+    """The row number of a name, or a row number that is there.
+
+    Raises:
+        KeyError: where there is no such row.
+    """
+    if ids is not None and isinstance(word, str):
+        if word not in ids:
+            raise KeyError(f"no row is named {word!r}")
+        return ids[word]
+    if not str(word).isdigit() or not int(word) < num_rows:
+        raise KeyError(f"no row {word!r}; rows are 0 to {num_rows - 1}")
+    return int(word)
+
+
+def check_ids(ids: Any, num_rows: int) -> np.ndarray:
+    """Ids as int32.
+
+    Raises:
+        IndexError: where one is out of range.
+    """
+    ids = np.asarray(ids)
+    if ids.size and not 0 <= ids.min() <= ids.max() < num_rows:
+        raise IndexError(f"ids are from {ids.min()} to {ids.max()}; expected 0 to {num_rows - 1}.")
+    return ids.astype(np.int32)

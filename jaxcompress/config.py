@@ -1,6 +1,7 @@
 """The settings that every run shares, and the command line that reads them."""
 
 import dataclasses
+import functools
 import os
 import types
 import typing
@@ -103,9 +104,9 @@ def parse_arguments(argv: Sequence[str], modes: Sequence[str], options: Any = No
     if any(a in ("--help", "-h", "-help", "--helpshort", "--helpfull") for a in arguments):
         raise SystemExit(f"usage: {program} --config FILE [--config.FIELD=VALUE ...]\n{values}")
     given = arguments and _name(arguments[0]) == "config"
-    spec = ""
+    spec, cleared = "", []
     if given:
-        spec, arguments = _check_overrides(arguments)
+        spec, arguments, cleared = _check_overrides(arguments)
     try:
         rest = values([program, *arguments])[1:]
     except flags.Error as error:
@@ -118,6 +119,8 @@ def parse_arguments(argv: Sequence[str], modes: Sequence[str], options: Any = No
     if not given and mode == modes[0]:
         raise InputError("no config given; add --config FILE, for example one of configs/")
     if given:
+        for *groups, field in cleared:
+            setattr(functools.reduce(getattr, groups, config), field, None)
         config.check()
         workdir = workdir or os.path.join("out", _stem(spec))
     if fields:
@@ -145,10 +148,13 @@ def _config_first(arguments: list[str]) -> list[str]:
     return arguments
 
 
-def _check_overrides(arguments: list[str]) -> tuple[str, list[str]]:
-    """Checks the config file and the overridden fields; returns FILE[:ARGUMENT] and arguments.
+def _check_overrides(arguments: list[str]) -> tuple[str, list[str], list[list[str]]]:
+    """Checks the config file and the overridden fields.
 
     ml_collections ends in a traceback, or in two lines, for each of these.
+
+    Returns:
+        FILE[:ARGUMENT], the arguments left to it, and the fields to set to None, which it cannot.
     """
     spec = arguments[0].partition("=")[2] or (arguments[1] if len(arguments) > 1 else "")
     path = spec.partition(":")[0]
@@ -167,17 +173,19 @@ def _check_overrides(arguments: list[str]) -> tuple[str, list[str]]:
             f"config file {path}: get_config() returned {type(config).__name__}, "
             "expected a method's Config."
         )
-    checked = arguments[:1]
+    checked, cleared = arguments[:1], []
     for argument in arguments[1:]:
         if _name(argument).startswith("config."):
             name, equals, value = argument.partition("=")
-            kind = _check_field(config, _name(argument).split(".")[1:], value if equals else None)
+            parts = _name(argument).split(".")[1:]
+            kind = _check_field(config, parts, value if equals else None)
+            if value.lower() == "none" and type(None) in typing.get_args(kind):
+                cleared.append(parts)
+                continue
             if typing.get_origin(kind) is tuple and equals and not value.startswith("("):
                 argument = f"{name}={tuple(value.split(','))}"  # a,b as absl's lists are written
-            elif value == "None":
-                argument = f"{name}=none"
         checked.append(argument)
-    return spec, checked
+    return spec, checked, cleared
 
 
 def _check_field(config: Any, parts: list[str], value: str | None) -> Any:

@@ -288,7 +288,7 @@ def make_task(config: ModelConfig, statistics: RowStatistics, num_steps: int) ->
             "usage": one_hot.sum(axis=0),
         }
 
-    def after_eval(key, params, aux, sums):
+    def after_eval(step, key, params, aux, sums):
         return revive_codewords(key, params, sums["sample"]["usage"]), aux
 
     task = Task(init=init, loss=loss, evaluate=evaluate, metrics=error_metrics)

@@ -40,10 +40,12 @@ class Job(NamedTuple):
         engine: the devices.
         data: what the engine placed; shared by all feeds.
         feed: endless training batches.
-        evaluations: feeds by name; figures are logged as `NAME_figure`.
+        evaluations: feeds by name, or `step -> feed` where the rows change; figures are logged as
+            `NAME_figure`.
         config: seed, batch size, periods.
         num_steps: steps in all.
         best_metric: the figure, with its evaluation's name, that is least in the best state.
+        best_from: no state of an earlier step is the best one.
     """
 
     task: Task
@@ -51,10 +53,11 @@ class Job(NamedTuple):
     engine: Engine
     data: PyTree
     feed: Feed
-    evaluations: Mapping[str, Feed]
+    evaluations: Mapping[str, Feed | Callable[[int], Feed]]
     config: RunConfig
     num_steps: int
     best_metric: str
+    best_from: int = 0
 
 
 class Fitted(NamedTuple):
@@ -193,7 +196,7 @@ def fit(
     try:
         with _stop_signals() as stop:
             while step < num_steps:
-                end = min(num_steps, _next(step, run.steps_per_dispatch), _next(step, eval_every))
+                end = min(num_steps, _dispatch_end(step, run.steps_per_dispatch, eval_every))
                 index = stack([feed.index(s) for s in range(step, end)])
                 state, metrics = engine.train(state, job.data, index, key)
                 if pending is not None:
@@ -207,18 +210,21 @@ def fit(
                 pending, current, figures = None, engine.global_state(state), None
                 if at_eval:
                     sums = {
-                        name: evaluate(job, current, rows) for name, rows in job.evaluations.items()
+                        name: evaluate(job, current, rows if isinstance(rows, Feed) else rows(step))
+                        for name, rows in job.evaluations.items()
                     }
                     figures = _figures(task, sums, step)
                     log.write(step, figures)
                     if step < num_steps and task.after_eval is not unchanged:
                         after = jax.random.fold_in(key, num_steps + step)
-                        params, aux = _after_eval(task)(after, current.params, current.aux, sums)
+                        change = _after_eval(task)
+                        params, aux = change(step, after, current.params, current.aux, sums)
                         state = engine.place_state(current.replace(params=params, aux=aux))
                         current = engine.global_state(state)
                 if checkpoints is not None:
                     progress = {"train_seconds": time.perf_counter() - started}
-                    checkpoints.save(step, current, progress, figures)
+                    counts = figures if step >= job.best_from else None
+                    checkpoints.save(step, current, progress, counts)
                     if stop.is_set():
                         checkpoints.wait()
                 if stop.is_set() and step < num_steps:
@@ -236,8 +242,18 @@ def fit(
 
 
 def _next(step: int, every: int) -> int:
-    """The first multiple of `every` after `step`: what is dispatched depends on steps alone."""
+    """The first multiple of `every` after `step`."""
     return (step // every + 1) * every
+
+
+def _dispatch_end(step: int, steps_per_dispatch: int, eval_every: int) -> int:
+    """Where the dispatch that begins at `step` ends, a function of steps alone.
+
+    Dispatches are counted from the last evaluation on, so that there are two lengths of them, each
+    compiled once.
+    """
+    since = step % eval_every
+    return step - since + min(eval_every, _next(since, steps_per_dispatch))
 
 
 def stack(indices: list[PyTree]) -> PyTree:

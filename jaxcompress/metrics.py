@@ -137,7 +137,10 @@ def plot_comparison(
 
 
 def draw(
-    panels: Mapping[str, Mapping[str, list[tuple[float, float]]]], path: Path, title: str
+    panels: Mapping[str, Mapping[str, list[tuple[float, float]]]],
+    path: Path,
+    title: str,
+    x_label: str = "step",
 ) -> Path | None:
     """Draws curves: panel -> label -> points; None where matplotlib is not there or no panel."""
     try:
@@ -156,7 +159,7 @@ def draw(
             axis.plot(
                 *zip(*points, strict=True), label=curve, linewidth=1.3, marker=".", markersize=3
             )
-        axis.set(title=name.replace("_", " "), xlabel="step")
+        axis.set(title=name.replace("_", " "), xlabel=x_label)
         axis.grid(alpha=0.3)
         axis.legend(frameon=False)
     for axis in axes[len(panels) :]:

@@ -14,7 +14,9 @@ def _no_carry(batch_size: int) -> tuple[()]:
     return ()
 
 
-def unchanged(key: jax.Array, params: PyTree, aux: PyTree, sums: dict) -> tuple[PyTree, PyTree]:
+def unchanged(
+    step: jax.Array, key: jax.Array, params: PyTree, aux: PyTree, sums: dict
+) -> tuple[PyTree, PyTree]:
     """The `after_eval` of a method that changes nothing there."""
     return params, aux
 
@@ -37,8 +39,8 @@ class Task(NamedTuple):
         evaluate: `params, aux, carry, batch -> carry, sums`: sums over the batch's rows that
             `batch["mask"]` marks, with `count` among them; the loop adds them up.
         init_carry: `batch_size -> carry`; `()` for a method without recurrent state.
-        after_eval: `key, params, aux, sums -> params, aux`: what a method changes between
-            steps, given the evaluation's sums by the name of the evaluation.
+        after_eval: `step, key, params, aux, sums -> params, aux`: what a method changes between
+            steps, given the evaluations' sums by their names.
         metrics: `sums -> {name: figure}` on the host, in NumPy: the corpus figures.
     """
 

@@ -56,3 +56,18 @@ def finished_lm(text, tmp_path_factory) -> tuple[Path, str]:
     done = helpers.run(helpers.text_command(text, workdir))
     assert done.returncode == 0, done.stderr
     return workdir, done.stdout
+
+
+@pytest.fixture(scope="session")
+def ratings_file(tmp_path_factory) -> Path:
+    """A small file of ratings."""
+    return helpers.make_ratings(tmp_path_factory.mktemp("ratings"))
+
+
+@pytest.fixture(scope="session")
+def finished_ratings(ratings_file, tmp_path_factory) -> tuple[Path, str]:
+    """The workdir of an uninterrupted small run of NBANT on one device, and what it printed."""
+    workdir = tmp_path_factory.mktemp("runs") / "ratings"
+    done = helpers.run(helpers.ratings_command(ratings_file, workdir))
+    assert done.returncode == 0, done.stderr
+    return workdir, done.stdout

@@ -112,3 +112,39 @@ def losses(workdir):
     """The training loss of every step."""
     lines = [json.loads(x) for x in (workdir / "metrics.jsonl").read_text().splitlines()]
     return np.array([line["train_loss"] for line in lines if "train_loss" in line])
+
+
+SMALL_RATINGS = (
+    "--config=configs/quickstart_ratings.py",
+    "--config.batch_size=64",
+    "--config.num_steps=60",
+    "--config.growth.num_steps=40",
+    "--config.debias_steps=20",
+    "--config.eval_every=20",
+    "--config.steps_per_dispatch=5",
+    "--config.log_every=1",
+    "--config.model.latent_dim=4",
+    "--config.model.user_anchors=4",
+    "--config.model.item_anchors=3",
+    "--config.growth.max_anchors=9",
+    "--config.penalty.transform=1e-5",
+)
+
+
+def make_ratings(folder, num_users=60, num_items=40, num_ratings=1500):
+    """Writes ratings with gaps in their ids, and times; returns the path of the file."""
+    rng = np.random.default_rng(0)
+    users, items = rng.random((num_users, 3)), rng.random((num_items, 3))
+    pairs = rng.permutation(num_users * num_items)[:num_ratings]
+    with open(folder / "ratings.csv", "w") as stream:
+        stream.write("userId,movieId,rating,timestamp\n")
+        for time_, (u, i) in enumerate(zip(*np.divmod(pairs, num_items), strict=True)):
+            rating = 1 + 2 * users[u] @ items[i] + 0.1 * rng.normal()
+            stream.write(f"u{3 * u},{100 + 7 * i},{rating:.3f},{1000 + time_}\n")
+    return folder / "ratings.csv"
+
+
+def ratings_command(file, workdir, *more):
+    """The command line of a small run of NBANT."""
+    data = (f"--config.data.path={file}", f"--workdir={workdir}")
+    return [sys.executable, "-m", "train.ant", *SMALL_RATINGS, *data, *more]

@@ -177,7 +177,7 @@ def test_what_is_not_an_artefact_is_one_line(tmp_path):
     for name, message in {
         "cut.safetensors": "not a .safetensors file, or cut short",
         "damaged.safetensors": "damaged; its hash differs",
-        "other.safetensors": "holds no codes",
+        "other.safetensors": "holds no compressed table",
         "short.codes": "line 2: expected 5 codes, found '1 2 3'",
         "lonely.codes": "no lonely.codebook.npy beside it",
         "large.codes": "codes are from 1 to 8; expected 0 to 7",

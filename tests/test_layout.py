@@ -12,12 +12,12 @@ ROOT = Path(__file__).parents[1]
 # Lowest first: a module imports only modules of lower levels.
 LEVELS = [
     {"errors", "codes_files", "lookup", "lstm", "softmax_loss"},
-    {"task", "config", "compressed"},
-    {"optim", "refine", "layers"},
-    {"dccl", "tying"},
+    {"task", "config", "compressed", "sparse_anchors"},
+    {"optim", "refine", "layers", "ant", "baselines"},
+    {"dccl", "tying", "factorization"},
     {"steps", "checkpoint", "metrics", "workdir"},
     {"loop"},
-    {"learn"},
+    {"learn", "recommend"},
     {"api"},
 ]
 

@@ -42,12 +42,12 @@ def gather_rows(data: Any, index: dict) -> dict:
 
 
 def shuffled(
-    table: np.ndarray, ids: np.ndarray, batch_size: int, seed: int, *, stream: bool
+    table: np.ndarray | None, ids: np.ndarray, batch_size: int, seed: int, *, stream: bool
 ) -> Feed:
     """Endless batches over `ids`, in a new order each epoch; none is short.
 
     Args:
-        table: [N, D].
+        table: [N, D]; read only where the host sends rows.
         ids: int [n]: the rows to train on.
         batch_size: B.
         seed: the order is a function of (seed, epoch).
@@ -74,7 +74,7 @@ def shuffled(
     return Feed(index, gather_rows, batch_size)
 
 
-def in_order(table: np.ndarray, ids: np.ndarray, batch_size: int, *, stream: bool) -> Feed:
+def in_order(table: np.ndarray | None, ids: np.ndarray, batch_size: int, *, stream: bool) -> Feed:
     """The rows `ids` once, in order; the last batch is padded, its mask says where."""
 
     def index(i: int) -> dict:
@@ -83,7 +83,7 @@ def in_order(table: np.ndarray, ids: np.ndarray, batch_size: int, *, stream: boo
     return Feed(index, gather_rows, batch_size, -(-len(ids) // batch_size))
 
 
-def _index(table: np.ndarray, ids: np.ndarray, batch_size: int, stream: bool) -> dict:
+def _index(table: np.ndarray | None, ids: np.ndarray, batch_size: int, stream: bool) -> dict:
     mask = np.arange(batch_size) < len(ids)
     padded = np.zeros(batch_size, np.int32)
     padded[: len(ids)] = ids

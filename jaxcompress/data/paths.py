@@ -1,8 +1,12 @@
-"""Where data is looked for, and where caches are kept."""
+"""Where data is looked for, how it is opened, and where caches are kept."""
 
+import contextlib
+import gzip
 import os
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from jaxcompress.errors import InputError
 
@@ -32,6 +36,13 @@ def find_folder(path: str, where_to_get_it: str) -> Path:
     return _find(path, where_to_get_it, "folder", Path.is_dir)
 
 
+def find_either(path: str, where_to_get_it: str) -> Path:
+    """Finds a file or a folder."""
+    return _find(
+        path, where_to_get_it, "file or folder", lambda p: p.exists() or bool(split_zip(p)[1])
+    )
+
+
 def _find(path: str, where_to_get_it: str, kind: str, is_kind: Callable[[Path], bool]) -> Path:
     places = [Path(path).expanduser()]
     if not places[0].is_absolute():
@@ -54,3 +65,31 @@ def split_zip(path: Path) -> tuple[Path, str | None]:
         if parent.suffix == ".zip" and parent.is_file():
             return parent, path.relative_to(parent).as_posix()
     return path, None
+
+
+@contextlib.contextmanager
+def open_binary(path: Path) -> Iterator[BinaryIO]:
+    """Opens a plain file, a .gz, or the only (or the named) member of a .zip."""
+    archive, member = split_zip(path)
+    try:
+        if archive.suffix == ".gz":
+            with gzip.open(archive) as stream:
+                yield stream
+        elif archive.suffix == ".zip":
+            with zipfile.ZipFile(archive) as bundle:
+                names = [n for n in bundle.namelist() if not n.endswith("/")]
+                if member is None and len(names) == 1:
+                    member = names[0]
+                if member not in names:
+                    example = names[0] if names else "FILE"
+                    raise InputError(
+                        f"{archive}: name one of its files, as in {archive}/{example}; "
+                        f"it holds {', '.join(names) or 'none'}."
+                    )
+                with bundle.open(member) as stream:
+                    yield stream
+        else:
+            with open(archive, "rb") as stream:
+                yield stream
+    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, OSError) as error:
+        raise InputError(f"{archive}: cannot be read ({error}).") from None

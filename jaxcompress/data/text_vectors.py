@@ -5,20 +5,18 @@ that reading needs no more memory than a few rows.
 """
 
 import contextlib
-import gzip
 import hashlib
 import json
 import os
 import tempfile
 import warnings
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from jaxcompress.data.paths import cache_dir, split_zip
+from jaxcompress.data.paths import cache_dir, open_binary, split_zip
 from jaxcompress.errors import InputError
 
 _FORMAT = 1  # raised when what is cached for the same file changes
@@ -59,7 +57,7 @@ def _parse_to(
     """Writes the table and its words under temporary names, then renames both."""
     partial = table.with_name(f"{table.name}.{os.getpid()}.tmp")
     try:
-        with _open(archive, member) as stream, open(partial, "wb") as out:
+        with open_binary(path) as stream, open(partial, "wb") as out:
             records = _bin_records if path.suffix == ".bin" else _text_records
             words, dim, duplicates = {}, 0, 0
             for word, row in records(stream, path):
@@ -92,33 +90,6 @@ def _write_header(out: BinaryIO, num_rows: int, dim: int) -> None:
     """Writes the .npy header; NumPy pads it so that its length does not depend on `num_rows`."""
     header = {"descr": "<f4", "fortran_order": False, "shape": (num_rows, dim)}
     np.lib.format.write_array_header_1_0(out, header)
-
-
-@contextlib.contextmanager
-def _open(archive: Path, member: str | None) -> Iterator[BinaryIO]:
-    """Opens a plain file, a .gz, or the only (or the named) member of a .zip."""
-    try:
-        if archive.suffix == ".gz":
-            with gzip.open(archive) as stream:
-                yield stream
-        elif archive.suffix == ".zip":
-            with zipfile.ZipFile(archive) as bundle:
-                names = [n for n in bundle.namelist() if not n.endswith("/")]
-                if member is None and len(names) == 1:
-                    member = names[0]
-                if member not in names:
-                    example = names[0] if names else "FILE"
-                    raise InputError(
-                        f"{archive}: name one of its files, as in {archive}/{example}; "
-                        f"it holds {', '.join(names) or 'none'}."
-                    )
-                with bundle.open(member) as stream:
-                    yield stream
-        else:
-            with open(archive, "rb") as stream:
-                yield stream
-    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, OSError) as error:
-        raise InputError(f"{archive}: cannot be read ({error}).") from None
 
 
 def _text_records(stream: BinaryIO, path: Path) -> Iterator[tuple[str, np.ndarray]]:

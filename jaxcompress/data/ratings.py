@@ -1,0 +1,427 @@
+"""Ratings of items by users: MovieLens, Amazon, and delimited files of the user's own.
+
+Ids may be anything; they are kept as strings, and rows are numbered in the order of the ids. A file
+is read once, column by column, so that 25 million ratings need seconds and a few bytes each.
+"""
+
+import csv
+import functools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow
+import pyarrow.csv
+
+from jaxcompress.data.batches import Feed, in_order, shuffled
+from jaxcompress.data.paths import find_either, open_binary
+from jaxcompress.errors import InputError
+
+COLUMNS = ("user", "item", "rating", "timestamp")
+_KNOWN = ("ratings.dat", "ratings.csv", "u.data")  # MovieLens 1M and 10M, 20M and later, 100k
+_SEPARATORS = ("::", "\t", ";", ",")
+_BLOCK = 1 << 24  # bytes parsed at a time
+_NAMES = {  # of columns in a header line, in lower case without _ and blanks
+    "user": ("user", "userid", "reviewerid"),
+    "item": ("item", "itemid", "movieid", "asin", "parentasin", "productid"),
+    "rating": ("rating", "overall", "score", "stars"),
+    "timestamp": ("timestamp", "time", "unixreviewtime", "date"),
+}
+_GET_RATINGS = (
+    "MovieLens is at https://grouplens.org/datasets/movielens/, Amazon's reviews are at "
+    "https://nijianmo.github.io/amazon/ (ratings only); give another file or folder with "
+    "--config.data.path=PATH."
+)
+
+
+class Ratings(NamedTuple):
+    """n ratings of distinct (user, item) pairs, in the order of the file.
+
+    Attributes:
+        users: int32 [n], row numbers in [0, U).
+        items: int32 [n], row numbers in [0, I).
+        values: float32 [n].
+        times: int64 [n], or None where the file has none.
+        user_ids: the U names of users, as the file has them.
+        item_ids: the I names of items.
+        notes: what a user should know of the reading, a line each.
+        source: what was read.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    values: np.ndarray
+    times: np.ndarray | None
+    user_ids: list[str]
+    item_ids: list[str]
+    notes: tuple[str, ...] = ()
+    source: str = ""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class _Layout(NamedTuple):
+    """How a file is laid out: the separator, the columns by position, whether there is a header."""
+
+    separator: str
+    columns: tuple[str, ...]
+    has_header: bool
+
+
+def read_ratings(
+    path: str,
+    *,
+    columns: Sequence[str] = COLUMNS,
+    min_count: int = 1,
+    with_times: bool = False,
+) -> Ratings:
+    """Reads a file of ratings, or all files of a folder as one data set.
+
+    Args:
+        path: a file (plain, .gz or in a .zip) separated by `::`, tab, semicolon or comma; or a
+            folder with MovieLens's `ratings.dat`, `ratings.csv` or `u.data`, or else with any
+            number of .csv files.
+        columns: what the columns are where there is no header that says so.
+        min_count: users and items with fewer ratings are left out, again and again until all
+            that are left have so many (the k-core).
+        with_times: whether to read timestamps too.
+
+    Raises:
+        InputError: with file, line, and what was expected.
+    """
+    files, source = _files(path)
+    parts = [_read_file(file, _layout(file, columns), with_times) for file in files]
+    users, user_ids = _number([part["user"] for part in parts])
+    items, item_ids = _number([part["item"] for part in parts])
+    values = np.concatenate([part["rating"] for part in parts])
+    times = None
+    if with_times:
+        times = np.concatenate([part["timestamp"] for part in parts])
+    del parts
+    notes, order = [], _last_of_each(users, items, len(item_ids))
+    if order is not None:
+        notes.append(
+            f"{len(users) - len(order):,} of {len(users):,} ratings are of a user and an item that "
+            "come again later; the last one is kept."
+        )
+    if min_count > 1:
+        kept = np.arange(len(users)) if order is None else order
+        order = _core(users, items, kept, min_count)
+        notes.append(
+            f"{len(kept) - len(order):,} ratings are of users or items with fewer than {min_count} "
+            "and are left out."
+        )
+        if not len(order):
+            raise InputError(
+                f"{source}: no ratings are left with data.min_count = {min_count}; lower it."
+            )
+    if order is not None:
+        users, items, values = users[order], items[order], values[order]
+        times = None if times is None else times[order]
+        users, user_ids = _renumber(users, user_ids)
+        items, item_ids = _renumber(items, item_ids)
+    return Ratings(users, items, values, times, user_ids, item_ids, tuple(notes), str(source))
+
+
+def _files(path: str) -> tuple[list[Path], Path]:
+    place = find_either(path, _GET_RATINGS)
+    if not place.is_dir():
+        return [place], place
+    for name in _KNOWN:
+        if (place / name).is_file():
+            return [place / name], place
+    files = sorted(f for f in place.iterdir() if f.name.endswith((".csv", ".csv.gz")))
+    if not files:
+        raise InputError(
+            f"{place}: no ratings in this folder; expected {', '.join(_KNOWN)} or .csv files."
+        )
+    return files, place
+
+
+def _layout(file: Path, columns: Sequence[str]) -> _Layout:
+    """Tells separator, columns and header from the first line."""
+    with open_binary(file) as stream:
+        first = stream.readline(1 << 16).decode("utf-8-sig", "replace").strip("\r\n")
+    if not first.strip():
+        raise InputError(f"{file}: its first line is empty; expected {', '.join(columns)}.")
+    separator = next((s for s in _SEPARATORS if s in first), None)
+    if separator is None:
+        raise InputError(
+            f"{file}:1: {first[:60]!r} has no separator; expected '::', a tab, ';' or ',' between "
+            "columns."
+        )
+    fields = _split(first, separator)
+    names = [_column_of(field) for field in fields]
+    if "rating" in names:
+        missing = [name for name in ("user", "item") if name not in names]
+        if missing:
+            raise InputError(
+                f"{file}:1: no column {' nor '.join(missing)} in the header {first[:80]!r}; "
+                f"expected one named {', '.join(_NAMES[missing[0]])}."
+            )
+        return _Layout(separator, tuple(names), True)
+    if len(fields) < 3 or "rating" not in columns[: len(fields)]:
+        raise InputError(
+            f"{file}:1: {len(fields)} columns in {first[:60]!r}; expected {', '.join(columns)}."
+        )
+    return _Layout(separator, tuple(columns[: len(fields)]), False)
+
+
+def _column_of(field: str) -> str:
+    plain = field.lower().replace("_", "").replace(" ", "")
+    return next((name for name, others in _NAMES.items() if plain in others), field)
+
+
+def _split(line: str, separator: str) -> list[str]:
+    if separator == "::":
+        return line.split("::")
+    return next(csv.reader([line], delimiter=separator))
+
+
+def _read_file(file: Path, layout: _Layout, with_times: bool) -> dict:
+    """Reads the columns; ids stay pyarrow's dictionaries, the others become NumPy arrays."""
+    names, separator = list(layout.columns), layout.separator
+    if separator == "::":  # pyarrow takes one character: an empty column comes between any two
+        names = [part for name in names for part in (name, f"after {name}")][:-1]
+    wanted = ["user", "item", "rating"]
+    if with_times:
+        if "timestamp" not in names:
+            raise InputError(f"{file}: no timestamps; expected a column timestamp, to order by.")
+        wanted.append("timestamp")
+    ids = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+    kinds = dict(zip(wanted, (ids, ids, pyarrow.float32(), pyarrow.int64()), strict=False))
+    try:
+        with open_binary(file) as stream:
+            table = pyarrow.csv.read_csv(
+                stream,
+                pyarrow.csv.ReadOptions(
+                    column_names=names, skip_rows=int(layout.has_header), block_size=_BLOCK
+                ),
+                pyarrow.csv.ParseOptions(delimiter=separator[0]),
+                pyarrow.csv.ConvertOptions(
+                    include_columns=wanted, column_types=kinds, null_values=[]
+                ),
+            )
+    except pyarrow.ArrowInvalid as error:
+        raise _first_fault(file, layout, with_times, str(error)) from None
+    columns = {name: table[name].to_numpy() for name in wanted[2:]}
+    if not table.num_rows:
+        raise InputError(f"{file}: no ratings after the header.")
+    if not np.isfinite(columns["rating"]).all():
+        raise _first_fault(file, layout, with_times, "a rating is not finite")
+    return {**columns, "user": table["user"], "item": table["item"]}
+
+
+def _first_fault(file: Path, layout: _Layout, with_times: bool, otherwise: str) -> InputError:
+    """Finds the first line that is wrong: the fast reader does not say which."""
+    separator, columns = layout.separator, layout.columns
+    expected = f"expected {separator.join(columns)}" if separator != "\t" else (
+        f"expected {', '.join(columns)} separated by tabs"
+    )  # fmt: skip
+    with open_binary(file) as stream:
+        for number, line in enumerate(stream, 1):
+            if number == 1 and layout.has_header:
+                continue
+            try:
+                text = line.decode("utf-8").strip("\r\n")
+            except UnicodeDecodeError:
+                return InputError(f"{file}:{number}: not UTF-8; {expected}.")
+            if not text:
+                continue
+            fields = _split(text, separator)
+            if len(fields) != len(columns):
+                return InputError(
+                    f"{file}:{number}: {len(fields)} columns in {text[:60]!r}; {expected}."
+                )
+            row = dict(zip(columns, fields, strict=True))
+            if not _is_finite(row["rating"]):
+                return InputError(
+                    f"{file}:{number}: rating {row['rating'][:30]!r} is not a finite number; "
+                    f"{expected}."
+                )
+            if with_times and not row["timestamp"].strip().lstrip("-").isdecimal():
+                return InputError(
+                    f"{file}:{number}: timestamp {row['timestamp'][:30]!r} is not a whole number "
+                    f"of seconds; {expected}."
+                )
+    return InputError(f"{file}: cannot be read ({otherwise}); {expected}.")
+
+
+def _is_finite(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _number(columns: list[pyarrow.ChunkedArray]) -> tuple[np.ndarray, list[str]]:
+    """Numbers ids in their order: as numbers where all are, else as strings."""
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    joined = pyarrow.chunked_array(chunks).unify_dictionaries()
+    names = joined.chunk(0).dictionary.to_pylist()
+    if all(name.isdecimal() for name in names):
+        order = sorted(range(len(names)), key=lambda i: (int(names[i]), names[i]))
+    else:
+        order = sorted(range(len(names)), key=names.__getitem__)
+    rank = np.empty(len(names), np.int32)
+    rank[order] = np.arange(len(names), dtype=np.int32)
+    numbers = np.concatenate([rank[chunk.indices.to_numpy()] for chunk in joined.chunks])
+    return numbers, [names[i] for i in order]
+
+
+def _last_of_each(users: np.ndarray, items: np.ndarray, num_items: int) -> np.ndarray | None:
+    """Positions of the last rating of each (user, item), ascending; None where none is repeated."""
+    pairs = users.astype(np.int64) * num_items + items
+    in_order = np.sort(pairs)
+    if not (in_order[1:] == in_order[:-1]).any():
+        return None
+    del in_order
+    order = np.argsort(pairs, kind="stable")
+    is_last = np.append(pairs[order[1:]] != pairs[order[:-1]], True)
+    return np.sort(order[is_last])
+
+
+def _core(users: np.ndarray, items: np.ndarray, kept: np.ndarray, min_count: int) -> np.ndarray:
+    while len(kept):
+        often = np.bincount(users[kept])[users[kept]] >= min_count
+        often &= np.bincount(items[kept])[items[kept]] >= min_count
+        if often.all():
+            break
+        kept = kept[often]
+    return kept
+
+
+def _renumber(rows: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]:
+    """Closes the gaps that rows left out have made."""
+    there, rows = np.unique(rows, return_inverse=True)
+    if len(there) == len(names):
+        return rows.astype(np.int32), names
+    return rows.astype(np.int32), [names[i] for i in there]
+
+
+def split(num_ratings: int, protocol: str, seed: int) -> dict[str, np.ndarray]:
+    """Positions of the train, valid and test ratings, int32, each ascending, drawn by the seed.
+
+    Args:
+        num_ratings: n.
+        protocol: "holdout": 80, 10 and 10 %; "reference": 90 and 10 %, and the test ratings are
+            the validation ratings, by which the reference also chose.
+        seed: which ratings are drawn.
+
+    Raises:
+        InputError: where there are too few for any split.
+    """
+    part = num_ratings // 10
+    if part < 1:
+        raise InputError(f"{num_ratings} ratings; expected at least 10, to split 80/10/10.")
+    drawn = np.random.default_rng((seed, 0x5EED)).permutation(num_ratings).astype(np.int32)
+    if protocol == "reference":
+        valid = np.sort(drawn[:part])
+        return {"train": np.sort(drawn[part:]), "valid": valid, "test": valid}
+    valid, test = np.sort(drawn[:part]), np.sort(drawn[part : 2 * part])
+    return {"train": np.sort(drawn[2 * part :]), "valid": valid, "test": test}
+
+
+# Batches.
+
+
+def gather_ratings(data: dict, index: dict) -> dict:
+    """Makes "users", "items" int [B], "values" float [B] and "mask" of positions of ratings."""
+    ids = index["ids"]
+    return {**{name: column[ids] for name, column in data.items()}, "mask": index["mask"]}
+
+
+def training(positions: np.ndarray, batch_size: int, seed: int) -> Feed:
+    """Endless batches over ratings, in a new order each epoch."""
+    feed = shuffled(None, positions, batch_size, seed, stream=False)
+    return feed._replace(gather=gather_ratings, unit="ratings")
+
+
+def evaluation(positions: np.ndarray, batch_size: int) -> Feed:
+    """The ratings at `positions` once."""
+    return in_order(None, positions, batch_size, stream=False)._replace(gather=gather_ratings)
+
+
+class Windows(NamedTuple):
+    """A stream cut into windows of equal numbers of ratings, the last one perhaps shorter.
+
+    Attributes:
+        positions: of each window's ratings, in order of time.
+        steps: of training on one window.
+    """
+
+    positions: list[np.ndarray]
+    steps: int
+
+
+def windows(times: np.ndarray, size: int, num_passes: int, batch_size: int) -> Windows:
+    """Cuts ratings into windows; those of the same second keep their order.
+
+    Raises:
+        InputError: where there are fewer than two windows: one to learn, one to test on.
+    """
+    order = np.argsort(times, kind="stable").astype(np.int32)
+    parts = [order[i : i + size] for i in range(0, len(order), size)]
+    if len(parts) < 2:
+        raise InputError(
+            f"stream.window is {size} and there are {len(order)} ratings; expected two windows or "
+            "more: what follows a window tests what was learnt in it."
+        )
+    return Windows(parts, -(-size * num_passes // batch_size))
+
+
+def streaming(parts: Windows, batch_size: int, seed: int) -> Feed:
+    """Batches of window after window; the last window is never trained on."""
+
+    @functools.lru_cache(maxsize=2)  # each holds the order of its window
+    def window(number: int) -> Feed:
+        return training(parts.positions[number], batch_size, seed + number)
+
+    def index(step: int) -> dict:
+        number, at = divmod(step, parts.steps)
+        return window(number).index(at)
+
+    return Feed(index, gather_ratings, batch_size, unit="ratings")
+
+
+def first_rows(rows: np.ndarray, parts: list[np.ndarray], num_rows: int) -> np.ndarray:
+    """The number of the first part in which each row is rated, int [V]; -1: in none."""
+    first = np.full(num_rows, -1)
+    for number in reversed(range(len(parts))):
+        first[rows[parts[number]]] = number
+    return first
+
+
+def precision_and_recall(
+    users: np.ndarray, truth: np.ndarray, predicted: np.ndarray, k: int, threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores each user's rated items, in the order of their predictions.
+
+    Precision at k is the share of relevant ones (rated `threshold` or more) among those of the
+    first k that are predicted to be so, 0 where none is; recall at k the share of the user's
+    relevant items that are among them, 0 where there are none.
+
+    Args:
+        users: int [n].
+        truth: [n].
+        predicted: [n].
+        k: items recommended at most.
+        threshold: the least rating of a relevant item.
+
+    Returns:
+        The users, ascending, and precision and recall of each.
+    """
+    order = np.lexsort((-predicted, users))
+    users, truth, predicted = users[order], truth[order], predicted[order]
+    who, first, which = np.unique(users, return_index=True, return_inverse=True)
+    in_first_k = np.arange(len(users)) - first[which] < k
+    relevant, recommended = truth >= threshold, (predicted >= threshold) & in_first_k
+
+    def count(chosen: np.ndarray) -> np.ndarray:
+        return np.bincount(which[chosen], minlength=len(who))
+
+    hits = count(relevant & recommended)
+    return who, hits / np.maximum(count(recommended), 1), hits / np.maximum(count(relevant), 1)

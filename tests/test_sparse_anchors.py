@@ -1,0 +1,106 @@
+"""The artefact of anchors: rows, sizes, files."""
+
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+import scipy.sparse
+
+import jaxcompress
+from jaxcompress import codes_files
+from jaxcompress.sparse_anchors import SparseAnchors, stack
+
+
+def make(num_rows=20, num_anchors=5, seed=0, **others):
+    rng = np.random.default_rng(seed)
+    transform = rng.random((num_rows, num_anchors)) * (rng.random((num_rows, num_anchors)) < 0.4)
+    transform[3] = 0
+    anchors = rng.normal(size=(num_anchors, 4)).astype(np.float32)
+    table = SparseAnchors.from_csr(scipy.sparse.csr_matrix(transform), anchors, **others)
+    return table, transform.astype(np.float32) @ anchors
+
+
+def test_rows_are_the_product_by_numpy_and_by_jax():
+    table, dense = make()
+    np.testing.assert_allclose(table.decode(), dense, rtol=1e-5, atol=1e-6)
+    ids = np.array([[7, 3], [3, 19]])
+    np.testing.assert_allclose(table.lookup(ids), dense[ids], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(jax.jit(table.lookup)(ids), dense[ids], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(table.decode([19, 0, 3]), dense[[19, 0, 3]], rtol=1e-5, atol=1e-6)
+    assert (table.decode([3]) == 0).all()
+    assert table.decode([]).shape == (0, 4)
+    np.testing.assert_allclose(table.to_csr() @ table.anchors, dense, rtol=1e-5, atol=1e-6)
+    for wrong in ([20], [-1]):
+        with pytest.raises(IndexError, match="expected 0 to 19"):
+            table.decode(wrong)
+        with pytest.raises(IndexError, match="expected 0 to 19"):
+            table.lookup(wrong)
+
+
+def test_bytes_are_those_of_values_indices_counts_and_anchors():
+    table, _ = make()
+    assert table.num_bytes() == 4 * table.nnz + table.nnz + 20 + 4 * 5 * 4
+    assert table.compression_ratio() == 4 * 20 * 4 / table.num_bytes()
+    assert "20 rows x 4, 5 anchors" in repr(table)
+
+
+def test_tables_below_each_other_keep_their_rows_and_names(tmp_path):
+    users, user_rows = make(names=[f"u{i}" for i in range(20)])
+    items, item_rows = make(num_rows=7, num_anchors=3, seed=1, names=[str(i) for i in range(7)])
+    both = stack({"users": users, "items": items}, extras={"bias": np.float32(3.5)},
+                 metadata={"method": "ANT"})  # fmt: skip
+    np.testing.assert_allclose(
+        both.decode(), np.vstack([user_rows, item_rows]), rtol=1e-5, atol=1e-6
+    )
+    both.save(tmp_path / "both.safetensors")
+    again = jaxcompress.load(tmp_path / "both.safetensors")
+    assert isinstance(again, SparseAnchors)
+    np.testing.assert_array_equal(again.decode(), both.decode())
+    np.testing.assert_allclose(again["items/2"], item_rows[2], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(again.part("items")["2"], item_rows[2], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(again.part("users")["u19"], user_rows[19], rtol=1e-5, atol=1e-6)
+    assert float(again.extras["bias"]) == 3.5
+    assert again.metadata["method"] == "ANT"
+    for call, message in (
+        (lambda: again["items/99"], "no row is named"),
+        (lambda: again.part("films"), "no table 'films'; there are users, items"),
+    ):
+        with pytest.raises(KeyError, match=message):
+            call()
+
+
+def test_a_damaged_file_is_one_line(tmp_path):
+    table, _ = make()
+    table.save(tmp_path / "a.safetensors")
+    raw = bytearray((tmp_path / "a.safetensors").read_bytes())
+    raw[-3] ^= 255
+    (tmp_path / "a.safetensors").write_bytes(raw)
+    with pytest.raises(jaxcompress.InputError, match="damaged; its hash differs"):
+        jaxcompress.load(tmp_path / "a.safetensors")
+    codes_files.write_tensors(tmp_path / "b.safetensors", {}, "other", {})
+    with pytest.raises(jaxcompress.InputError, match="holds no compressed table"):
+        jaxcompress.load(tmp_path / "b.safetensors")
+
+
+def test_arrays_that_do_not_fit_are_refused():
+    table, _ = make()
+    arrays = (table.counts, table.indices, table.values, table.anchors)
+    for changed, message in (
+        ((table.counts[1:], *arrays[1:]), "entries in all rows"),
+        ((*arrays[:3], table.anchors[:2]), "there are 2 anchors"),
+        ((*arrays[:3], table.anchors[0]), r"expected \[V\], \[nnz\] and \[K, D\]"),
+        ((*arrays, ["a"]), "1 names and 20 rows"),
+    ):
+        with pytest.raises(jaxcompress.InputError, match=message):
+            SparseAnchors(*changed)
+
+
+def test_reading_and_decoding_need_no_jax(tmp_path):
+    make()[0].save(tmp_path / "a.safetensors")
+    program = (
+        "import sys, jaxcompress; t = jaxcompress.load(sys.argv[1]); t.decode([1, 2]); t[3]; "
+        "assert 'jax' not in sys.modules and 'scipy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program, tmp_path / "a.safetensors"], check=True)
