@@ -89,7 +89,7 @@ def main():
     parser.add_argument("--num_anchors", type=int, default=20)
     parser.add_argument("--batch_size", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--steps", type=int, default=400, help="of one measurement")
+    parser.add_argument("--steps", type=int, default=1000, help="of one measurement")
     flags = parser.parse_args()
     arguments = (read_ratings(flags.path), flags.num_anchors, flags.batch_size, flags.steps)
     ours, theirs, speeds = our_trainer(*arguments), their_trainer(*arguments), []
@@ -97,6 +97,7 @@ def main():
     for _ in range(flags.rounds):
         seconds = []
         for take in (ours, theirs):
+            time.sleep(0.5)  # until the other side's threads have stopped to wait for work
             started = time.perf_counter()
             take()
             seconds.append(time.perf_counter() - started)

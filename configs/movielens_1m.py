@@ -2,7 +2,8 @@
 
 Command:  python -m train.ant --config configs/movielens_1m.py:METHOD
           METHOD: mf, mixdim, ant, nbant, sparse, pruned, ncf, ncf-ant; ant-paper and nbant-paper
-          with the settings of the reference. --config.penalty.num_parameters=20000 for another size
+          with the settings of the reference
+          --config.penalty.num_parameters=20000: another size
 Data:     ml-1m/ratings.dat
 """
 
@@ -12,7 +13,6 @@ from jaxcompress import factorization
 def get_config(method: str = "ant") -> factorization.Config:
     return factorization.published_config(
         method,
-        steps_per_epoch=781,
         num_parameters=40_000,
         data=factorization.DataConfig(path="ml-1m"),
     )

@@ -15,7 +15,7 @@ def get_config() -> factorization.Config:
         eval_every=1000,
         model=factorization.ModelConfig(latent_dim=32, user_anchors=10, item_anchors=10),
         growth=factorization.GrowthConfig(
-            num_steps=24_000, max_anchors=48, anchor_penalty=2e-3, nonzero_penalty=1e-6
+            enabled=True, max_anchors=48, anchor_penalty=2e-3, nonzero_penalty=1e-6
         ),
         optimizer=factorization.OptimizerConfig(learning_rate=0.03),
     )

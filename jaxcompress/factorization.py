@@ -26,6 +26,7 @@ from jaxcompress.optim import proximal_yogi
 from jaxcompress.task import Task, mean_metrics, unchanged
 
 SIDES = ("users", "items")
+_PRUNE_SHARE, _DEBIAS_SHARE = 0.31, 0.45
 ENTRIES = ("transform", "table")  # what of a table can be sparse: rows of K entries
 
 
@@ -67,7 +68,9 @@ class PenaltyConfig:
 
 @dataclasses.dataclass(kw_only=True)
 class GrowthConfig:
-    num_steps: int = 0  # NBANT: in which the number of anchors is sought; 0: it is given
+    enabled: bool = False  # NBANT: the number of anchors is sought
+    num_steps: int | None = None  # in so many steps; None: a quarter of them where
+    # penalty.num_parameters is given, else all
     anchor_penalty: float = 0.01  # lambda1
     nonzero_penalty: float = 1e-6  # lambda2 of the objective
     delta: int = 2  # anchors of each table that join or go at once
@@ -80,7 +83,7 @@ class OptimizerConfig:
     learning_rate: float = 0.01  # of Yogi
     decay: float = 0.5  # what it is multiplied by every decay_steps
     decay_steps: int = 200_000
-    cooldown_steps: int = 0  # at the end, in which it falls to 0
+    cooldown: float = 0.0  # share of the steps after NBANT's, at the end, in which it falls to 0
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -97,8 +100,10 @@ class Config(RunConfig):
     steps_per_dispatch: int = 100
     num_epochs: float = 50.0  # where num_steps is None
     log_every: int = 1000
-    prune_steps: int = 0  # in which entries go, little by little, before the last phase
-    debias_steps: int = 0  # the last phase: no penalty, and what is zero stays so
+    prune_steps: int | None = None  # in which entries go, little by little, before the last phase;
+    # None: 31 % of the steps after NBANT's where penalty.num_parameters is given, else 0
+    debias_steps: int | None = None  # the last phase: no penalty, and what is zero stays so; None:
+    # 45 % likewise
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     penalty: PenaltyConfig = dataclasses.field(default_factory=PenaltyConfig)
@@ -126,7 +131,7 @@ class Config(RunConfig):
                       "optimizer.decay_steps", "stream.window", "stream.num_passes")  # fmt: skip
         at_least_0 = ("penalty.transform", "penalty.warmup_epochs", "penalty.l2", "prune_steps",
                       "debias_steps", "model.alpha", "growth.num_steps", "growth.anchor_penalty",
-                      "growth.nonzero_penalty", "optimizer.cooldown_steps")  # fmt: skip
+                      "growth.nonzero_penalty", "optimizer.cooldown")  # fmt: skip
         above_0 = ("num_epochs", "optimizer.learning_rate", "optimizer.decay")
         for names, is_wrong, expected in (
             (at_least_1, lambda x: x < 1, "at least 1"),
@@ -137,9 +142,11 @@ class Config(RunConfig):
                 value = operator.attrgetter(name)(self)
                 if value is not None and is_wrong(value):
                     raise InputError(f"{name} is {value}; it must be {expected}.")
-        if model.table != "anchors" and growth.num_steps:
+        if model.table != "anchors" and growth.enabled:
+            raise InputError("growth.enabled is True; only model.table anchors can grow.")
+        if not self.optimizer.cooldown <= 1:
             raise InputError(
-                f"growth.num_steps is {growth.num_steps}; only model.table anchors can grow."
+                f"optimizer.cooldown is {self.optimizer.cooldown}; it must be at most 1."
             )
         if model.table == "mixed" and (self.penalty.transform or self.penalty.num_parameters):
             raise InputError("a table of mixed dimensions takes no penalty and is not pruned.")
@@ -156,44 +163,32 @@ METHODS = ("mf", "mixdim", "ant", "nbant", "sparse", "pruned", "ncf", "ncf-ant",
            "nbant-paper")  # fmt: skip
 
 
-def published_config(
-    method: str,
-    *,
-    steps_per_epoch: int,
-    num_parameters: int,
-    num_epochs: int = 45,
-    **settings: Any,
-) -> Config:
+def published_config(method: str, *, num_parameters: int, **settings: Any) -> Config:
     """The config of a method, as far as it does not depend on the data.
 
     Args:
         method: one of `METHODS`; "ant-paper" and "nbant-paper" are those of the reference.
-        steps_per_epoch: of the data at hand.
         num_parameters: what methods that leave entries out come down to.
-        num_epochs: of all phases together.
         settings: further fields of `Config`.
     """
     if method not in METHODS:
         raise InputError(f"no method {method!r}; there are {', '.join(METHODS)}.")
-    config = Config(num_epochs=num_epochs, eval_every=steps_per_epoch, **settings)
-    base, _, kind = method.rpartition("-") if method.endswith("-paper") else (method, "", "")
-    if kind == "paper":
-        grows = base == "nbant"
+    base, grows = method.removesuffix("-paper"), method.startswith("nbant")
+    if method != base:
+        config = Config(**{"num_epochs": 50.0, **settings})
         return dataclasses.replace(
             config,
             model=ModelConfig(user_anchors=10, item_anchors=10 if grows else 15),
             penalty=PenaltyConfig(transform=2e-6),
-            growth=GrowthConfig(num_steps=num_epochs * steps_per_epoch, anchor_penalty=0.1,
-                                nonzero_penalty=2e-6, rule="trend") if grows else GrowthConfig(),
-        )  # fmt: skip
-    prunes, grows = base in ("ant", "nbant", "ncf-ant", "pruned"), base == "nbant"
+            growth=GrowthConfig(
+                enabled=grows, anchor_penalty=0.1, nonzero_penalty=2e-6, rule="trend"
+            ),
+        )
+    config = Config(**{"num_epochs": 60.0 if grows else 45.0, **settings})
+    prunes = base in ("ant", "nbant", "ncf-ant", "pruned")
     table = {"mixdim": "mixed", "mf": "dense", "sparse": "dense", "pruned": "dense", "ncf": "dense"}
-    growth_epochs, debias_epochs = num_epochs // 3 if grows else 0, round(0.45 * num_epochs)
     return dataclasses.replace(
         config,
-        num_epochs=num_epochs + growth_epochs,
-        prune_steps=round(0.3 * num_epochs) * steps_per_epoch if prunes else 0,
-        debias_steps=debias_epochs * steps_per_epoch if prunes else 0,
         model=ModelConfig(
             table=table.get(base, "anchors"),
             network="ncf" if base.startswith("ncf") else "product",
@@ -202,19 +197,14 @@ def published_config(
         ),
         penalty=PenaltyConfig(
             transform={"sparse": 3e-6, "pruned": 1e-6}.get(base, 0.0),
-            l2=0.0 if base.startswith("ncf") else 0.04,
+            l2={"ncf": 0.0, "ncf-ant": 0.0, "nbant": 0.03}.get(base, 0.04),
             num_parameters=num_parameters if prunes else None,
             selection="magnitude" if base == "pruned" else "saliency",
         ),
         growth=GrowthConfig(
-            num_steps=growth_epochs * steps_per_epoch,
-            max_anchors=48,
-            anchor_penalty=5e-5,
-            nonzero_penalty=1e-8,
+            enabled=grows, max_anchors=48, anchor_penalty=5e-5, nonzero_penalty=1e-8
         ),
-        optimizer=dataclasses.replace(
-            config.optimizer, cooldown_steps=debias_epochs * steps_per_epoch
-        ),
+        optimizer=OptimizerConfig(cooldown=_DEBIAS_SHARE),
     )
 
 
@@ -332,6 +322,7 @@ class Schedule(NamedTuple):
         debias: the last phase.
         end: of it.
         best_from: where the states begin that count.
+        cooldown: steps at the end in which the learning rate falls to 0.
     """
 
     grown: int
@@ -339,26 +330,42 @@ class Schedule(NamedTuple):
     debias: int
     end: int
     best_from: int
+    cooldown: int
 
 
 def make_schedule(config: Config, num_steps: int, eval_every: int) -> Schedule:
-    """Lays out the phases.
+    """Lays out the phases, in whole evaluations.
 
     Raises:
         InputError: where they are longer than the run.
     """
-    grown, debias = config.growth.num_steps // eval_every * eval_every, num_steps
-    if config.debias_steps or config.penalty.num_parameters:
-        debias = max(num_steps - max(config.debias_steps, 1), 0) // eval_every * eval_every
-    prune = debias - -(-config.prune_steps // eval_every) * eval_every
-    if debias == 0 or (debias < num_steps and not min(grown, num_steps) <= prune):
+
+    def whole(steps: float) -> int:
+        return round(steps / eval_every) * eval_every
+
+    def of_rest(steps: int | None, share: float) -> int:
+        derived = share * (num_steps - grown) if config.penalty.num_parameters else 0
+        return whole(derived if steps is None else steps)
+
+    grown = 0
+    if config.growth.enabled:
+        share = 0.25 if config.penalty.num_parameters else 1.0
+        grown = whole(share * num_steps) if config.growth.num_steps is None else (
+            whole(config.growth.num_steps))  # fmt: skip
+    debias_steps = of_rest(config.debias_steps, _DEBIAS_SHARE)
+    prune_steps = of_rest(config.prune_steps, _PRUNE_SHARE)
+    debias = num_steps
+    if debias_steps or config.penalty.num_parameters:
+        debias = whole(num_steps - max(debias_steps, eval_every))
+    prune = debias - prune_steps
+    if debias < 1 or (debias < num_steps and min(grown, num_steps) > prune):
         raise InputError(
-            f"the run has {num_steps} steps, an evaluation every {eval_every}; expected more than "
-            f"growth.num_steps + prune_steps + debias_steps = {config.growth.num_steps} + "
-            f"{config.prune_steps} + {config.debias_steps}."
+            f"the run has {num_steps} steps, an evaluation every {eval_every}; that is too few for "
+            f"growth of {grown}, prune_steps {prune_steps} and debias_steps {debias_steps}."
         )
     best_from = debias if debias < num_steps else grown if grown < num_steps else 0
-    return Schedule(grown, prune, debias, num_steps, best_from)
+    cooldown = whole(config.optimizer.cooldown * (num_steps - grown))
+    return Schedule(grown, prune, debias, num_steps, best_from, cooldown)
 
 
 def make_optimizer(
@@ -369,8 +376,8 @@ def make_optimizer(
 
     def rate(step):
         value = optimizer.learning_rate * optimizer.decay ** (step // optimizer.decay_steps)
-        if optimizer.cooldown_steps:
-            value *= jnp.clip((schedule.end - step) / optimizer.cooldown_steps, 0.0, 1.0)
+        if schedule.cooldown:
+            value *= jnp.clip((schedule.end - step) / schedule.cooldown, 0.0, 1.0)
         return value
 
     def raised(step):
@@ -434,7 +441,8 @@ def make_task(
     def loss(params, aux, carry, batch, step, key):
         prediction, norms = predict(params, aux, batch, fill=False)
         error = jnp.mean((prediction - batch["values"]) ** 2)
-        return error + penalty.l2 * jnp.mean(norms), (carry, {"mse": error})
+        whole = error + penalty.l2 * jnp.mean(norms) if penalty.l2 else error
+        return whole, (carry, {"mse": error})
 
     def evaluate(params, aux, carry, batch):
         prediction, _ = predict(params, aux, batch, fill=True)

@@ -187,7 +187,7 @@ def _num_anchors(config: mf.Config, side: str) -> int:
 
 def _room(config: mf.Config, side: str) -> int:
     """Anchors that a table has room for."""
-    return config.growth.max_anchors if config.growth.num_steps else _num_anchors(config, side)
+    return config.growth.max_anchors if config.growth.enabled else _num_anchors(config, side)
 
 
 def _start(config, ratings, side, counts, first_steps, say) -> mf.Start:
@@ -196,7 +196,7 @@ def _start(config, ratings, side, counts, first_steps, say) -> mf.Start:
     if model.table != "anchors":
         return mf.Start(counts, first_steps, model.latent_dim, {})
     num_anchors, room = _num_anchors(config, side), _room(config, side)
-    if max(num_anchors, 1 if config.growth.num_steps else room) > len(counts):
+    if max(num_anchors, 1 if config.growth.enabled else room) > len(counts):
         raise InputError(
             f"model.{side[:-1]}_anchors is {num_anchors}; there are {len(counts)} {side}, expected "
             "at least as many."

@@ -233,15 +233,25 @@ def test_the_deeper_network_holds_the_product():
 
 
 def test_phases_must_fit_into_the_run():
-    config = mf.Config(prune_steps=20, debias_steps=30, growth=mf.GrowthConfig(num_steps=60))
-    with pytest.raises(InputError, match="expected more than"):
+    config = mf.Config(
+        prune_steps=20, debias_steps=30, growth=mf.GrowthConfig(enabled=True, num_steps=60)
+    )
+    with pytest.raises(InputError, match="too few for growth of 60"):
         mf.make_schedule(config, 100, 10)
-    assert mf.make_schedule(config, 120, 10) == (60, 70, 90, 120, 90)
+    assert mf.make_schedule(config, 120, 10) == (60, 70, 90, 120, 90, 0)
+
+
+def test_phases_are_shares_of_the_run_where_parameters_are_to_go():
+    config = mf.published_config("nbant", num_parameters=100)
+    assert mf.make_schedule(config, 60, 1) == (15, 26, 40, 60, 40, 20)
+    config = mf.Config(growth=mf.GrowthConfig(enabled=True))
+    assert mf.make_schedule(config, 60, 1) == (60, 60, 60, 60, 0, 0)
+    assert mf.make_schedule(mf.Config(), 60, 1) == (0, 60, 60, 60, 0, 0)
 
 
 @pytest.mark.parametrize("method", mf.METHODS)
 def test_every_published_config_is_possible(method):
-    mf.published_config(method, steps_per_epoch=10, num_parameters=100).check()
+    mf.published_config(method, num_parameters=100).check()
 
 
 @pytest.mark.parametrize(
@@ -249,7 +259,7 @@ def test_every_published_config_is_possible(method):
     [
         ({"model": mf.ModelConfig(table="cubes")}, "model.table is 'cubes'; it must be one of"),
         ({"penalty": mf.PenaltyConfig(transform=-1.0)}, "penalty.transform is -1.0"),
-        ({"model": mf.ModelConfig(table="dense"), "growth": mf.GrowthConfig(num_steps=9)},
+        ({"model": mf.ModelConfig(table="dense"), "growth": mf.GrowthConfig(enabled=True)},
          "only model.table anchors can grow"),
         ({"data": mf.DataConfig(related_items="x")}, "model.anchor_init frequency"),
         ({"debias_steps": -1}, "debias_steps is -1"),

@@ -37,8 +37,8 @@ def config_file(folder, method, **settings):
     extra = "".join(f", {name}={value!r}" for name, value in settings.items())
     (folder / f"{method}.py").write_text(
         "from jaxcompress import factorization\n\n\ndef get_config():\n"
-        f"    return factorization.published_config({method!r}, steps_per_epoch=19, "
-        f"num_epochs=6, batch_size=64, num_parameters=250{extra})\n"
+        f"    return factorization.published_config({method!r}, num_epochs=8.0, batch_size=64, "
+        f"num_parameters=250{extra})\n"
     )
     return folder / f"{method}.py"
 
@@ -100,7 +100,7 @@ def test_nbant_keeps_its_history_and_is_compiled_once(ratings_file):
         batch_size=64, num_steps=200, eval_every=20, steps_per_dispatch=20,
         data=mf.DataConfig(path=str(ratings_file)),
         model=mf.ModelConfig(latent_dim=4, user_anchors=2, item_anchors=2),
-        growth=mf.GrowthConfig(num_steps=200, max_anchors=12, anchor_penalty=1e-4),
+        growth=mf.GrowthConfig(enabled=True, max_anchors=12, anchor_penalty=1e-4),
     )  # fmt: skip
     problem = train.ant.prepare(train.ant.read(config), config, say=lambda line: None)
     compiled, numbers = [], []
@@ -331,7 +331,7 @@ def test_anchors_from_clusters_of_a_dense_run(ratings_file):
          "model.item_anchors is 41; there are 40 items"),
         (("--config.growth.max_anchors=2",), "growth.max_anchors is 2"),
         (("--config.data.min_count=2000",), "no ratings are left"),
-        (("--config.debias_steps=60",), "expected more than"),
+        (("--config.debias_steps=60",), "60 steps, an evaluation every 20; that is too few"),
         (("--config.stream.window=5000",), "expected two windows or more"),
         (("--config.model.table=cubes",), "model.table is 'cubes'"),
     ],

@@ -116,7 +116,7 @@ def describe(config: mf.Config) -> str:
     """The name of a method."""
     model, penalty = config.model, config.penalty
     name = {"anchors": "ANT", "dense": "MF", "mixed": "MixDim"}[model.table]
-    if config.growth.num_steps:
+    if config.growth.enabled:
         name = "NBANT"
     elif model.table == "dense" and penalty.num_parameters:
         name = "pruned MF"

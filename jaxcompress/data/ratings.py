@@ -23,6 +23,7 @@ COLUMNS = ("user", "item", "rating", "timestamp")
 _KNOWN = ("ratings.dat", "ratings.csv", "u.data")  # MovieLens 1M and 10M, 20M and later, 100k
 _SEPARATORS = ("::", "\t", ";", ",")
 _BLOCK = 1 << 24  # bytes parsed at a time
+_CHUNK = 1 << 20  # ratings looked through at a time
 _NAMES = {  # of columns in a header line, in lower case without _ and blanks
     "user": ("user", "userid", "reviewerid"),
     "item": ("item", "itemid", "movieid", "asin", "parentasin", "productid"),
@@ -101,26 +102,26 @@ def read_ratings(
     if with_times:
         times = np.concatenate([part["timestamp"] for part in parts])
     del parts
-    notes, order = [], _last_of_each(users, items, len(item_ids))
-    if order is not None:
+    notes, kept = [], _last_of_each(users, items, len(item_ids))
+    if kept is not None:
         notes.append(
-            f"{len(users) - len(order):,} of {len(users):,} ratings are of a user and an item that "
+            f"{np.count_nonzero(~kept):,} of {len(users):,} ratings are of a user and an item that "
             "come again later; the last one is kept."
         )
     if min_count > 1:
-        kept = np.arange(len(users)) if order is None else order
-        order = _core(users, items, kept, min_count)
+        before = np.ones(len(users), bool) if kept is None else kept
+        kept = _core(users, items, before, min_count)
         notes.append(
-            f"{len(kept) - len(order):,} ratings are of users or items with fewer than {min_count} "
-            "and are left out."
+            f"{np.count_nonzero(before & ~kept):,} ratings are of users or items with fewer than "
+            f"{min_count} and are left out."
         )
-        if not len(order):
+        if not kept.any():
             raise InputError(
                 f"{source}: no ratings are left with data.min_count = {min_count}; lower it."
             )
-    if order is not None:
-        users, items, values = users[order], items[order], values[order]
-        times = None if times is None else times[order]
+    if kept is not None:
+        users, items, values = users[kept], items[kept], values[kept]
+        times = None if times is None else times[kept]
         users, user_ids = _renumber(users, user_ids)
         items, item_ids = _renumber(items, item_ids)
     return Ratings(users, items, values, times, user_ids, item_ids, tuple(notes), str(source))
@@ -273,33 +274,52 @@ def _number(columns: list[pyarrow.ChunkedArray]) -> tuple[np.ndarray, list[str]]
 
 
 def _last_of_each(users: np.ndarray, items: np.ndarray, num_items: int) -> np.ndarray | None:
-    """Positions of the last rating of each (user, item), ascending; None where none is repeated."""
-    pairs = users.astype(np.int64) * num_items + items
-    in_order = np.sort(pairs)
-    if not (in_order[1:] == in_order[:-1]).any():
-        return None
+    """Whether each rating is the last one of its (user, item), [n]; None where none is repeated."""
+    in_order = _pairs(users, items, num_items)
+    in_order.sort()
+    repeated = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
     del in_order
-    order = np.argsort(pairs, kind="stable")
-    is_last = np.append(pairs[order[1:]] != pairs[order[:-1]], True)
-    return np.sort(order[is_last])
+    if not len(repeated):
+        return None
+    found = []  # in chunks: far less memory than an order of all ratings
+    for start in range(0, len(users), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        pairs = _pairs(users[part], items[part], num_items)
+        at = np.minimum(np.searchsorted(repeated, pairs), len(repeated) - 1)
+        found.append(start + np.flatnonzero(repeated[at] == pairs))
+    positions = np.concatenate(found)
+    last = {p: i for i, p in zip(positions, _pairs(users[positions], items[positions], num_items),
+                                 strict=True)}  # fmt: skip
+    kept = np.ones(len(users), bool)
+    kept[positions] = False
+    kept[list(last.values())] = True
+    return kept
+
+
+def _pairs(users: np.ndarray, items: np.ndarray, num_items: int) -> np.ndarray:
+    """A number for each (user, item), int64."""
+    return users.astype(np.int64) * num_items + items
 
 
 def _core(users: np.ndarray, items: np.ndarray, kept: np.ndarray, min_count: int) -> np.ndarray:
-    while len(kept):
-        often = np.bincount(users[kept])[users[kept]] >= min_count
-        often &= np.bincount(items[kept])[items[kept]] >= min_count
-        if often.all():
+    """Which of the ratings `kept` are of users and items with so many of them, [n]."""
+    while kept.any():
+        often = np.bincount(users[kept], minlength=users.max() + 1) >= min_count
+        liked = np.bincount(items[kept], minlength=items.max() + 1) >= min_count
+        left = kept & often[users] & liked[items]
+        if (left == kept).all():
             break
-        kept = kept[often]
+        kept = left
     return kept
 
 
 def _renumber(rows: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]:
     """Closes the gaps that rows left out have made."""
-    there, rows = np.unique(rows, return_inverse=True)
-    if len(there) == len(names):
-        return rows.astype(np.int32), names
-    return rows.astype(np.int32), [names[i] for i in there]
+    there = np.bincount(rows, minlength=len(names)) > 0
+    if there.all():
+        return rows, names
+    number = (np.cumsum(there) - 1).astype(np.int32)
+    return number[rows], [name for name, is_there in zip(names, there, strict=True) if is_there]
 
 
 def split(num_ratings: int, protocol: str, seed: int) -> dict[str, np.ndarray]:

@@ -1,0 +1,19 @@
+"""MovieLens 100k: the methods of Liang et al., ICLR 2021, and what they are judged against.
+
+Command:  python -m train.ant --config configs/movielens_100k.py:METHOD
+          METHOD: mf, mixdim, ant, nbant, sparse, pruned, ncf, ncf-ant; ant-paper and nbant-paper
+          with the settings of the reference
+          --config.penalty.num_parameters=5000: another size
+          --config.stream.window=10000 --config.penalty.lazy: online, in order of time
+Data:     ml-100k/u.data
+"""
+
+from jaxcompress import factorization
+
+
+def get_config(method: str = "ant") -> factorization.Config:
+    return factorization.published_config(
+        method,
+        num_parameters=10_000,
+        data=factorization.DataConfig(path="ml-100k"),
+    )

@@ -1,0 +1,18 @@
+"""MovieLens 25M: the methods of Liang et al., ICLR 2021, and what they are judged against.
+
+Command:  python -m train.ant --config configs/movielens_25m.py:METHOD
+          METHOD: mf, mixdim, ant, nbant, sparse, pruned, ncf, ncf-ant; ant-paper and nbant-paper
+          with the settings of the reference
+          --config.penalty.num_parameters=200000: another size
+Data:     ml-25m/ratings.csv
+"""
+
+from jaxcompress import factorization
+
+
+def get_config(method: str = "ant") -> factorization.Config:
+    return factorization.published_config(
+        method,
+        num_parameters=400_000,
+        data=factorization.DataConfig(path="ml-25m"),
+    )
