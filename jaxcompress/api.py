@@ -67,8 +67,8 @@ def load(path: str | os.PathLike) -> Codes | SparseAnchors:
     """Opens a compressed table.
 
     Args:
-        path: a .safetensors file, a `.codes` file with its `.codebook.npy` beside it (those of
-            the DCCL implementations too), or the workdir of a run.
+        path: a .safetensors file of codes or of anchors, a `.codes` file with its `.codebook.npy`
+            beside it (those of the DCCL implementations too), or the workdir of a run.
 
     Raises:
         InputError: where there is none, or it is damaged.

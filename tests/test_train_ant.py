@@ -137,7 +137,7 @@ def test_every_method_trains_exports_and_evaluates(method, ratings_file, tmp_pat
     file, workdir = config_file(tmp_path, method), tmp_path / "run"
     data = f"--config.data.path={ratings_file}"
     anchors = ("--config.model.user_anchors=4", "--config.model.item_anchors=4",
-               "--config.growth.max_anchors=9")  # fmt: skip
+               "--config.growth.max_anchors=9", "--config.model.num_blocks=3")  # fmt: skip
     assert main(f"--config={file}", data, f"--workdir={workdir}", *anchors) == 0
     summary = summary_of(workdir)
     if method in ("ant", "nbant", "pruned"):
@@ -365,3 +365,16 @@ def test_the_reference_protocol_tests_on_what_it_chose_by(ratings_file, tmp_path
     summary = summary_of(workdir)
     assert (summary["train_ratings"], summary["test_ratings"]) == (1350, 150)
     assert summary["test_mse"] == summary["valid_mse"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("planted", [6, 16, 30])
+def test_nbant_finds_the_planted_number(planted, tmp_path, capsys):
+    assert main(
+        "--config=configs/quickstart_ratings.py", f"--workdir={tmp_path / 'run'}",
+        f"--config.data.planted_anchors={planted}",
+    ) == 0  # fmt: skip
+    capsys.readouterr()
+    summary = summary_of(tmp_path / "run")
+    assert summary["planted_anchors"] == planted
+    assert all(abs(number - planted) <= 2 for number in summary["num_anchors"])

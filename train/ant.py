@@ -5,6 +5,7 @@ what its anchors stand for, `--mode rank` scores the test items of each user, `-
 runs side by side.
 """
 
+import csv
 import dataclasses
 import functools
 import hashlib
@@ -27,6 +28,7 @@ from jaxcompress.config import Arguments
 from jaxcompress.data import ratings as ratings_data
 from jaxcompress.data.planted import PLANTED
 from jaxcompress.data.titles import Title, read_titles
+from jaxcompress.data.vectors import write_words
 from jaxcompress.errors import InputError
 from jaxcompress.factorization import SIDES
 from jaxcompress.metrics import draw, read_lines
@@ -235,7 +237,8 @@ def export(problem: Problem, state: TrainState, workdir: Path) -> SparseAnchors 
         for side in SIDES:
             rows = dense_rows(problem, state, side)
             _save(folder / f"{side}.npy", lambda f, r=rows: np.save(f, r))
-            (folder / f"{side}.ids.txt").write_text("".join(f"{n}\n" for n in names[side]))
+            with replacing(folder / f"{side}.ids.txt") as partial:
+                write_words(partial, names[side])
         say(f"\nwrote {folder}/users.npy, items.npy and their ids.txt")
         return None
     for side, table in tables.items():
@@ -322,10 +325,14 @@ def rank(
     users, precision, recall = ratings_data.precision_and_recall(
         ratings.users[positions], ratings.values[positions], predicted, k, threshold
     )
-    with replacing(workdir / "ranking.csv") as partial, open(partial, "w") as stream:
-        stream.write("user,precision,recall\n")
+    with (
+        replacing(workdir / "ranking.csv") as partial,
+        open(partial, "w", encoding="utf-8", newline="") as stream,
+    ):
+        writer = csv.writer(stream)
+        writer.writerow(("user", "precision", "recall"))
         for user, p, r in zip(users, precision, recall, strict=True):
-            stream.write(f"{ratings.user_ids[user]},{p:.6g},{r:.6g}\n")
+            writer.writerow((ratings.user_ids[user], f"{p:.6g}", f"{r:.6g}"))
     figures = {"users": len(users), f"precision_at_{k}": float(precision.mean()),
                f"recall_at_{k}": float(recall.mean())}  # fmt: skip
     say("\n" + command_line.table(figures))
