@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import operator
 import os
 import types
 import typing
@@ -29,20 +30,36 @@ class RunConfig:
 
     def check(self) -> None:
         """Raises InputError where a value is not possible."""
-        for name in ("batch_size", "steps_per_dispatch", "log_every"):
-            _check_positive(name, getattr(self, name))
-        for name in ("num_steps", "eval_every"):
-            if getattr(self, name) is not None:
-                _check_positive(name, getattr(self, name))
+        check_bounds(
+            self,
+            at_least_1=("batch_size", "steps_per_dispatch", "log_every", "num_steps", "eval_every"),
+        )
         if self.parallel not in ("jit", "pmap"):
             raise InputError(f'parallel is {self.parallel!r}; it must be "jit" or "pmap".')
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed is {self.seed}; it must be in [0, 2^32).")
 
 
-def _check_positive(name: str, value: int) -> None:
-    if value < 1:
-        raise InputError(f"{name} is {value}; it must be at least 1.")
+def check_bounds(
+    config: Any,
+    *,
+    at_least_1: Sequence[str] = (),
+    at_least_0: Sequence[str] = (),
+    above_0: Sequence[str] = (),
+) -> None:
+    """Raises InputError for the first of the fields, named as on the command line, out of bounds.
+
+    A field that is None is not checked.
+    """
+    for names, is_in, expected in (
+        (at_least_1, lambda x: x >= 1, "at least 1"),
+        (at_least_0, lambda x: x >= 0, "at least 0"),
+        (above_0, lambda x: x > 0, "above 0"),
+    ):
+        for name in names:
+            value = operator.attrgetter(name)(config)
+            if value is not None and not is_in(value):
+                raise InputError(f"{name} is {value}; it must be {expected}.")
 
 
 class Arguments(NamedTuple):

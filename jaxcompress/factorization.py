@@ -9,7 +9,6 @@ Axis letters: B batch, V rows of a table, K entries of a row before it is mixed,
 
 import dataclasses
 import math
-import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ import numpy as np
 import optax
 
 from jaxcompress import ant
-from jaxcompress.config import RunConfig
+from jaxcompress.config import RunConfig, check_bounds
 from jaxcompress.errors import InputError
 from jaxcompress.optim import proximal_yogi
 from jaxcompress.task import Task, mean_metrics, unchanged
@@ -125,23 +124,17 @@ class Config(RunConfig):
         for name, (value, known) in choices.items():
             if value not in known:
                 raise InputError(f"{name} is {value!r}; it must be one of {', '.join(known)}.")
-        at_least_1 = ("data.min_count", "data.planted_anchors", "model.latent_dim",
-                      "model.user_anchors", "model.item_anchors", "model.num_blocks",
-                      "penalty.num_parameters", "growth.delta", "growth.max_anchors",
-                      "optimizer.decay_steps", "stream.window", "stream.num_passes")  # fmt: skip
-        at_least_0 = ("penalty.transform", "penalty.warmup_epochs", "penalty.l2", "prune_steps",
-                      "debias_steps", "model.alpha", "growth.num_steps", "growth.anchor_penalty",
-                      "growth.nonzero_penalty", "optimizer.cooldown")  # fmt: skip
-        above_0 = ("num_epochs", "optimizer.learning_rate", "optimizer.decay")
-        for names, is_wrong, expected in (
-            (at_least_1, lambda x: x < 1, "at least 1"),
-            (at_least_0, lambda x: not x >= 0, "at least 0"),
-            (above_0, lambda x: not x > 0, "above 0"),
-        ):
-            for name in names:
-                value = operator.attrgetter(name)(self)
-                if value is not None and is_wrong(value):
-                    raise InputError(f"{name} is {value}; it must be {expected}.")
+        check_bounds(
+            self,
+            at_least_1=("data.min_count", "data.planted_anchors", "model.latent_dim",
+                        "model.user_anchors", "model.item_anchors", "model.num_blocks",
+                        "penalty.num_parameters", "growth.delta", "growth.max_anchors",
+                        "optimizer.decay_steps", "stream.window", "stream.num_passes"),
+            at_least_0=("penalty.transform", "penalty.warmup_epochs", "penalty.l2", "prune_steps",
+                        "debias_steps", "model.alpha", "growth.num_steps", "growth.anchor_penalty",
+                        "growth.nonzero_penalty", "optimizer.cooldown"),
+            above_0=("num_epochs", "optimizer.learning_rate", "optimizer.decay"),
+        )  # fmt: skip
         if model.table != "anchors" and growth.enabled:
             raise InputError("growth.enabled is True; only model.table anchors can grow.")
         if not self.optimizer.cooldown <= 1:

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcompress.config import RunConfig
+from jaxcompress.config import RunConfig, check_bounds
 from jaxcompress.errors import InputError
 from jaxcompress.lstm import LSTMState, LSTMWeights, lstm
 from jaxcompress.softmax_loss import Augmentation, softmax_loss
@@ -75,28 +75,16 @@ class Config(RunConfig):
 
     def check(self) -> None:
         super().check()
-        model, optimizer = self.model, self.optimizer
-        at_least_1 = {"unroll": self.unroll, "eval_lanes": self.eval_lanes,
-                      "model.hidden_size": model.hidden_size,
-                      "model.num_layers": model.num_layers}  # fmt: skip
-        above_0 = {"num_epochs": self.num_epochs, "model.temperature": model.temperature,
-                   "model.initial_temperature": model.initial_temperature,
-                   "model.temperature_epochs": model.temperature_epochs,
-                   "optimizer.learning_rate": optimizer.learning_rate,
-                   "optimizer.decay": optimizer.decay,
-                   "optimizer.clip_norm": optimizer.clip_norm}  # fmt: skip
-        at_least_0 = {"model.gamma": model.gamma, "model.frozen_epochs": model.frozen_epochs,
-                      "model.init_scale": model.init_scale,
-                      "optimizer.full_epochs": optimizer.full_epochs}  # fmt: skip
-        for name, value in at_least_1.items():
-            if value < 1:
-                raise InputError(f"{name} is {value}; it must be at least 1.")
-        for name, value in above_0.items():
-            if value is not None and not value > 0:
-                raise InputError(f"{name} is {value}; it must be above 0.")
-        for name, value in at_least_0.items():
-            if not value >= 0:
-                raise InputError(f"{name} is {value}; it must be at least 0.")
+        check_bounds(
+            self,
+            at_least_1=("unroll", "eval_lanes", "model.hidden_size", "model.num_layers"),
+            at_least_0=("model.gamma", "model.frozen_epochs", "model.init_scale",
+                        "optimizer.full_epochs"),
+            above_0=("num_epochs", "model.temperature", "model.initial_temperature",
+                     "model.temperature_epochs", "optimizer.learning_rate", "optimizer.decay",
+                     "optimizer.clip_norm"),
+        )  # fmt: skip
+        model = self.model
         if not 0 <= model.dropout < 1:
             raise InputError(f"model.dropout is {model.dropout}; it must be in [0, 1).")
 

@@ -99,6 +99,18 @@ def config_and_workdir(arguments: Arguments, kind: type) -> tuple[Any, str]:
     return config, workdir
 
 
+def split_workdirs(arguments: Arguments) -> tuple[list[str], Path]:
+    """The runs that `--mode compare` is to lay side by side, and the picture to draw.
+
+    Raises:
+        InputError: where there are none.
+    """
+    paths = [path for path in arguments.options.workdirs.split(",") if path]
+    if not paths:
+        raise InputError("no workdirs given; add --workdirs=DIR,DIR,...")
+    return paths, Path(arguments.workdir or ".") / "compare.png"
+
+
 def write_summary(workdir: Path, summary: Mapping[str, Any], title: str) -> None:
     """Writes `WORKDIR/summary.json` and, where matplotlib is there, `curves.png`."""
     if jax.process_index() == 0:

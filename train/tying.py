@@ -347,10 +347,7 @@ def compare(paths: list[str], picture: Path) -> None:
 def _main(arguments: Arguments) -> None:
     mode, options = arguments.mode, arguments.options
     if mode == "compare":
-        paths = [path for path in options.workdirs.split(",") if path]
-        if not paths:
-            raise InputError("no workdirs given; add --workdirs=DIR,DIR,...")
-        return compare(paths, Path(arguments.workdir or ".") / "compare.png")
+        return compare(*command_line.split_workdirs(arguments))
     config, workdir = command_line.config_and_workdir(arguments, tying.Config)
     if mode not in ("predict", "generate"):
         _run(config, workdir, mode, options.codes)
