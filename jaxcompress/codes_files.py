@@ -130,6 +130,9 @@ def write_tensors(
     about = {**metadata, "format": format, "version": VERSION, "sha256": _digest(tensors)}
     with replacing(path) as partial:
         safetensors.numpy.save_file(tensors, partial, about)
+        mask = os.umask(0)
+        os.umask(mask)
+        partial.chmod(0o666 & ~mask)  # it is written for its owner alone
 
 
 def read_tensors(

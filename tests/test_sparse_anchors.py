@@ -71,6 +71,13 @@ def test_tables_below_each_other_keep_their_rows_and_names(tmp_path):
             call()
 
 
+def test_others_may_read_the_file_as_any_other(tmp_path):
+    (tmp_path / "plain").write_text("")
+    make()[0].save(tmp_path / "a.safetensors")
+    modes = [(tmp_path / name).stat().st_mode for name in ("plain", "a.safetensors")]
+    assert modes[0] == modes[1]
+
+
 def test_a_damaged_file_is_one_line(tmp_path):
     table, _ = make()
     table.save(tmp_path / "a.safetensors")
