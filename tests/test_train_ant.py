@@ -224,6 +224,24 @@ def test_a_stream_tests_on_the_window_that_follows(ratings_file, tmp_path, capsy
     assert {line["valid_users_anchors"] for line in lines if "valid_mse" in line} != {2.0}
 
 
+def test_a_stream_of_real_ratings_grows_as_users_arrive(real_data, tmp_path, capsys):
+    workdir = tmp_path / "run"
+    assert main(
+        f"--config={helpers.ROOT}/configs/movielens_100k.py:nbant", f"--workdir={workdir}",
+        f"--config.data.path={real_data}/ml-100k", "--config.stream.window=20000",
+        "--config.penalty.num_parameters=None", "--config.penalty.lazy=true",
+    ) == 0  # fmt: skip
+    capsys.readouterr()
+    summary = summary_of(workdir)
+    assert (summary["num_windows"], summary["test_ratings"]) == (5, 20_000)
+    assert summary["unseen_test_users"] > 0
+    assert summary["mean_next_window_mse"] < 1.6
+    lines = [json.loads(x) for x in (workdir / "metrics.jsonl").read_text().splitlines()]
+    numbers = [line["valid_users_anchors"] for line in lines if "valid_mse" in line]
+    assert numbers[0] == 10
+    assert max(numbers) > 10
+
+
 def test_rows_that_have_not_arrived_are_the_mean_and_are_not_counted(tmp_path):
     with open(tmp_path / "r.csv", "w") as stream:
         for t in range(40):  # user 9 comes in the second half
