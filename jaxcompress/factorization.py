@@ -356,7 +356,8 @@ def make_schedule(config: Config, num_steps: int, eval_every: int) -> Schedule:
             f"the run has {num_steps} steps, an evaluation every {eval_every}; that is too few for "
             f"growth of {grown}, prune_steps {prune_steps} and debias_steps {debias_steps}."
         )
-    best_from = debias if debias < num_steps else grown if grown < num_steps else 0
+    # A state is evaluated before its entries or anchors go.
+    best_from = debias + 1 if debias < num_steps else grown + 1 if grown < num_steps else 0
     cooldown = whole(config.optimizer.cooldown * (num_steps - grown))
     return Schedule(grown, prune, debias, num_steps, best_from, cooldown)
 

@@ -192,6 +192,8 @@ def fit(
     )
     key = jax.random.fold_in(jax.random.key(run.seed), 1)
     started = time.perf_counter() - seconds
+    if 0 < step < num_steps and step % eval_every == 0 and task.after_eval is not unchanged:
+        state = _change(job, state, step, key, _evaluate_all(job, state, step))
     state, pending = engine.place_state(state), None
     try:
         with _stop_signals() as stop:
@@ -209,19 +211,10 @@ def fit(
                 _report(log, run.log_every, *pending)
                 pending, current, figures = None, engine.global_state(state), None
                 if at_eval:
-                    sums = {
-                        name: evaluate(job, current, rows if isinstance(rows, Feed) else rows(step))
-                        for name, rows in job.evaluations.items()
-                    }
+                    sums = _evaluate_all(job, current, step)
                     figures = _figures(task, sums, step)
                     log.write(step, figures)
-                    if step < num_steps and task.after_eval is not unchanged:
-                        after = jax.random.fold_in(key, num_steps + step)
-                        change = _after_eval(task)
-                        params, aux = change(step, after, current.params, current.aux, sums)
-                        state = engine.place_state(current.replace(params=params, aux=aux))
-                        current = engine.global_state(state)
-                if checkpoints is not None:
+                if checkpoints is not None:  # the state that was evaluated, not yet changed
                     progress = {"train_seconds": time.perf_counter() - started}
                     counts = figures if step >= job.best_from else None
                     checkpoints.save(step, current, progress, counts)
@@ -229,6 +222,8 @@ def fit(
                         checkpoints.wait()
                 if stop.is_set() and step < num_steps:
                     raise Stopped(f"stopped at step {step:,} of {num_steps:,}")
+                if at_eval and step < num_steps and task.after_eval is not unchanged:
+                    state = engine.place_state(_change(job, current, step, key, sums))
         final = engine.global_state(state)
         jax.block_until_ready(final)
         seconds = time.perf_counter() - started
@@ -239,6 +234,19 @@ def fit(
         log.close()
         if checkpoints is not None:
             checkpoints.close()
+
+
+def _evaluate_all(job: Job, state: TrainState, step: int) -> dict[str, dict]:
+    """The sums of all evaluations, by name."""
+    feeds = job.evaluations.items()
+    return {n: evaluate(job, state, f if isinstance(f, Feed) else f(step)) for n, f in feeds}
+
+
+def _change(job: Job, state: TrainState, step: int, key: jax.Array, sums: dict) -> TrainState:
+    """What the method makes of an evaluation. A resumed run evaluates again and does the same."""
+    key = jax.random.fold_in(key, job.num_steps + step)
+    params, aux = _after_eval(job.task)(step, key, state.params, state.aux, sums)
+    return state.replace(params=params, aux=aux)
 
 
 def _next(step: int, every: int) -> int:

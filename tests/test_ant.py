@@ -238,15 +238,15 @@ def test_phases_must_fit_into_the_run():
     )
     with pytest.raises(InputError, match="too few for growth of 60"):
         mf.make_schedule(config, 100, 10)
-    assert mf.make_schedule(config, 120, 10) == (60, 70, 90, 120, 90, 0)
+    assert mf.make_schedule(config, 120, 10) == (60, 70, 90, 120, 91, 0)
 
 
 def test_phases_are_shares_of_the_run_where_parameters_are_to_go():
     config = mf.published_config("nbant", num_parameters=100)
-    assert mf.make_schedule(config, 60, 1) == (15, 26, 40, 60, 40, 20)
+    assert mf.make_schedule(config, 60, 1) == (15, 26, 40, 60, 41, 20)
     config = mf.Config(growth=mf.GrowthConfig(enabled=True))
     assert mf.make_schedule(config, 60, 1) == (60, 60, 60, 60, 0, 0)
-    assert mf.make_schedule(mf.Config(), 60, 1) == (0, 60, 60, 60, 0, 0)
+    assert mf.make_schedule(mf.Config(), 60, 1) == (0, 60, 60, 60, 1, 0)
 
 
 @pytest.mark.parametrize("method", mf.METHODS)

@@ -385,6 +385,20 @@ def test_the_reference_protocol_tests_on_what_it_chose_by(ratings_file, tmp_path
     assert summary["test_mse"] == summary["valid_mse"]
 
 
+def test_the_best_state_is_the_one_that_was_evaluated(tmp_path, capsys):
+    workdir = tmp_path / "run"
+    assert main(
+        "--config=configs/quickstart_ratings.py", f"--workdir={workdir}", "--config.num_steps=80",
+        "--config.eval_every=20",
+    ) == 0  # fmt: skip
+    capsys.readouterr()
+    lines = [json.loads(x) for x in (workdir / "metrics.jsonl").read_text().splitlines()]
+    best = min((x for x in lines if "valid_mse" in x), key=lambda x: x["valid_objective"])
+    summary = summary_of(workdir)
+    assert summary["num_anchors"] == [best["valid_users_anchors"], best["valid_items_anchors"]]
+    np.testing.assert_allclose(summary["valid_mse"], best["valid_mse"], rtol=1e-6)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("planted", [6, 16, 30])
 def test_nbant_finds_the_planted_number(planted, tmp_path, capsys):
