@@ -79,7 +79,8 @@ def prepare(
         first = ratings_data.first_rows(column, plan.parts, num_rows)
         first_steps = np.where(first < 0, _NEVER, first * per_part)
         starts[side] = _start(config, ratings, side, counts[side], first_steps, say)
-    model = make_model(config, counts, float(ratings.values[plan.splits["train"]].mean()))
+    first_part = ratings.values[plan.parts[0]]  # of a stream, what is known at its start
+    model = make_model(config, counts, float(first_part.mean()))
     task = mf.make_task(config, model, starts, schedule)
     tx = mf.make_optimizer(config, schedule, per_part, starts)
     engine = make_engine(config.parallel, config.batch_size, task, tx, plan.feed.gather)

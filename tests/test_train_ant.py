@@ -1,10 +1,8 @@
 """The main of anchors, from files to artefacts."""
 
 import json
-import os
 import signal
 import subprocess
-import time
 
 import helpers
 import jax
@@ -24,8 +22,7 @@ SUMMARY = (
     "test_rmse", "valid_mse", "dense_parameters", "nnz", "num_anchors", "parameters",
     "stored_bytes", "compression_ratio", "compression_ratio_bytes", "ratings_per_second",
 )  # fmt: skip
-SMALL = ("--config.num_steps=60", "--config.eval_every=20", "--config.batch_size=64",
-         "--config.log_every=1", "--config.model.latent_dim=4")  # fmt: skip
+
 
 
 def main(*arguments):
@@ -191,13 +188,12 @@ def test_a_killed_run_ends_with_the_same_tables(ratings_file, finished_ratings, 
         helpers.ratings_command(ratings_file, workdir), cwd=helpers.ROOT,
         env=helpers.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    end = time.monotonic() + 120
-    while not list(workdir.glob("checkpoints/0*")) and time.monotonic() < end:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
+    helpers.wait_for_step(process, workdir, 45)
+    process.send_signal(signal.SIGKILL)
     process.wait()
     done = helpers.run(helpers.ratings_command(ratings_file, workdir))
     assert done.returncode == 0, done.stderr
+    assert "resumed from step " in done.stdout
     same_tables(workdir, finished_ratings[0])
     assert summary_of(workdir)["num_anchors"] == summary_of(finished_ratings[0])["num_anchors"]
     np.testing.assert_array_equal(helpers.losses(workdir), helpers.losses(finished_ratings[0]))

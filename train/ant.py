@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import scipy.cluster.vq
 import scipy.sparse
 
 from jaxcompress import factorization as mf
@@ -39,9 +38,6 @@ from train import command_line
 from train.command_line import say
 
 MODES = ("train", "evaluate", "export", "inspect", "rank", "compare")
-_EVAL_BATCH = 16_384  # ratings
-_NEVER = np.iinfo(np.int32).max
-_CLUSTER_EPOCHS = 3  # of the dense run whose rows are clustered
 
 
 @dataclasses.dataclass(frozen=True)
