@@ -24,7 +24,6 @@ SUMMARY = (
 )  # fmt: skip
 
 
-
 def main(*arguments):
     return train.ant.main(["train/ant.py", *map(str, arguments)])
 
