@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxcompress import factorization as mf
-from jaxcompress import loop, recommend
+from jaxcompress import loop, rating_model, recommend
 from jaxcompress.data.ratings import read_ratings
 from jaxcompress.metrics import draw
 
@@ -46,7 +46,7 @@ def configure(flags, method, size, l2, seed):
 def run(ratings, config, workdir):
     problem = recommend.prepare(ratings, config, say=lambda line: None)
     state = loop.fit(problem.job, workdir=workdir, show_progress=False).state
-    anchors = [int(np.asarray(state.aux[side]["active"]).sum()) for side in mf.SIDES]
+    anchors = [int(np.asarray(state.aux[side]["active"]).sum()) for side in rating_model.SIDES]
     figures = {
         split: problem.job.task.metrics(
             loop.evaluate(problem.job, state, recommend.evaluation(problem.splits[split]))

@@ -8,15 +8,16 @@ import jax
 import numpy as np
 import scipy.cluster.vq
 
-from jaxcompress import baselines, loop
+from jaxcompress import baselines, loop, rating_model
 from jaxcompress import factorization as mf
 from jaxcompress.ant import TRANSFORM_SCALE, AnchorTable
+from jaxcompress.data import rating_batches
 from jaxcompress.data import ratings as ratings_data
 from jaxcompress.data.batches import Feed
 from jaxcompress.data.paths import find
 from jaxcompress.data.planted import PLANTED, planted_ratings
 from jaxcompress.errors import InputError
-from jaxcompress.factorization import SIDES
+from jaxcompress.rating_model import SIDES
 from jaxcompress.steps import make_engine
 
 _EVAL_BATCH = 16_384  # ratings
@@ -38,7 +39,7 @@ class Problem(NamedTuple):
 
     config: mf.Config
     job: loop.Job
-    model: mf.RatingModel
+    model: rating_model.RatingModel
     ratings: ratings_data.Ratings
     splits: dict[str, np.ndarray]
     steps_per_epoch: int
@@ -76,7 +77,7 @@ def prepare(
     counts, starts = {}, {}
     for side, column, num_rows in columns(ratings):
         counts[side] = np.bincount(column[plan.splits["train"]], minlength=num_rows)
-        first = ratings_data.first_rows(column, plan.parts, num_rows)
+        first = rating_batches.first_rows(column, plan.parts, num_rows)
         first_steps = np.where(first < 0, _NEVER, first * per_part)
         starts[side] = _start(config, ratings, side, counts[side], first_steps, say)
     first_part = ratings.values[plan.parts[0]]  # of a stream, what is known at its start
@@ -124,19 +125,19 @@ class _Plan(NamedTuple):
 def _make_plan(ratings: ratings_data.Ratings, config: mf.Config) -> _Plan:
     batch_size, seed, stream = config.batch_size, config.seed, config.stream
     if stream.window is None:
-        splits = ratings_data.split(len(ratings), config.data.protocol, seed)
-        feed = ratings_data.training(splits["train"], batch_size, seed)
+        splits = rating_batches.split(len(ratings), config.data.protocol, seed)
+        feed = rating_batches.training(splits["train"], batch_size, seed)
         per_epoch = max(1, len(splits["train"]) // batch_size)
         num_steps = config.num_steps or max(1, round(config.num_epochs * per_epoch))
         valid = evaluation(splits["valid"])
         return _Plan(splits, [splits["train"]], feed, valid, per_epoch, num_steps)
-    cut = ratings_data.windows(ratings.times, stream.window, stream.num_passes, batch_size)
+    cut = rating_batches.windows(ratings.times, stream.window, stream.num_passes, batch_size)
     parts, last = cut.positions[:-1], cut.positions[-1]
     num_steps = min(cut.steps * len(parts), config.num_steps or _NEVER)
     return _Plan(
         splits={"train": np.concatenate(parts), "valid": last, "test": last},
         parts=parts,
-        feed=ratings_data.streaming(cut, batch_size, seed),
+        feed=rating_batches.streaming(cut, batch_size, seed),
         valid=lambda step: evaluation(cut.positions[-(-step // cut.steps)]),
         steps_per_part=cut.steps,
         num_steps=num_steps,
@@ -153,12 +154,12 @@ def evaluation(positions: np.ndarray) -> Feed:
     """The ratings at `positions` once, in batches for all devices."""
     num_devices = jax.device_count()
     per_device = -(-min(_EVAL_BATCH, len(positions)) // num_devices)
-    return ratings_data.evaluation(positions, per_device * num_devices)
+    return rating_batches.evaluation(positions, per_device * num_devices)
 
 
 def make_model(
     config: mf.Config, counts: Mapping[str, np.ndarray], mean_rating: float
-) -> mf.RatingModel:
+) -> rating_model.RatingModel:
     """Puts tables and network together."""
     model = config.model
 
@@ -173,10 +174,10 @@ def make_model(
         return AnchorTable(num_rows, _room(config, side), model.latent_dim)
 
     network = baselines.NeuralFactorization(model.hidden_sizes)
-    return mf.RatingModel(
+    return rating_model.RatingModel(
         users=table("users"),
         items=table("items"),
-        network=network if model.network == "ncf" else mf.product,
+        network=network if model.network == "ncf" else rating_model.product,
         mean_rating=mean_rating,
         has_biases=model.biases,
     )
@@ -271,3 +272,35 @@ def _related(
     if unknown:
         say(f"note: {unknown:,} pairs of {file} name ids that have no ratings.")
     return exempt
+
+
+def precision_and_recall(
+    users: np.ndarray, truth: np.ndarray, predicted: np.ndarray, k: int, threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores each user's rated items, in the order of their predictions.
+
+    Precision at k is the share of relevant ones (rated `threshold` or more) among those of the
+    first k that are predicted to be so, 0 where none is; recall at k the share of the user's
+    relevant items that are among them, 0 where there are none.
+
+    Args:
+        users: int [n].
+        truth: [n].
+        predicted: [n].
+        k: items recommended at most.
+        threshold: the least rating of a relevant item.
+
+    Returns:
+        The users, ascending, and precision and recall of each.
+    """
+    order = np.lexsort((-predicted, users))
+    users, truth, predicted = users[order], truth[order], predicted[order]
+    who, first, which = np.unique(users, return_index=True, return_inverse=True)
+    in_first_k = np.arange(len(users)) - first[which] < k
+    relevant, recommended = truth >= threshold, (predicted >= threshold) & in_first_k
+
+    def count(chosen: np.ndarray) -> np.ndarray:
+        return np.bincount(which[chosen], minlength=len(who))
+
+    hits = count(relevant & recommended)
+    return who, hits / np.maximum(count(recommended), 1), hits / np.maximum(count(relevant), 1)

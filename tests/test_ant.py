@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcompress import ant, baselines
+from jaxcompress import ant, baselines, rating_model
 from jaxcompress import factorization as mf
 from jaxcompress.errors import InputError
 
@@ -33,7 +33,7 @@ def a_model(table="anchors", biases=False):
         "dense": lambda v: baselines.DenseTable(v, 4),
         "mixed": lambda v: baselines.mixed_dimensions(np.arange(v, 0, -1), 2, 4, 0.5),
     }[table]
-    return mf.RatingModel(make(6), make(5), mf.product, 3.0, biases)
+    return rating_model.RatingModel(make(6), make(5), rating_model.product, 3.0, biases)
 
 
 def a_task(table="anchors", biases=False, config=None, end=100):
@@ -60,9 +60,9 @@ def test_the_loss_is_the_squared_error_and_the_gradient_its_slope(table):
     task = a_task(table, biases=True, config=config)
     params, aux = task.init(jax.random.key(0))
     model = a_model(table, biases=True)
-    about = {side: aux[side] for side in mf.SIDES}
+    about = {side: aux[side] for side in rating_model.SIDES}
     rows = {side: np.asarray(model.apply({"params": params}, side, about, method="rows"))
-            for side in mf.SIDES}  # fmt: skip
+            for side in rating_model.SIDES}  # fmt: skip
 
     def loss(params):
         return task.loss(params, aux, (), {k: v[:3] for k, v in BATCH.items()}, 0, None)[0]
@@ -82,7 +82,7 @@ def test_rows_without_a_training_rating_are_the_mean_of_the_others():
     task = a_task()
     params, aux = task.init(jax.random.key(0))
     assert (params["users"]["transform"][5] == 0).all()
-    about = {side: aux[side] for side in mf.SIDES}
+    about = {side: aux[side] for side in rating_model.SIDES}
     rows = a_model().apply({"params": params}, "users", about, method="rows")
     np.testing.assert_allclose(rows[5], rows[:5].mean(axis=0), rtol=1e-5)
     _, sums = task.evaluate(params, aux, (), BATCH)
@@ -92,11 +92,11 @@ def test_rows_without_a_training_rating_are_the_mean_of_the_others():
 def test_parameters_are_counted_by_table():
     params, aux = a_task(biases=True).init(jax.random.key(0))
     # 5 and 4 rows seen x 3 entries; 2 x 3 x 4 anchors, 6 + 5 biases and one
-    assert int(mf.num_nonzero(params, aux)) == 27
-    assert int(mf.num_others(params, aux)) == 24 + 11 + 1
+    assert int(rating_model.num_nonzero(params, aux)) == 27
+    assert int(rating_model.num_others(params, aux)) == 24 + 11 + 1
     params, aux = a_task("dense").init(jax.random.key(0))
-    assert int(mf.num_nonzero(params, aux)) == 9 * 4
-    assert int(mf.num_others(params, aux)) == 1
+    assert int(rating_model.num_nonzero(params, aux)) == 9 * 4
+    assert int(rating_model.num_others(params, aux)) == 1
 
 
 def test_saliency_is_the_rise_of_the_squared_error_where_all_pairs_are_rated():
@@ -201,12 +201,12 @@ def test_pruning_meets_the_number_of_parameters():
     params, aux = task.init(jax.random.key(0))
     key = jax.random.key(1)
     same, _ = task.after_eval(40, key, params, aux, {})
-    assert int(mf.num_nonzero(same, aux)) == 27
+    assert int(rating_model.num_nonzero(same, aux)) == 27
     between, _ = task.after_eval(60, key, params, aux, {})
-    assert int(mf.num_nonzero(between, aux)) == 11 + (27 - 11) // 8
+    assert int(rating_model.num_nonzero(between, aux)) == 11 + (27 - 11) // 8
     last, _ = task.after_eval(70, key, params, aux, {})
-    assert int(mf.num_nonzero(last, aux)) == 11
-    assert int(mf.num_nonzero(last, aux) + mf.num_others(last, aux)) == 36
+    assert int(rating_model.num_nonzero(last, aux)) == 11
+    assert int(rating_model.num_nonzero(last, aux) + rating_model.num_others(last, aux)) == 36
 
 
 def test_mixed_dimensions_share_no_row_and_follow_the_power_rule():

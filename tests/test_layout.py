@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 LEVELS = [
     {"errors", "codes_files", "lookup", "lstm", "softmax_loss"},
     {"task", "config", "compressed", "sparse_anchors"},
-    {"optim", "refine", "layers", "ant", "baselines"},
+    {"optim", "refine", "layers", "ant", "baselines", "rating_model"},
     {"dccl", "tying", "factorization"},
     {"steps", "checkpoint", "metrics", "workdir"},
     {"loop"},

@@ -6,6 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
+from jaxcompress import recommend
+from jaxcompress.data import rating_batches
 from jaxcompress.data import ratings as data
 from jaxcompress.data.planted import planted_ratings
 from jaxcompress.data.titles import read_titles
@@ -128,37 +130,37 @@ def test_a_missing_file_says_where_it_was_looked_for(tmp_path):
 
 
 def test_splits_are_disjoint_and_of_the_seed():
-    parts = data.split(1003, "holdout", 0)
+    parts = rating_batches.split(1003, "holdout", 0)
     assert [len(parts[name]) for name in ("train", "valid", "test")] == [803, 100, 100]
     assert np.array_equal(np.sort(np.concatenate(list(parts.values()))), np.arange(1003))
-    assert not np.array_equal(parts["test"], data.split(1003, "holdout", 1)["test"])
-    parts = data.split(1003, "reference", 0)
+    assert not np.array_equal(parts["test"], rating_batches.split(1003, "holdout", 1)["test"])
+    parts = rating_batches.split(1003, "reference", 0)
     assert len(parts["train"]) == 903
     assert parts["valid"] is parts["test"]
     with pytest.raises(InputError, match="9 ratings; expected at least 10"):
-        data.split(9, "holdout", 0)
+        rating_batches.split(9, "holdout", 0)
 
 
 def test_windows_follow_time_and_the_last_is_never_trained_on():
     times = np.array([5, 1, 4, 2, 3, 0, 6])
-    parts = data.windows(times, 3, num_passes=2, batch_size=2)
+    parts = rating_batches.windows(times, 3, num_passes=2, batch_size=2)
     assert [list(p) for p in parts.positions] == [[5, 1, 3], [4, 2, 0], [6]]
     assert parts.steps == 3
-    feed = data.streaming(parts, 2, seed=0)
+    feed = rating_batches.streaming(parts, 2, seed=0)
     for number in (0, 1):
         seen = np.concatenate([feed.index(3 * number + i)["ids"] for i in range(3)])
         assert sorted(seen) == sorted(2 * list(parts.positions[number]))
-    first = data.first_rows(np.array([0, 1, 1, 2, 0, 1, 3]), parts.positions, 5)
+    first = rating_batches.first_rows(np.array([0, 1, 1, 2, 0, 1, 3]), parts.positions, 5)
     assert list(first) == [1, 0, 0, 2, -1]
     with pytest.raises(InputError, match="expected two windows or more"):
-        data.windows(times, 7, 1, 2)
+        rating_batches.windows(times, 7, 1, 2)
 
 
 def test_precision_and_recall_at_k_by_hand():
     users = np.array([0, 0, 0, 1, 1, 2])
     truth = np.array([5, 1, 4, 4, 2, 1.0])
     predicted = np.array([4.5, 4.0, 3.0, 3.9, 3.8, 2.0])
-    who, precision, recall = data.precision_and_recall(users, truth, predicted, 2, 3.5)
+    who, precision, recall = recommend.precision_and_recall(users, truth, predicted, 2, 3.5)
     # 0: recommended 5 and 1, of relevant 5 and 4; 1: both, of which one is; 2: none either way.
     assert list(who) == [0, 1, 2]
     np.testing.assert_allclose(precision, [1 / 2, 1 / 2, 0])

@@ -13,8 +13,9 @@ import scipy.sparse
 import jaxcompress
 import train.ant
 from jaxcompress import factorization as mf
-from jaxcompress import loop
-from jaxcompress.data.ratings import read_ratings, split
+from jaxcompress import loop, rating_model
+from jaxcompress.data.rating_batches import split
+from jaxcompress.data.ratings import read_ratings
 from jaxcompress.sparse_anchors import SparseAnchors
 
 SUMMARY = (
@@ -250,7 +251,7 @@ def test_rows_that_have_not_arrived_are_the_mean_and_are_not_counted(tmp_path):
     state = loop.init_state(problem.job)
     assert np.asarray(state.aux["users"]["seen"]).tolist() == [True] * 3 + [False]
     assert (np.asarray(state.params["users"]["transform"][3]) > 0).all()  # ready for it
-    assert int(mf.num_nonzero(state.params, state.aux)) == 2 * 3 + 2 * 10
+    assert int(rating_model.num_nonzero(state.params, state.aux)) == 2 * 3 + 2 * 10
     _, aux = problem.job.task.after_eval(4, jax.random.key(0), state.params, state.aux, {})
     assert np.asarray(aux["users"]["seen"]).all()
 

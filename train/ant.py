@@ -20,7 +20,7 @@ import numpy as np
 import scipy.sparse
 
 from jaxcompress import factorization as mf
-from jaxcompress import loop
+from jaxcompress import loop, rating_model
 from jaxcompress import workdir as workdirs
 from jaxcompress.codes_files import replacing
 from jaxcompress.config import Arguments
@@ -29,9 +29,16 @@ from jaxcompress.data.planted import PLANTED
 from jaxcompress.data.titles import Title, read_titles
 from jaxcompress.data.vectors import write_words
 from jaxcompress.errors import InputError
-from jaxcompress.factorization import SIDES
 from jaxcompress.metrics import draw, read_lines
-from jaxcompress.recommend import Problem, columns, evaluation, prepare, read
+from jaxcompress.rating_model import SIDES
+from jaxcompress.recommend import (
+    Problem,
+    columns,
+    evaluation,
+    precision_and_recall,
+    prepare,
+    read,
+)
 from jaxcompress.sparse_anchors import ANCHORS_FILE, SparseAnchors, stack
 from jaxcompress.task import TrainState
 from train import command_line
@@ -129,8 +136,8 @@ def summarize(problem: Problem, fitted: loop.Fitted, workdir: Path | None) -> di
     ratings, splits, config = problem.ratings, problem.splits, problem.config
     state, job = fitted.state, problem.job
     params, aux = jax.device_get((state.params, state.aux))
-    nnz = int(mf.num_nonzero(params, aux))
-    parameters = nnz + int(mf.num_others(params, aux))
+    nnz = int(rating_model.num_nonzero(params, aux))
+    parameters = nnz + int(rating_model.num_others(params, aux))
     dim = config.model.latent_dim
     dense = (len(ratings.user_ids) + len(ratings.item_ids)) * dim + 1
     stored = stored_bytes(config, params, aux)
@@ -205,7 +212,7 @@ def make_tables(config: mf.Config, params: dict, aux: dict) -> dict[str, SparseA
     tables = {}
     for side in SIDES:
         part, active, seen = params[side], aux[side]["active"], aux[side]["seen"]
-        name = mf.entries(part)
+        name = rating_model.entries(part)
         entries = np.where(seen[:, None] & active, part[name], 0.0)[:, active]
         anchors = part["anchors"][active] if name == "transform" else np.eye(entries.shape[1])
         mean = (entries.sum(axis=0) / max(seen.sum(), 1)) @ anchors
@@ -318,7 +325,7 @@ def rank(
         evaluation(positions),
         len(positions),
     )
-    users, precision, recall = ratings_data.precision_and_recall(
+    users, precision, recall = precision_and_recall(
         ratings.users[positions], ratings.values[positions], predicted, k, threshold
     )
     with (
@@ -336,7 +343,7 @@ def rank(
     return figures
 
 
-def _predict(model: mf.RatingModel, state: TrainState, batch: dict) -> jax.Array:
+def _predict(model: rating_model.RatingModel, state: TrainState, batch: dict) -> jax.Array:
     about = {side: state.aux[side] for side in SIDES}
     return model.apply({"params": state.params}, batch, about, fill=True)[0]
 

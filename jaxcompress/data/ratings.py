@@ -5,7 +5,6 @@ is read once, column by column, so that 25 million ratings need seconds and a fe
 """
 
 import csv
-import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,6 @@ import numpy as np
 import pyarrow
 import pyarrow.csv
 
-from jaxcompress.data.batches import Feed, in_order, shuffled
 from jaxcompress.data.paths import find_either, open_binary
 from jaxcompress.errors import InputError
 
@@ -320,128 +318,3 @@ def _renumber(rows: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]
         return rows, names
     number = (np.cumsum(there) - 1).astype(np.int32)
     return number[rows], [name for name, is_there in zip(names, there, strict=True) if is_there]
-
-
-def split(num_ratings: int, protocol: str, seed: int) -> dict[str, np.ndarray]:
-    """Positions of the train, valid and test ratings, int32, each ascending, drawn by the seed.
-
-    Args:
-        num_ratings: n.
-        protocol: "holdout": 80, 10 and 10 %; "reference": 90 and 10 %, and the test ratings are
-            the validation ratings, by which the reference also chose.
-        seed: which ratings are drawn.
-
-    Raises:
-        InputError: where there are too few for any split.
-    """
-    part = num_ratings // 10
-    if part < 1:
-        raise InputError(f"{num_ratings} ratings; expected at least 10, to split 80/10/10.")
-    drawn = np.random.default_rng((seed, 0x5EED)).permutation(num_ratings).astype(np.int32)
-    if protocol == "reference":
-        valid = np.sort(drawn[:part])
-        return {"train": np.sort(drawn[part:]), "valid": valid, "test": valid}
-    valid, test = np.sort(drawn[:part]), np.sort(drawn[part : 2 * part])
-    return {"train": np.sort(drawn[2 * part :]), "valid": valid, "test": test}
-
-
-# Batches.
-
-
-def gather_ratings(data: dict, index: dict) -> dict:
-    """Makes "users", "items" int [B], "values" float [B] and "mask" of positions of ratings."""
-    ids = index["ids"]
-    return {**{name: column[ids] for name, column in data.items()}, "mask": index["mask"]}
-
-
-def training(positions: np.ndarray, batch_size: int, seed: int) -> Feed:
-    """Endless batches over ratings, in a new order each epoch."""
-    feed = shuffled(None, positions, batch_size, seed, stream=False)
-    return feed._replace(gather=gather_ratings, unit="ratings")
-
-
-def evaluation(positions: np.ndarray, batch_size: int) -> Feed:
-    """The ratings at `positions` once."""
-    return in_order(None, positions, batch_size, stream=False)._replace(gather=gather_ratings)
-
-
-class Windows(NamedTuple):
-    """A stream cut into windows of equal numbers of ratings, the last one perhaps shorter.
-
-    Attributes:
-        positions: of each window's ratings, in order of time.
-        steps: of training on one window.
-    """
-
-    positions: list[np.ndarray]
-    steps: int
-
-
-def windows(times: np.ndarray, size: int, num_passes: int, batch_size: int) -> Windows:
-    """Cuts ratings into windows; those of the same second keep their order.
-
-    Raises:
-        InputError: where there are fewer than two windows: one to learn, one to test on.
-    """
-    order = np.argsort(times, kind="stable").astype(np.int32)
-    parts = [order[i : i + size] for i in range(0, len(order), size)]
-    if len(parts) < 2:
-        raise InputError(
-            f"stream.window is {size} and there are {len(order)} ratings; expected two windows or "
-            "more: what follows a window tests what was learnt in it."
-        )
-    return Windows(parts, -(-size * num_passes // batch_size))
-
-
-def streaming(parts: Windows, batch_size: int, seed: int) -> Feed:
-    """Batches of window after window; the last window is never trained on."""
-
-    @functools.lru_cache(maxsize=2)  # each holds the order of its window
-    def window(number: int) -> Feed:
-        return training(parts.positions[number], batch_size, seed + number)
-
-    def index(step: int) -> dict:
-        number, at = divmod(step, parts.steps)
-        return window(number).index(at)
-
-    return Feed(index, gather_ratings, batch_size, unit="ratings")
-
-
-def first_rows(rows: np.ndarray, parts: list[np.ndarray], num_rows: int) -> np.ndarray:
-    """The number of the first part in which each row is rated, int [V]; -1: in none."""
-    first = np.full(num_rows, -1)
-    for number in reversed(range(len(parts))):
-        first[rows[parts[number]]] = number
-    return first
-
-
-def precision_and_recall(
-    users: np.ndarray, truth: np.ndarray, predicted: np.ndarray, k: int, threshold: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores each user's rated items, in the order of their predictions.
-
-    Precision at k is the share of relevant ones (rated `threshold` or more) among those of the
-    first k that are predicted to be so, 0 where none is; recall at k the share of the user's
-    relevant items that are among them, 0 where there are none.
-
-    Args:
-        users: int [n].
-        truth: [n].
-        predicted: [n].
-        k: items recommended at most.
-        threshold: the least rating of a relevant item.
-
-    Returns:
-        The users, ascending, and precision and recall of each.
-    """
-    order = np.lexsort((-predicted, users))
-    users, truth, predicted = users[order], truth[order], predicted[order]
-    who, first, which = np.unique(users, return_index=True, return_inverse=True)
-    in_first_k = np.arange(len(users)) - first[which] < k
-    relevant, recommended = truth >= threshold, (predicted >= threshold) & in_first_k
-
-    def count(chosen: np.ndarray) -> np.ndarray:
-        return np.bincount(which[chosen], minlength=len(who))
-
-    hits = count(relevant & recommended)
-    return who, hits / np.maximum(count(recommended), 1), hits / np.maximum(count(relevant), 1)
