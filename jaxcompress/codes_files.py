@@ -1,4 +1,4 @@
-"""Files of codes: bit-packing, the .safetensors artefact, and the text form of the references.
+"""Files of codes: bit-packing, the .safetensors artefact, the references' text, word2vec's text.
 
 NumPy only. Axis letters: N rows, M codebooks, K codewords, D dimensions.
 """
@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -193,6 +194,32 @@ def write_text(
         for first in range(0, len(codes), _CHUNK):
             for row in codes[first : first + _CHUNK].tolist():
                 stream.write(f"{next(starts)}{' '.join(map(str, row))}\n")
+
+
+def write_word2vec(
+    path: str | os.PathLike,
+    shape: tuple[int, int],
+    names: Iterable[str],
+    chunks: Iterable[np.ndarray],
+) -> None:
+    """Writes rows as word2vec text; see `Codes.to_word2vec`.
+
+    Args:
+        path: of the file.
+        shape: N and D.
+        names: N.
+        chunks: float32 [at most N, D] each, N rows altogether.
+    """
+    names, line = iter(names), "%s" + " %.9g" * shape[1] + "\n"
+    with (
+        replacing(path) as partial,
+        open(partial, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as stream,
+    ):
+        stream.write(f"{shape[0]} {shape[1]}\n")
+        for rows in chunks:
+            for row in rows.tolist():
+                name = re.sub(r"\s", "_", next(names)) or "_"
+                stream.write(line % (name, *row))
 
 
 def read_text(path: str | os.PathLike) -> Table:

@@ -231,6 +231,36 @@ class Codes:
         names = map(self.word_of, range(self.num_rows)) if words else None
         codes_files.write_text(prefix, self.codes, self.codebooks, names)
 
+    def to_word2vec(self, path: str | os.PathLike) -> None:
+        """Writes the decoded table as word2vec text: a line `N D`, then a word and D numbers each.
+
+        Numbers have nine digits, from which float32 is read back exactly. Rows without words are
+        named by their number. In a word each character of whitespace becomes "_": readers take it
+        for the end of the word. Of words that this makes alike, most readers keep the first.
+        """
+        starts = range(0, self.num_rows, _CHUNK)
+        chunks = (self.decode(range(i, min(i + _CHUNK, self.num_rows))) for i in starts)
+        names = map(self.word_of, range(self.num_rows))
+        codes_files.write_word2vec(path, (self.num_rows, self.dim), names, chunks)
+
+    def to_faiss(self, metric: str = "l2") -> Any:
+        """Makes a `faiss.IndexResidualQuantizer` with these rows (extra `faiss`), by number.
+
+        It takes the bytes of the packed codes and of the codebooks, which are padded with zeros
+        where K is no power of two. `search` is exact over the decoded rows, and `reconstruct(i)`
+        is `decode([i])[0]`. Rows that FAISS adds are encoded by its own greedy search, which our
+        codebooks are not made for.
+
+        Args:
+            metric: "l2" (squared distances) or "inner_product".
+
+        Raises:
+            InputError: where the metric is another one, or FAISS cannot be imported.
+        """
+        from jaxcompress.to_faiss import residual_index
+
+        return residual_index(self.codes, self.codebooks, metric)
+
 
 def top(scores: np.ndarray, count: int) -> np.ndarray:
     """Ids of the `count` largest scores, falling; ties by id."""

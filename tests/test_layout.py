@@ -11,8 +11,8 @@ import readme_commands
 ROOT = Path(__file__).parents[1]
 # Lowest first: a module imports only modules of lower levels.
 LEVELS = [
-    {"errors", "codes_files", "lookup", "lstm", "softmax_loss"},
-    {"task", "config", "compressed", "sparse_anchors"},
+    {"errors", "codes_files", "rate_distortion", "lookup", "lstm", "softmax_loss"},
+    {"task", "config", "compressed", "to_faiss", "sparse_anchors"},
     {"optim", "refine", "layers", "ant", "baselines", "rating_model"},
     {"dccl", "tying", "factorization"},
     {"steps", "checkpoint", "metrics", "workdir"},
