@@ -5,10 +5,18 @@
 codes needs no jax until `Codes.lookup` is called.
 """
 
-from jaxcompress.api import compress, load
+from jaxcompress.api import compress, load, refine
 from jaxcompress.compressed import Codes
 from jaxcompress.errors import InputError
 from jaxcompress.rate_distortion import rate_distortion_bound
 from jaxcompress.sparse_anchors import SparseAnchors
 
-__all__ = ["Codes", "InputError", "SparseAnchors", "compress", "load", "rate_distortion_bound"]
+__all__ = [
+    "Codes",
+    "InputError",
+    "SparseAnchors",
+    "compress",
+    "load",
+    "rate_distortion_bound",
+    "refine",
+]

@@ -11,11 +11,12 @@ import numpy as np
 from jaxcompress import codes_files
 from jaxcompress.compressed import Codes
 from jaxcompress.data.vectors import check_finite
+from jaxcompress.data.weights import check_weights, normalize_weights, read_weights
 from jaxcompress.errors import InputError
 from jaxcompress.sparse_anchors import ANCHORS_FILE, FORMAT, SparseAnchors
 
 if TYPE_CHECKING:
-    from jaxcompress import dccl
+    from jaxcompress import coded_table, dccl
 
 
 def compress(
@@ -24,6 +25,7 @@ def compress(
     num_codewords: int = 16,
     *,
     words: Sequence[str] | None = None,
+    weights: Any = None,
     config: "dccl.Config | None" = None,
     show_progress: bool = False,
 ) -> Codes:
@@ -34,6 +36,8 @@ def compress(
         num_codebooks: M; as `config.model.num_codebooks`, which it replaces.
         num_codewords: K, likewise.
         words: names of the rows.
+        weights: [N], at least 0: how much each row counts, for example how often it is read; or
+            "zipf" or a file's name, as `config.data.weights`, which holds where this is None.
         config: further settings; by default those of `configs/glove.py`, and no held-out rows.
         show_progress: whether to show a bar.
 
@@ -41,7 +45,8 @@ def compress(
         The codes of all rows, codebooks, and the encoder.
 
     Raises:
-        InputError: where the vectors are no finite matrix, or do not fit the settings.
+        InputError: where the vectors are no finite matrix, the weights no such numbers, or either
+            does not fit the settings.
 
     Reference:
         Shu & Nakayama, ICLR 2018, arXiv 1711.01068.
@@ -58,9 +63,85 @@ def compress(
     model = dataclasses.replace(
         config.model, num_codebooks=num_codebooks, num_codewords=num_codewords
     )
-    problem = learn.prepare(rows, dataclasses.replace(config, model=model))
+    weights = config.data.weights if weights is None else weights
+    if isinstance(weights, str):
+        weights, notes = read_weights(weights, len(rows), words)
+        for note in notes:
+            print(f"note: {note}")
+    elif weights is not None:
+        weights = check_weights(np.asarray(weights), len(rows), "weights")
+    problem = learn.prepare(rows, dataclasses.replace(config, model=model), weights=weights)
     fitted = loop.fit(problem.job, show_progress=show_progress)
-    return learn.refine_codes(problem, learn.to_codes(problem, fitted.state, words))
+    trained = learn.to_codes(problem, fitted.state, words)
+    return _refine(
+        problem.table, trained, problem.config.refine, problem.config.seed, show_progress
+    )
+
+
+def refine(
+    codes: Codes,
+    vectors: Any,
+    *,
+    num_rounds: int = 30,
+    weights: Any = None,
+    seed: int = 0,
+    show_progress: bool = False,
+) -> Codes:
+    """Improves codes and codebooks of a table, whatever made them, with the same bytes.
+
+    Args:
+        codes: of the rows of `vectors`, in their order.
+        vectors: float [N, D].
+        num_rounds: of local search and least-squares codebooks; 30 are near the end of what there
+            is to gain.
+        weights: [N], at least 0: how much each row counts; None: all alike.
+        seed: of the search.
+        show_progress: whether to show a bar.
+
+    Returns:
+        Codes of the same words and size. No round makes the (weighted) error larger.
+
+    Raises:
+        InputError: where vectors, weights and codes do not fit each other.
+    """
+    from jaxcompress import coded_table, dccl
+    from jaxcompress.encoding import check_rows
+
+    rows = check_rows(vectors, codes.dim)
+    if len(rows) != len(codes):
+        raise InputError(f"{len(rows)} vectors and codes of {len(codes)} rows; expected as many.")
+    if len(rows) < codes.num_codewords:
+        raise InputError(
+            f"{len(rows)} rows are fewer than the {codes.num_codewords} codewords of a codebook; "
+            "codebooks cannot be fitted to them."
+        )
+    if weights is not None:
+        everyone = np.arange(len(rows))
+        weights = normalize_weights(
+            check_weights(np.asarray(weights), len(rows), "weights"), everyone
+        )
+    if num_rounds < 0:
+        raise InputError(f"num_rounds is {num_rounds}; it must be at least 0.")
+    table = coded_table.make_table(rows, weights)
+    return _refine(table, codes, dccl.RefineConfig(num_rounds=num_rounds), seed, show_progress)
+
+
+def _refine(
+    table: "coded_table.Table",
+    codes: Codes,
+    config: "dccl.RefineConfig",
+    seed: int,
+    show_progress: bool,
+) -> Codes:
+    from jaxcompress import coded_table
+
+    refined = coded_table.refine_codes(
+        table, codes, config, seed=seed, show_progress=show_progress
+    ).codes
+    error = coded_table.code_errors(table, refined)["all"]["mean_squared_l2"]
+    return dataclasses.replace(
+        refined, metadata={**refined.metadata, "mean_squared_l2": repr(error)}
+    )
 
 
 def load(path: str | os.PathLike) -> Codes | SparseAnchors:

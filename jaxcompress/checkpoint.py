@@ -16,7 +16,6 @@ from orbax.checkpoint import checkpoint_managers
 
 from jaxcompress.compressed import Codes
 from jaxcompress.errors import InputError
-from jaxcompress.task import TrainState
 
 logging.getLogger("absl").setLevel(logging.ERROR)  # orbax tells each of its moves
 
@@ -24,42 +23,42 @@ _STATE, _PROGRESS = "state", "progress"
 
 
 class Restored(NamedTuple):
-    """A training state and what was known when it was saved."""
+    """A state and what was known when it was saved."""
 
     step: int
-    state: TrainState
+    state: Any
     progress: Mapping[str, Any]
 
 
 class Checkpoints:
-    """The checkpoints of one run, in `WORKDIR/checkpoints/STEP`: the two latest and the best.
+    """The checkpoints of one run, in `WORKDIR/FOLDER/STEP`: the two latest and the best.
 
-    Saves are asynchronous; `close` waits for them.
+    A state is a `flax.struct` dataclass of arrays. Saves are asynchronous; `close` waits for them.
 
     Args:
         workdir: the run's folder.
-        metric: the metric of `save` by which the best is kept; the least is best.
+        metric: the metric of `save` by which the best is kept, the least being the best; None: the
+            two latest alone are kept.
+        folder: where in the workdir.
     """
 
-    def __init__(self, workdir: str | os.PathLike, metric: str):
-        self._directory = Path(workdir).absolute() / "checkpoints"
-        keep = checkpoint_managers.AnyPreservationPolicy(
-            [
-                checkpoint_managers.LatestN(n=2),
-                checkpoint_managers.BestN(
-                    get_metric_fn=lambda metrics: -metrics[metric],
-                    n=1,
-                    keep_checkpoints_without_metrics=False,
-                ),
-            ]
-        )
-        self._metric, self._keep = metric, keep
+    def __init__(self, workdir: str | os.PathLike, metric: str | None, folder: str = "checkpoints"):
+        self._workdir, self._directory = Path(workdir), Path(workdir).absolute() / folder
+        keep = [checkpoint_managers.LatestN(n=2)]
+        if metric is not None:
+            best = checkpoint_managers.BestN(
+                get_metric_fn=lambda metrics: -metrics[metric],
+                n=1,
+                keep_checkpoints_without_metrics=False,
+            )
+            keep.append(best)
+        self._metric, self._keep = metric, checkpoint_managers.AnyPreservationPolicy(keep)
         self._open()
 
     def _open(self) -> None:
         options = ocp.CheckpointManagerOptions(
             preservation_policy=self._keep,
-            best_fn=lambda metrics: metrics[self._metric],
+            best_fn=None if self._metric is None else lambda metrics: metrics[self._metric],
             best_mode="min",
             cleanup_tmp_directories=True,
             step_format_fixed_length=8,
@@ -71,9 +70,9 @@ class Checkpoints:
     def save(
         self,
         step: int,
-        state: TrainState,
+        state: Any,
         progress: Mapping[str, Any],
-        metrics: Mapping[str, float] | None,
+        metrics: Mapping[str, float] | None = None,
     ) -> None:
         """Starts to save; returns before it is done. A step that is there already is kept."""
         if step in self._manager.all_steps():
@@ -84,7 +83,7 @@ class Checkpoints:
         }
         self._manager.save(step, args=ocp.args.Composite(**items), metrics=metrics, force=True)
 
-    def restore_latest(self, like: TrainState) -> Restored | None:
+    def restore_latest(self, like: Any) -> Restored | None:
         """Restores the newest checkpoint that can be read; None where there is none.
 
         A damaged one is moved to `WORKDIR/damaged` with a warning, and the one before is taken.
@@ -99,7 +98,7 @@ class Checkpoints:
                 self._set_aside(step, error)
         return None
 
-    def restore_best(self, like: TrainState) -> Restored | None:
+    def restore_best(self, like: Any) -> Restored | None:
         """Restores the best checkpoint, or where it is damaged or none has a metric the latest."""
         self.wait()
         step = self._manager.best_step()
@@ -110,14 +109,14 @@ class Checkpoints:
                 self._set_aside(step, error)
         return self.restore_latest(like)
 
-    def _restore(self, step: int, like: TrainState) -> Restored:
+    def _restore(self, step: int, like: Any) -> Restored:
         target = jax.tree.map(ocp.utils.to_shape_dtype_struct, _as_dict(like))
         items = {
             _STATE: ocp.args.StandardRestore(target),
             _PROGRESS: ocp.args.JsonRestore(),
         }
         found = self._manager.restore(step, args=ocp.args.Composite(**items))
-        state, progress = TrainState(**found[_STATE], **_empty_parts(like)), found[_PROGRESS]
+        state, progress = type(like)(**found[_STATE], **_empty_parts(like)), found[_PROGRESS]
         if progress["checksum"] != _checksum(state):
             raise ValueError("its checksum differs from the one it was saved with")
         return Restored(step, state, progress)
@@ -131,7 +130,7 @@ class Checkpoints:
         )
         self._manager.close()
         if jax.process_index() == 0:
-            aside = self._directory.parent / "damaged"
+            aside = self._workdir / "damaged"
             aside.mkdir(exist_ok=True)
             target = aside / str(step)
             count = 1
@@ -152,17 +151,17 @@ class Checkpoints:
         self._manager.close()
 
 
-def _as_dict(state: TrainState) -> dict[str, Any]:
+def _as_dict(state: Any) -> dict[str, Any]:
     """The parts that hold arrays: orbax refuses an empty pytree as an item's leaf."""
     parts = vars(state)
     return {name: part for name, part in parts.items() if jax.tree.leaves(part)}
 
 
-def _empty_parts(state: TrainState) -> dict[str, Any]:
+def _empty_parts(state: Any) -> dict[str, Any]:
     return {name: part for name, part in vars(state).items() if not jax.tree.leaves(part)}
 
 
-def _checksum(state: TrainState) -> int:
+def _checksum(state: Any) -> int:
     """CRC-32 of all arrays, whatever devices they lie on: what is stored has none of its own."""
     checksum = 0
     for leaf in jax.tree.leaves(state):

@@ -8,7 +8,7 @@ import functools
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -176,6 +176,81 @@ class Codes:
     def _check_ids(self, ids: Any) -> np.ndarray:
         return check_ids(ids, self.num_rows)
 
+    # Codes of other rows.
+
+    def encode(
+        self,
+        vectors: Any,
+        *,
+        start: np.ndarray | None = None,
+        num_rounds: int = 10,
+        seed: int = 0,
+    ) -> np.ndarray:
+        """Finds codes for rows that are not in the table, with the codebooks as they are.
+
+        Args:
+            vectors: float [B, D].
+            start: int [B, M], codes to begin with; no row's error gets larger than theirs. None:
+                the encoder's where there is one and it is better than a beam search, or else those
+                of the beam search.
+            num_rounds: of local search; each begins at the best codes so far.
+            seed: of the search.
+
+        Returns:
+            uint8 or uint16 [B, M].
+
+        Raises:
+            InputError: where vectors or codes do not fit the codebooks.
+        """
+        from jaxcompress.encoding import encode
+
+        return encode(
+            vectors, self.codebooks, self.encoder, start=start, num_rounds=num_rounds, seed=seed
+        )
+
+    def append(self, words: Sequence[str] | None, vectors: Any, **search: Any) -> "Appended":
+        """Adds rows to the table, with the codebooks as they are.
+
+        Args:
+            words: their names, none of which is there yet; None where rows have no names.
+            vectors: float [B, D].
+            **search: `num_rounds` and `seed` of `encode`.
+
+        Returns:
+            A table of all rows, and how much worse the new ones are: codebooks were fitted to the
+            old rows alone.
+
+        Raises:
+            InputError: where words or vectors do not fit the table.
+        """
+        rows = np.asarray(vectors)
+        names = None
+        if (words is None) != (self.words is None):
+            raise InputError(
+                f"the table's rows have {'no ' if self.words is None else ''}names; give "
+                f"{'words=None' if self.words is None else 'a word for each row'}."
+            )
+        if words is not None:
+            if len(words) != len(rows):
+                raise InputError(f"{len(words)} words and {len(rows)} rows; expected as many.")
+            seen = self._ids.keys() | set(words)
+            if len(seen) < len(self) + len(words):
+                twice = next(w for i, w in enumerate(words) if w in self or w in words[:i])
+                raise InputError(f"word {twice!r} would be there twice; leave it out.")
+            names = [*self.words, *words]
+        codes = self.encode(rows, **search)
+        more = Codes(codes, self.codebooks)
+        squared = np.square(more.decode() - np.asarray(rows, np.float32)).sum(axis=1)
+        new, old = float(squared.mean(dtype=np.float64)), self.metadata.get("mean_squared_l2")
+        about = dict(self.metadata)
+        if old is not None:
+            mean = (float(old) * len(self) + new * len(rows)) / (len(self) + len(rows))
+            about["mean_squared_l2"] = repr(mean)
+        table = dataclasses.replace(
+            self, codes=np.concatenate([self.codes, codes]), words=names, metadata=about
+        )
+        return Appended(table, new, None if old is None else float(old))
+
     # Neighbours, without decoding the table.
 
     @functools.cached_property
@@ -260,6 +335,28 @@ class Codes:
         from jaxcompress.to_faiss import residual_index
 
         return residual_index(self.codes, self.codebooks, metric)
+
+
+class Appended(NamedTuple):
+    """What `Codes.append` gives.
+
+    Attributes:
+        codes: the table with the new rows at its end.
+        mean_squared_l2: of the new rows.
+        old_mean_squared_l2: of the old ones, as they were when they were compressed; None where the
+            artefact does not say.
+    """
+
+    codes: Codes
+    mean_squared_l2: float
+    old_mean_squared_l2: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as large the error of the new rows is."""
+        if self.old_mean_squared_l2 is None:
+            return None
+        return self.mean_squared_l2 / self.old_mean_squared_l2
 
 
 def top(scores: np.ndarray, count: int) -> np.ndarray:

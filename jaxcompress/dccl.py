@@ -13,7 +13,7 @@ Departures from the paper, each off in `configs/glove_paper.py`:
 - `model.revive`: codewords that no row uses start anew beside the ones used most.
 - The learning rate falls along a cosine, the temperature falls, gradients are not clipped.
 - The encoder is twice as wide: it is not part of what is stored.
-- Codes and codebooks are refined after training (`refine.py`).
+- Codes and codebooks are refined after training (`refinement.py`).
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcompress.config import RunConfig
+from jaxcompress.config import RunConfig, check_bounds
 from jaxcompress.errors import InputError
 from jaxcompress.lookup import sum_codewords
 from jaxcompress.task import Task, mean_metrics
@@ -38,6 +38,7 @@ class DataConfig:
     path: str = "stdlib"  # a file, or "stdlib": vectors made of the standard library's English
     tensor: str | None = None  # the name of a tensor in a .safetensors file
     max_rows: int | None = None  # read only so many rows
+    weights: str | None = None  # how much each row counts: "zipf" (1/rank), or a file; None: alike
     valid_rows: int | None = None  # held-out rows; None: min(5 %, 1,000)
     stream: bool | None = None  # send rows from the host; None: on CPU, and where the table would
     # take over half of a device's memory
@@ -64,7 +65,8 @@ class OptimizerConfig:
 
 @dataclasses.dataclass(kw_only=True)
 class RefineConfig:
-    num_rounds: int = 20  # of least-squares codebooks and coordinate search; 0: none
+    num_rounds: int = 30  # of local search and least-squares codebooks; 0: none
+    num_steps: int | None = None  # of search in a round; None: 3 M
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -100,10 +102,7 @@ class Config(RunConfig):
                 raise InputError(f"model.{name} is {value}; it must be above 0.")
         if model.hidden_size is not None and model.hidden_size < 1:
             raise InputError(f"model.hidden_size is {model.hidden_size}; it must be at least 1.")
-        if self.refine.num_rounds < 0:
-            raise InputError(
-                f"refine.num_rounds is {self.refine.num_rounds}; it must be at least 0."
-            )
+        check_bounds(self, at_least_0=("refine.num_rounds",), at_least_1=("refine.num_steps",))
         if optimizer.schedule not in ("cosine", "constant"):
             raise InputError(
                 f'optimizer.schedule is {optimizer.schedule!r}; it must be "cosine" or "constant".'
@@ -237,8 +236,8 @@ def make_task(config: ModelConfig, statistics: RowStatistics, num_steps: int) ->
 
     `params` are `{"encoder": ..., "codebooks": [M, K, D]}` over normalised rows. `aux` are `mean`
     [D] and `scale` [], which normalise, and `center` [D], the mean row of the training rows.
-    Batches are `{"rows": float32 [B, D], "mask": bool [B]}`. The loss is in units of normalised
-    rows, evaluations in those of the table.
+    Batches are `{"rows": float32 [B, D], "mask": bool [B]}`, with `weights` float32 [B] where rows
+    are weighed. The loss is in units of normalised rows, evaluations in those of the table.
     """
     shape = (config.num_codebooks, config.num_codewords)
     model = CodeLearner(
@@ -269,6 +268,8 @@ def make_task(config: ModelConfig, statistics: RowStatistics, num_steps: int) ->
         noise = exponential_noise(key, (len(rows), *shape))
         output, draws, _ = model.apply({"params": params}, rows, noise, temperature(step))
         error = jnp.sum(jnp.square(output - rows), axis=-1)
+        if "weights" in batch:
+            error = batch["weights"] * error
         return 0.5 * error.mean(), (carry, {"max_probability": draws.max(axis=-1).mean()})  # eq. 5
 
     def evaluate(params, aux, carry, batch):
@@ -282,7 +283,7 @@ def make_task(config: ModelConfig, statistics: RowStatistics, num_steps: int) ->
         mask = batch["mask"].astype(jnp.float32)
         one_hot = jax.nn.one_hot(codes, shape[1]) * mask[:, None, None]
         return carry, {
-            **error_sums(batch["rows"], hard, mask, aux["center"]),
+            **error_sums(batch["rows"], hard, mask, aux["center"], batch.get("weights")),
             "soft_l2": jnp.sqrt(soft_error) @ mask,
             "max_probability": draws.max(axis=-1).mean(axis=-1) @ mask,
             "usage": one_hot.sum(axis=0),
@@ -312,7 +313,11 @@ def encode(state: Any, batch: dict) -> jax.Array:
 
 
 def error_sums(
-    rows: jax.Array, decoded: jax.Array, mask: jax.Array, center: jax.Array
+    rows: jax.Array,
+    decoded: jax.Array,
+    mask: jax.Array,
+    center: jax.Array,
+    weights: jax.Array | None = None,
 ) -> dict[str, jax.Array]:
     """Sums the errors of hard codes over the rows that `mask` marks.
 
@@ -321,24 +326,32 @@ def error_sums(
         decoded: [B, D], what the codes give.
         mask: float [B].
         center: [D], a row near the mean, so that the spread of the rows loses no digits.
+        weights: [B]: how much each row counts in the weighted sums, which are there then.
     """
     squared = jnp.sum(jnp.square(decoded - rows), axis=-1)
     centered = (rows - center) * mask[:, None]
-    return {
+    sums = {
         "count": mask.sum(),
         "l2": jnp.sqrt(squared) @ mask,
         "squared_l2": squared @ mask,
         "offset": centered.sum(axis=0),
         "squared_distance": jnp.sum(jnp.square(centered)),
     }
+    if weights is not None:
+        weights = weights * mask
+        sums["weight"] = weights.sum()
+        sums["weighted_l2"] = jnp.sqrt(squared) @ weights
+        sums["weighted_squared_l2"] = squared @ weights
+    return sums
 
 
 def error_metrics(sums: dict[str, np.ndarray]) -> dict[str, float]:
     """Divides sums once: those of `error_sums`, and of `evaluate` where they are there.
 
     `relative_error` is the sum of squared errors over the sum of squared distances to the mean of
-    these rows. `codebook_perplexity` is the mean over codebooks of exp(entropy of the codewords'
-    use), K at best. `dead_codewords` are those that none of these rows uses.
+    these rows. Weighted means are over the sum of the weights. `codebook_perplexity` is the mean
+    over codebooks of exp(entropy of the codewords' use), K at best. `dead_codewords` are those that
+    none of these rows uses.
     """
     means = mean_metrics(sums)
     count = float(sums["count"])
@@ -348,6 +361,10 @@ def error_metrics(sums: dict[str, np.ndarray]) -> dict[str, float]:
         "mean_squared_l2": means["squared_l2"],
         "relative_error": float(sums["squared_l2"]) / spread if spread > 0 else 0.0,
     }
+    if "weight" in sums:
+        weight = float(sums["weight"])
+        figures["weighted_mean_l2"] = float(sums["weighted_l2"]) / weight
+        figures["weighted_mean_squared_l2"] = float(sums["weighted_squared_l2"]) / weight
     if "soft_l2" in sums:
         figures["soft_mean_l2"] = means["soft_l2"]
         figures["max_probability"] = means["max_probability"]

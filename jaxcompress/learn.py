@@ -1,23 +1,19 @@
 """From a table and a config to codes: what `compress` and `python -m train.dccl` share."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxcompress import dccl, loop, refine
+from jaxcompress import coded_table, dccl, loop
 from jaxcompress.compressed import Codes
-from jaxcompress.data.batches import Feed, in_order, shuffled, split_rows
+from jaxcompress.data.batches import shuffled, split_rows
+from jaxcompress.data.weights import normalize_weights
 from jaxcompress.errors import InputError
-from jaxcompress.lookup import sum_codewords
 from jaxcompress.steps import make_engine
 from jaxcompress.task import TrainState
 
-_CPU_BATCH, _BATCH = 1024, 16_384  # rows an evaluation or a refinement takes at a time: on CPU
-# what lies between its sweeps should stay in the cache (1,024 rows: 19 ms; 4,096: 103 ms)
 _SAMPLE = 2048  # training rows that tell how well training goes, and which codewords are used
 
 
@@ -27,44 +23,66 @@ class Problem(NamedTuple):
     Attributes:
         config: the run's.
         job: what the loop runs; the best state is chosen by held-out rows, if there are any.
-        everything: all rows, in order.
-        is_training: bool [N]: which rows are not held out.
-        num_rows: N.
+        table: all rows, in order; those held out take no part in the codebooks.
     """
 
     config: dccl.Config
     job: loop.Job
-    everything: Feed
-    is_training: np.ndarray
-    num_rows: int
+    table: coded_table.Table
 
 
-def prepare(rows: np.ndarray, config: dccl.Config, say: Callable[[str], None] = print) -> Problem:
+def split(num_rows: int, config: dccl.Config) -> tuple[np.ndarray, np.ndarray]:
+    """Row ids to train on and to hold out, each int32 and ascending, by the seed.
+
+    Raises:
+        InputError: where none are left to train on.
+    """
+    valid_rows = config.data.valid_rows
+    if valid_rows is None:
+        valid_rows = min(num_rows // 20, 1000)
+    if not 0 <= valid_rows < num_rows:
+        raise InputError(
+            f"data.valid_rows is {valid_rows}; the table has {num_rows} rows and "
+            "some must be left to train on."
+        )
+    return split_rows(num_rows, valid_rows, config.seed)
+
+
+def prepare(
+    rows: np.ndarray,
+    config: dccl.Config,
+    say: Callable[[str], None] = print,
+    weights: np.ndarray | None = None,
+) -> Problem:
     """Makes task, feeds and engine of a table.
 
     Args:
         rows: float16 or float32 [N, D], finite; placed on the device unless it is too large.
         config: `num_steps` and `batch_size` are derived or clipped where need be.
         say: takes a line for the user.
+        weights: [N], finite, not negative: how much each row counts in the loss, the refit of the
+            codebooks and the choice of the best state; scaled to a mean of 1 over the rows that
+            are trained on. None: all rows count alike.
 
     Raises:
         InputError: where the table and the config do not fit.
     """
     config.check()
-    valid_rows = config.data.valid_rows
-    if valid_rows is None:
-        valid_rows = min(len(rows) // 20, 1000)
-    if not 0 <= valid_rows < len(rows):
-        raise InputError(
-            f"data.valid_rows is {valid_rows}; the table has {len(rows)} rows and "
-            "some must be left to train on."
-        )
-    train_ids, valid_ids = split_rows(len(rows), valid_rows, config.seed)
+    train_ids, valid_ids = split(len(rows), config)
     if len(train_ids) < config.model.num_codewords:
         raise InputError(
             f"{len(train_ids)} rows to train on are fewer than model.num_codewords "
             f"= {config.model.num_codewords}; take fewer codewords."
         )
+    sampled = train_ids
+    if weights is not None:
+        weights = normalize_weights(weights, train_ids)
+        sampled = train_ids[weights[train_ids] > 0]
+        if len(valid_ids) and not weights[valid_ids].any():
+            raise InputError(
+                f"the weights of all {len(valid_ids)} held-out rows are 0; hold out more "
+                "(data.valid_rows), or none (0)."
+            )
     batch_size, num_devices = config.batch_size, jax.device_count()
     if batch_size > len(train_ids):
         batch_size = max(len(train_ids) // num_devices, 1) * num_devices
@@ -77,44 +95,34 @@ def prepare(rows: np.ndarray, config: dccl.Config, say: Callable[[str], None] = 
     tx = dccl.make_optimizer(config.optimizer, num_steps)
     stream = config.data.stream
     if stream is None:
-        stream = rows.nbytes > _device_bytes() / 2
-    feed = shuffled(rows, train_ids, batch_size, config.seed, stream=stream)
+        stream = coded_table.is_too_large(rows)
+    feed = shuffled(rows, train_ids, batch_size, config.seed, stream=stream, weights=weights)
     engine = make_engine(config.parallel, batch_size, task, tx, feed.gather)
-
-    def in_batches(ids: np.ndarray) -> Feed:
-        at_a_time = _CPU_BATCH if jax.default_backend() == "cpu" else _BATCH
-        per_device = -(-min(at_a_time, len(ids)) // num_devices)
-        return in_order(rows, ids, per_device * num_devices, stream=stream)
-
-    evaluations = {"sample": in_batches(train_ids[:: max(1, len(train_ids) // _SAMPLE)][:_SAMPLE])}
-    if valid_rows:
-        evaluations["valid"] = in_batches(valid_ids)
+    data = () if stream else engine.place_data(rows)
+    table = coded_table.Table(
+        rows=rows,
+        weights=weights,
+        is_training=np.isin(np.arange(len(rows)), valid_ids, invert=True),
+        stream=stream,
+        place=engine.place_shared,
+        map=lambda function, state, index: engine.map(function, state, data, index),
+    )
+    evaluations = {"sample": table.batches(sampled[:: max(1, len(sampled) // _SAMPLE)][:_SAMPLE])}
+    if len(valid_ids):
+        evaluations["valid"] = table.batches(valid_ids)
+    figure = "mean_squared_l2" if weights is None else "weighted_mean_squared_l2"
     job = loop.Job(
         task=task,
         tx=tx,
         engine=engine,
-        data=() if stream else engine.place_data(rows),
+        data=data,
         feed=feed,
         evaluations=evaluations,
         config=config,
         num_steps=num_steps,
-        best_metric="valid_mean_squared_l2" if valid_rows else "sample_mean_squared_l2",
+        best_metric=f"valid_{figure}" if len(valid_ids) else f"sample_{figure}",
     )
-    return Problem(
-        config=config,
-        job=job,
-        everything=in_batches(np.arange(len(rows), dtype=np.int32)),
-        is_training=np.isin(np.arange(len(rows)), valid_ids, invert=True),
-        num_rows=len(rows),
-    )
-
-
-def _device_bytes() -> float:
-    """Memory of one device in bytes; 0 on CPU, where a table that is placed is a second copy."""
-    device = jax.local_devices()[0]
-    if device.platform == "cpu":
-        return 0.0
-    return (device.memory_stats() or {}).get("bytes_limit", float("inf"))
+    return Problem(config, job, table)
 
 
 def to_codes(
@@ -124,7 +132,8 @@ def to_codes(
     metadata: Mapping[str, str] | None = None,
 ) -> Codes:
     """Encodes every row with a trained state, before any refinement."""
-    codes = loop.map_rows(dccl.encode, problem.job, state, problem.everything, problem.num_rows)
+    table = problem.table
+    codes = loop.map_rows(dccl.encode, problem.job, state, table.everything(), len(table.rows))
     params, aux = jax.device_get((state.params, state.aux))
     return Codes(
         codes,
@@ -133,78 +142,3 @@ def to_codes(
         dccl.export_encoder(params, aux),
         metadata or {},
     )
-
-
-def refine_codes(problem: Problem, codes: Codes) -> Codes:
-    """Takes `refine.num_rounds` rounds of coordinate search and least-squares codebooks.
-
-    Held-out rows take part in the search for their codes alone, never in the codebooks.
-    """
-    engine, data = problem.job.engine, problem.job.data
-    key = jax.random.key(problem.config.seed)
-    codebooks, found = engine.place_shared(jnp.asarray(codes.codebooks)), codes.codes.copy()
-    feed = _with_codes(problem, found)
-    for number in range(problem.config.refine.num_rounds):
-        equations = engine.place_shared(refine.no_equations(codebooks))
-        round_key = engine.place_shared(jax.random.fold_in(key, 2 + number))
-        late = None
-        for i in range(feed.num_batches):
-            equations, improved = engine.map(
-                refine.refine_batch, (codebooks, round_key, equations), data, feed.index(i)
-            )
-            if late is not None:
-                _put_batch(found, feed.batch_size, *late)
-            late = (i, improved)
-        _put_batch(found, feed.batch_size, *late)
-        if equations:
-            codebooks = refine.solve_codebooks(*equations, codebooks)
-    return dataclasses.replace(codes, codes=found, codebooks=np.asarray(codebooks))
-
-
-def _put_batch(table: np.ndarray, batch_size: int, number: int, rows: jax.Array) -> None:
-    """Writes batch `number` to its place in the table, without its padding."""
-    part = table[number * batch_size : (number + 1) * batch_size]
-    part[:] = jax.device_get(rows)[: len(part)]
-
-
-def _with_codes(problem: Problem, codes: np.ndarray) -> Feed:
-    """All rows in order, with their codes, and whether the codebooks may be fitted to them."""
-    feed, size = problem.everything, problem.everything.batch_size
-
-    def index(i: int) -> dict:
-        rows = slice(i * size, (i + 1) * size)
-        held = np.zeros((size, codes.shape[1]), codes.dtype)
-        held[: len(codes[rows])] = codes[rows]
-        fit_to = np.zeros(size, bool)
-        fit_to[: len(codes[rows])] = problem.is_training[rows]
-        number = np.full(size, i, np.int32)
-        return {**feed.index(i), "codes": held, "fit": fit_to, "batch_number": number}
-
-    return feed._replace(index=index)
-
-
-def code_errors(problem: Problem, codes: Codes) -> dict[str, dict[str, float]]:
-    """Figures of hard codes over "all" rows, and over the held-out ones as "valid"."""
-    totals: dict[str, dict] = {"all": {}, "valid": {}}
-    state = problem.job.engine.place_shared(
-        (jnp.asarray(codes.codebooks), jnp.asarray(codes.codebooks.mean(axis=1).sum(axis=0)))
-    )
-    feed = _with_codes(problem, codes.codes)
-    for parts in loop.map_batches(_error_sums, problem.job, state, feed):
-        loop.add_sums(totals["all"], parts["all"])
-        loop.add_sums(totals["valid"], parts["valid"])
-    totals["all"]["usage"] = np.stack(
-        [np.bincount(column, minlength=codes.num_codewords) for column in codes.codes.T]
-    )
-    return {name: dccl.error_metrics(sums) for name, sums in totals.items() if sums["count"]}
-
-
-def _error_sums(state: tuple, batch: dict) -> dict:
-    codebooks, center = state
-    decoded = sum_codewords(codebooks, batch["codes"])
-    mask = batch["mask"].astype(jnp.float32)
-    held_out = mask * (1.0 - batch["fit"].astype(jnp.float32))
-    return {
-        "all": dccl.error_sums(batch["rows"], decoded, mask, center),
-        "valid": dccl.error_sums(batch["rows"], decoded, held_out, center),
-    }

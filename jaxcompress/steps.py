@@ -64,6 +64,42 @@ def train_steps(state, data, index, key, *, gather, **kwargs):
     return jax.lax.scan(body, state, index)
 
 
+class Mapper(NamedTuple):
+    """How functions of a batch are run on the devices there are.
+
+    Attributes:
+        place: any pytree -> the same arrays on every device.
+        map: `function, state, data, index [B, ...] -> function(state, batch)`, replicated; `state`
+            and `data` are as `place` gives them.
+        split: how the leading axis of a batch is laid out.
+    """
+
+    place: Callable[..., PyTree]
+    map: Callable[..., PyTree]
+    split: NamedSharding
+
+
+def make_mapper(gather: Callable[[Any, Any], PyTree]) -> Mapper:
+    """Builds the mapper over all devices of all processes; B must be a multiple of their number."""
+    mesh = jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
+    everywhere, split = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), (AXIS,)))
+
+    def place(tree: PyTree, sharding: NamedSharding = everywhere) -> PyTree:
+        return jax.tree.map(lambda x: _global_array(x, sharding), tree)
+
+    @functools.lru_cache(maxsize=8)
+    def compiled(function):
+        def run(state, data, index):
+            return function(state, gather(data, index))
+
+        return jax.jit(run, out_shardings=everywhere)
+
+    def map_batch(function, state, data, index):
+        return compiled(function)(state, data, place(index, split))
+
+    return Mapper(place, map_batch, split)
+
+
 class Engine(NamedTuple):
     """How steps are run on the devices there are; the loop and the mains see only this.
 
@@ -101,25 +137,8 @@ def make_engine(
         raise InputError(
             f"batch_size {batch_size} must be a multiple of the {num_devices} devices."
         )
-    mesh = jax.make_mesh((num_devices,), (AXIS,), axis_types=(AxisType.Auto,))
-    everywhere, split = (
-        NamedSharding(mesh, PartitionSpec()),
-        NamedSharding(mesh, PartitionSpec(AXIS)),
-    )
-
-    def place(tree: PyTree, sharding: NamedSharding = everywhere) -> PyTree:
-        return jax.tree.map(lambda x: _global_array(x, sharding), tree)
-
-    @functools.lru_cache(maxsize=8)
-    def compiled(function):
-        def run(state, data, index):
-            return function(state, gather(data, index))
-
-        return jax.jit(run, out_shardings=everywhere)
-
-    def map_batch(function, state, data, index):
-        return compiled(function)(state, data, place(index, split))
-
+    place, map_batch, split = make_mapper(gather)
+    mesh, everywhere = split.mesh, NamedSharding(split.mesh, PartitionSpec())
     if parallel == "pmap":
         return _pmap_engine(place, split, map_batch, task, tx, gather)
 

@@ -18,15 +18,20 @@ from jaxcompress.config import from_dict
 from jaxcompress.errors import InputError
 
 # What a resumed run may change: nothing here has a part in its result.
-_FREE = ("log_every", "sample_words", "data.path", "data.stream", "export_words")
+# What files hold is compared by its fingerprint, so that they may lie elsewhere.
+_FREE = ("log_every", "sample_words", "data.path", "data.weights", "data.stream", "export_words")
 
 
-def fingerprint(rows: np.ndarray, words: list[str] | None) -> str:
-    """A hash of the table's shape, of 64 of its rows and of its words: is it the same data?"""
+def fingerprint(
+    rows: np.ndarray, words: list[str] | None, weights: np.ndarray | None = None
+) -> str:
+    """A hash of the table's shape, 64 of its rows, its words and weights: is it the same data?"""
     digest = hashlib.sha256(f"{rows.shape}".encode())
     picked = rows[:: max(1, len(rows) // 64)][:64]
     digest.update(np.ascontiguousarray(picked, np.float32).data)
     digest.update("\n".join(words or ()).encode("utf-8", "surrogateescape"))
+    if weights is not None:
+        digest.update(np.ascontiguousarray(weights, np.float64).data)
     return digest.hexdigest()[:16]
 
 

@@ -42,6 +42,21 @@ def test_in_order_gives_every_row_once_and_masks_the_padding():
     assert {len(index["ids"]) for index in indices} == {5}
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_weights_come_with_their_rows_and_only_where_there_are_some(stream):
+    weights = np.arange(20, dtype=np.float32) / 2  # row i of TABLE is [2i, 2i + 1]
+    table = TABLE[:, 0] / 4
+    feed = shuffled(TABLE, IDS, 5, 7, stream=stream, weights=weights)
+    in_turn = in_order(TABLE, IDS, 5, stream=stream, weights=weights)
+    for index in (feed.index(3), in_turn.index(0), in_turn.index(3)):
+        ids = index["rows"][:, 0].astype(int) // 2 if stream else index["ids"]
+        np.testing.assert_array_equal(index["weights"], table[ids])
+        assert index["weights"].dtype == np.float32
+    for index in (shuffled(TABLE, IDS, 5, 7, stream=stream).index(3),
+                  in_order(TABLE, IDS, 5, stream=stream).index(3)):  # fmt: skip
+        assert set(index) == {"rows" if stream else "ids", "mask"}
+
+
 def test_held_out_rows_are_chosen_by_seed_and_disjoint():
     train, valid = split_rows(100, 7, seed=1)
     assert len(valid) == 7

@@ -8,9 +8,8 @@ import optax
 import pytest
 from jax.test_util import check_grads
 
-from jaxcompress import dccl, refine
+from jaxcompress import dccl
 from jaxcompress.errors import InputError
-from jaxcompress.lookup import sum_codewords
 from jaxcompress.steps import train_step
 from jaxcompress.task import TrainState
 
@@ -215,66 +214,3 @@ def test_settings_that_are_not_possible_are_told(changes, message):
     config = dccl.Config(model=dataclasses.replace(dccl.ModelConfig(), **changes))
     with pytest.raises(InputError, match=message):
         config.check()
-
-
-def random_problem(seed=0, num_rows=300, dim=5):
-    rng = np.random.default_rng(seed)
-    rows = jnp.asarray(rng.normal(size=(num_rows, dim)), jnp.float32)
-    codebooks = jnp.asarray(rng.normal(size=(4, 8, dim)) / 2, jnp.float32)
-    codes = jnp.asarray(rng.integers(0, 8, (num_rows, 4)), jnp.uint8)
-    return rows, codes, codebooks
-
-
-def test_codebooks_of_least_squares_are_those_of_numpy():
-    rows, codes, codebooks = random_problem()
-    mask = jnp.arange(300) < 290
-    solved = refine.solve_codebooks(*refine.normal_equations(rows, codes, mask, 8), codebooks)
-    one_hot = np.eye(8)[np.asarray(codes)].reshape(300, 32)[:290]
-    best = np.linalg.lstsq(one_hot, np.asarray(rows, np.float64)[:290], rcond=None)[0]
-    expected = ((one_hot @ best - np.asarray(rows)[:290]) ** 2).sum()
-    found = refine.squared_errors(rows, codes, solved)[:290].sum()
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
-
-
-def test_no_round_of_refinement_makes_any_row_worse():
-    rows, codes, codebooks = random_problem()
-    key = jax.random.key(0)
-    before = refine.squared_errors(rows, codes, codebooks)
-    improved = refine.improve_codes(key, rows, codes, codebooks)
-    after = refine.squared_errors(rows, improved, codebooks)
-    assert improved.dtype == codes.dtype
-    assert (after <= before).all()
-    assert after.sum() < 0.5 * before.sum()
-    mask = jnp.ones(300, bool)
-    solved = refine.solve_codebooks(*refine.normal_equations(rows, improved, mask, 8), codebooks)
-    assert refine.squared_errors(rows, improved, solved).sum() < after.sum()
-
-
-def test_a_sweep_visits_codebooks_in_order_and_takes_the_best_codeword():
-    rows, codes, codebooks = random_problem(num_rows=20)
-    order = np.array([2, 0, 3, 1])
-    codes = codes.astype(jnp.int32)
-    residual, found = refine.sweep(
-        rows - sum_codewords(codebooks, codes), codes, codebooks, jnp.asarray(order)
-    )
-    expected, table = np.asarray(codes, int), np.asarray(codebooks, np.float64)
-    for n, row in enumerate(np.asarray(rows, np.float64)):
-        for m in order:
-            others = sum(table[j, expected[n, j]] for j in range(4) if j != m)
-            expected[n, m] = ((others + table[m] - row) ** 2).sum(axis=1).argmin()
-    np.testing.assert_array_equal(found, expected)
-    np.testing.assert_allclose(residual, rows - sum_codewords(codebooks, found), atol=1e-5)
-
-
-@pytest.mark.parametrize("num_codewords", [5, 40])
-def test_normal_equations_count_pairs_of_codewords_and_sum_rows(num_codewords):
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(200, 6)).astype(np.float32)
-    codes = rng.integers(0, num_codewords, (200, 3))
-    mask = np.arange(200) < 150
-    counts, sums = refine.normal_equations(
-        jnp.asarray(rows), jnp.asarray(codes), jnp.asarray(mask), num_codewords
-    )
-    one_hot = np.eye(num_codewords)[codes[:150]].reshape(150, -1)
-    np.testing.assert_allclose(counts, one_hot.T @ one_hot, atol=1e-5)
-    np.testing.assert_allclose(sums, one_hot.T @ rows[:150], atol=1e-4)

@@ -12,11 +12,13 @@ ROOT = Path(__file__).parents[1]
 # Lowest first: a module imports only modules of lower levels.
 LEVELS = [
     {"errors", "codes_files", "rate_distortion", "lookup", "lstm", "softmax_loss"},
-    {"task", "config", "compressed", "to_faiss", "sparse_anchors"},
-    {"optim", "refine", "layers", "ant", "baselines", "rating_model"},
+    {"local_search"},
+    {"task", "config", "encoding", "compressed", "to_faiss", "sparse_anchors"},
+    {"optim", "refinement", "layers", "ant", "baselines", "rating_model"},
     {"dccl", "tying", "factorization"},
     {"steps", "checkpoint", "metrics", "workdir"},
     {"loop"},
+    {"coded_table"},
     {"learn", "recommend"},
     {"api"},
 ]

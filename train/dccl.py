@@ -5,15 +5,15 @@ writes its files anew. The same command again goes on with a run, or finds it fi
 """
 
 import dataclasses
+import shutil
 import sys
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxcompress import dccl, learn, loop
+from jaxcompress import coded_table, dccl, learn, loop
 from jaxcompress import workdir as workdirs
 from jaxcompress.checkpoint import find_artefact, save_artefact
 from jaxcompress.compressed import Codes, top
@@ -21,6 +21,7 @@ from jaxcompress.config import Arguments
 from jaxcompress.data.stdlib_text import SOURCE
 from jaxcompress.data.stdlib_vectors import stdlib_vectors
 from jaxcompress.data.vectors import Vectors, read_vectors
+from jaxcompress.data.weights import read_weights
 from train import command_line
 from train.command_line import say
 
@@ -54,8 +55,9 @@ def train(config: dccl.Config, workdir: str) -> Outcome:
 def _run(config: dccl.Config, workdir: str, mode: str) -> Outcome:
     config.check()
     vectors = read(config)
-    problem = learn.prepare(vectors.rows, config, say)
-    data = workdirs.fingerprint(vectors.rows, vectors.words)
+    weights = read_row_weights(config, vectors)
+    problem = learn.prepare(vectors.rows, config, say, weights)
+    data = workdirs.fingerprint(vectors.rows, vectors.words, weights)
     with workdirs.opened(workdir, config, data) as path:
         if mode == "train":
             say(
@@ -94,15 +96,23 @@ def _learn_codes(
     saved = find_artefact(path)
     if saved is not None and saved.metadata.get("step") == about["step"]:
         return Learned(trained, saved, float(saved.metadata["refine_seconds"]))
-    if problem.config.refine.num_rounds:
-        say(f"{problem.config.refine.num_rounds} rounds of refinement ...")
-    started = time.perf_counter()
-    codes = learn.refine_codes(problem, trained)
-    seconds = time.perf_counter() - started
-    about["refine_seconds"] = f"{seconds:.3f}"
-    codes = dataclasses.replace(codes, metadata=about)
+    refined = coded_table.refine_codes(
+        problem.table,
+        trained,
+        problem.config.refine,
+        seed=problem.config.seed,
+        workdir=path,
+        label=about["step"],
+        say=say,
+    )
+    about["refine_seconds"] = f"{refined.seconds:.3f}"
+    figures = coded_table.code_errors(problem.table, refined.codes)["all"]
+    about["mean_squared_l2"] = repr(figures["mean_squared_l2"])
+    codes = dataclasses.replace(refined.codes, metadata=about)
     save_artefact(path, codes)
-    return Learned(trained, codes, seconds)
+    if jax.process_index() == 0:
+        shutil.rmtree(path / coded_table.FOLDER, ignore_errors=True)
+    return Learned(trained, codes, refined.seconds)
 
 
 def read(config: dccl.Config) -> Vectors:
@@ -121,6 +131,16 @@ def read(config: dccl.Config) -> Vectors:
     return vectors
 
 
+def read_row_weights(config: dccl.Config, vectors: Vectors) -> np.ndarray | None:
+    """Reads the weights [N] that the config names, if any, and tells what there was to tell."""
+    if config.data.weights is None:
+        return None
+    weights, notes = read_weights(config.data.weights, len(vectors.rows), vectors.words)
+    for note in notes:
+        say(f"note: {note}")
+    return weights
+
+
 def summarize(problem: learn.Problem, fitted: loop.Fitted, learned: Learned) -> dict[str, Any]:
     """Computes the figures of `summary.json`: sizes, errors over all rows, held-out rows, speed."""
 
@@ -128,12 +148,14 @@ def summarize(problem: learn.Problem, fitted: loop.Fitted, learned: Learned) -> 
         return problem.job.task.metrics(loop.evaluate(problem.job, fitted.state, feed))
 
     codes = learned.codes
-    hard, trained = learn.code_errors(problem, codes), learn.code_errors(problem, learned.trained)
-    everything, valid = soft(problem.everything), {}
+    hard = coded_table.code_errors(problem.table, codes)
+    trained = coded_table.code_errors(problem.table, learned.trained)
+    everything, valid = soft(problem.table.everything()), {}
     if "valid" in hard:
         valid = {f"valid_{name}": value for name, value in hard["valid"].items()}
         valid["valid_soft_mean_l2"] = soft(problem.job.evaluations["valid"])["soft_mean_l2"]
-    names = ("mean_l2", "mean_squared_l2", "relative_error")
+    squared = ("mean_squared_l2", "weighted_mean_squared_l2")
+    names = ("mean_l2", "mean_squared_l2", "relative_error", "weighted_mean_l2", squared[1])
     return {
         "num_rows": codes.num_rows,
         "dim": codes.dim,
@@ -143,9 +165,9 @@ def summarize(problem: learn.Problem, fitted: loop.Fitted, learned: Learned) -> 
         "codes_bytes": codes.codes_bytes,
         "codebook_bytes": codes.codebook_bytes,
         "compression_ratio": codes.compression_ratio(),
-        **{name: hard["all"][name] for name in names},
+        **{name: hard["all"][name] for name in names if name in hard["all"]},
         **valid,
-        "unrefined_mean_squared_l2": trained["all"]["mean_squared_l2"],
+        **{f"unrefined_{name}": trained["all"][name] for name in squared if name in trained["all"]},
         "soft_mean_l2": everything["soft_mean_l2"],
         "max_probability": everything["max_probability"],
         "codebook_perplexity": hard["all"]["codebook_perplexity"],

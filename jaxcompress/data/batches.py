@@ -34,7 +34,7 @@ class Feed(NamedTuple):
 def gather_rows(data: Any, index: dict) -> dict:
     """Makes `{"rows": float32 [B, D], "mask": [B]}` of row ids and the table, or of rows.
 
-    Whatever else the index holds is passed on.
+    Whatever else the index holds, such as weights, is passed on.
     """
     rows = index["rows"] if "rows" in index else data.at[index["ids"]].get(mode="clip")
     others = {name: value for name, value in index.items() if name != "ids"}
@@ -42,7 +42,13 @@ def gather_rows(data: Any, index: dict) -> dict:
 
 
 def shuffled(
-    table: np.ndarray | None, ids: np.ndarray, batch_size: int, seed: int, *, stream: bool
+    table: np.ndarray | None,
+    ids: np.ndarray,
+    batch_size: int,
+    seed: int,
+    *,
+    stream: bool,
+    weights: np.ndarray | None = None,
 ) -> Feed:
     """Endless batches over `ids`, in a new order each epoch; none is short.
 
@@ -52,6 +58,7 @@ def shuffled(
         batch_size: B.
         seed: the order is a function of (seed, epoch).
         stream: whether the host sends rows, and not ids.
+        weights: float32 [N], of which the batches then hold theirs; or None.
     """
     orders: dict[int, np.ndarray] = {}
 
@@ -69,27 +76,43 @@ def shuffled(
             part = order(epoch)[offset : offset + left]
             parts.append(part)
             start, left = start + len(part), left - len(part)
-        return _index(table, np.concatenate(parts), batch_size, stream)
+        return _index(table, np.concatenate(parts), batch_size, stream, weights)
 
     return Feed(index, gather_rows, batch_size)
 
 
-def in_order(table: np.ndarray | None, ids: np.ndarray, batch_size: int, *, stream: bool) -> Feed:
+def in_order(
+    table: np.ndarray | None,
+    ids: np.ndarray,
+    batch_size: int,
+    *,
+    stream: bool,
+    weights: np.ndarray | None = None,
+) -> Feed:
     """The rows `ids` once, in order; the last batch is padded, its mask says where."""
 
     def index(i: int) -> dict:
-        return _index(table, ids[i * batch_size : (i + 1) * batch_size], batch_size, stream)
+        part = ids[i * batch_size : (i + 1) * batch_size]
+        return _index(table, part, batch_size, stream, weights)
 
     return Feed(index, gather_rows, batch_size, -(-len(ids) // batch_size))
 
 
-def _index(table: np.ndarray | None, ids: np.ndarray, batch_size: int, stream: bool) -> dict:
-    mask = np.arange(batch_size) < len(ids)
+def _index(
+    table: np.ndarray | None,
+    ids: np.ndarray,
+    batch_size: int,
+    stream: bool,
+    weights: np.ndarray | None,
+) -> dict:
     padded = np.zeros(batch_size, np.int32)
     padded[: len(ids)] = ids
+    index = {"mask": np.arange(batch_size) < len(ids)}
+    if weights is not None:
+        index["weights"] = np.take(weights, padded)
     if stream:
-        return {"rows": np.take(table, padded, axis=0), "mask": mask}
-    return {"ids": padded, "mask": mask}
+        return {"rows": np.take(table, padded, axis=0), **index}
+    return {"ids": padded, **index}
 
 
 def split_rows(num_rows: int, valid_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
