@@ -200,7 +200,8 @@ def _check_overrides(arguments: list[str]) -> tuple[str, list[str], list[list[st
                 cleared.append(parts)
                 continue
             if typing.get_origin(kind) is tuple and equals and not value.startswith("("):
-                argument = f"{name}={tuple(value.split(','))}"  # a,b as absl's lists are written
+                element = typing.get_args(kind)[0]  # a,b as absl's lists are written
+                argument = f"{name}={tuple(element(part) for part in value.split(','))}"
         checked.append(argument)
     return spec, checked, cleared
 
@@ -232,6 +233,8 @@ def _check_field(config: Any, parts: list[str], value: str | None) -> Any:
 def _parses(value: str, kind: Any) -> bool:
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
         return any(_parses(value, k) for k in typing.get_args(kind))
+    if typing.get_origin(kind) is tuple and not value.startswith("("):
+        return all(_parses(part, typing.get_args(kind)[0]) for part in value.split(","))
     if kind is type(None):
         return value.lower() == "none"
     if kind is bool:

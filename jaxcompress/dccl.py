@@ -17,6 +17,7 @@ Departures from the paper, each off in `configs/glove_paper.py`:
 """
 
 import dataclasses
+import math
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -28,6 +29,7 @@ import optax
 from jaxcompress.config import RunConfig, check_bounds
 from jaxcompress.errors import InputError
 from jaxcompress.lookup import sum_codewords
+from jaxcompress.sizes import MAX_CODEBOOKS, MAX_CODEWORDS, MAX_PRODUCT
 from jaxcompress.task import Task, mean_metrics
 
 _TINY = 1e-30  # keeps log alpha finite where softplus underflows
@@ -70,6 +72,30 @@ class RefineConfig:
 
 
 @dataclasses.dataclass(kw_only=True)
+class SweepConfig:
+    """How sizes are compared, for `target_mb` and `--mode sweep`; see `sweep.py`."""
+
+    num_codewords: tuple[int, ...] = (4, 8, 16, 32, 64, 256)  # K that are tried
+    bytes_per_row: tuple[int, ...] = (4, 8, 16, 32)  # of the curve, which has no target
+    max_product: int = 1_024  # M*K of the curve's sizes; the time of each is about proportional
+    num_rows: int = 10_000  # of the sample that is trained on
+    num_steps: int = 1_000  # of each size
+    num_rounds: int = 5  # of refinement, likewise
+
+    def check(self) -> None:
+        for k in self.num_codewords:
+            if not 2 <= k <= MAX_CODEWORDS:
+                raise InputError(f"sweep.num_codewords has {k}; each must be from 2 to 65,536.")
+        for count in self.bytes_per_row:
+            if not 1 <= count <= 2048:  # 1,024 codes of 16 bits
+                raise InputError(f"sweep.bytes_per_row has {count}; each must be from 1 to 2,048.")
+        for name in ("num_codewords", "bytes_per_row"):
+            values = getattr(self, name)
+            if not values or len(set(values)) < len(values):
+                raise InputError(f"sweep.{name} is {values}; expected different numbers.")
+
+
+@dataclasses.dataclass(kw_only=True)
 class Config(RunConfig):
     """What `python -m train.dccl` runs."""
 
@@ -77,25 +103,36 @@ class Config(RunConfig):
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     refine: RefineConfig = dataclasses.field(default_factory=RefineConfig)
+    # 10^6 bytes of codes and codebooks: the best size within takes the place of the model's
+    target_mb: float | None = None
+    sweep: SweepConfig = dataclasses.field(default_factory=SweepConfig)
     sample_words: tuple[str, ...] = ("dog", "dogs", "man", "woman", "king", "queen")
     export_words: bool = True  # whether the lines of model.codes start with the word
 
     def check(self) -> None:
         super().check()
         model, optimizer = self.model, self.optimizer
-        if not 1 <= model.num_codebooks <= 1024:
+        if not 1 <= model.num_codebooks <= MAX_CODEBOOKS:
             raise InputError(
                 f"model.num_codebooks is {model.num_codebooks}; it must be from 1 to 1,024."
             )
-        if not 2 <= model.num_codewords <= 65_536:
+        if not 2 <= model.num_codewords <= MAX_CODEWORDS:
             raise InputError(
                 f"model.num_codewords is {model.num_codewords}; it must be from 2 to 65,536."
             )
-        if model.num_codebooks * model.num_codewords > 2**20:
+        if model.num_codebooks * model.num_codewords > MAX_PRODUCT:
             raise InputError(
                 f"{model.num_codebooks} x {model.num_codewords} codewords are more "
                 "than 2^20; take fewer codebooks or fewer codewords."
             )
+        if self.target_mb is not None and not 0 < self.target_mb < math.inf:
+            raise InputError(f"target_mb is {self.target_mb}; it must be a number above 0.")
+        check_bounds(
+            self,
+            at_least_1=("sweep.num_rows", "sweep.num_steps", "sweep.max_product"),
+            at_least_0=("sweep.num_rounds",),
+        )
+        self.sweep.check()
         for name in ("temperature", "final_temperature"):
             value = getattr(model, name)
             if value is not None and not value > 0:

@@ -68,6 +68,10 @@ def prepare(
         InputError: where the table and the config do not fit.
     """
     config.check()
+    if config.target_mb is not None:
+        raise InputError(
+            "target_mb is for `python -m train.dccl`; here give num_codebooks and num_codewords."
+        )
     train_ids, valid_ids = split(len(rows), config)
     if len(train_ids) < config.model.num_codewords:
         raise InputError(

@@ -11,7 +11,7 @@ import readme_commands
 ROOT = Path(__file__).parents[1]
 # Lowest first: a module imports only modules of lower levels.
 LEVELS = [
-    {"errors", "codes_files", "rate_distortion", "lookup", "lstm", "softmax_loss"},
+    {"errors", "codes_files", "rate_distortion", "sizes", "lookup", "lstm", "softmax_loss"},
     {"local_search"},
     {"task", "config", "encoding", "compressed", "to_faiss", "sparse_anchors"},
     {"optim", "refinement", "layers", "ant", "baselines", "rating_model"},
@@ -20,7 +20,7 @@ LEVELS = [
     {"loop"},
     {"coded_table"},
     {"learn", "recommend"},
-    {"api"},
+    {"api", "sweep"},
 ]
 
 

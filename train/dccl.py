@@ -1,5 +1,6 @@
 """Compresses a table of vectors to codes: `python -m train.dccl --config configs/quickstart.py`.
 
+`--mode sweep` measures what sizes of codes take and give, on a sample of the rows.
 `--mode evaluate` computes the figures of a finished or half-finished run anew, `--mode export`
 writes its files anew. The same command again goes on with a run, or finds it finished.
 """
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxcompress import coded_table, dccl, learn, loop
+from jaxcompress import coded_table, dccl, learn, loop, sweep
 from jaxcompress import workdir as workdirs
 from jaxcompress.checkpoint import find_artefact, save_artefact
 from jaxcompress.compressed import Codes, top
@@ -22,10 +23,10 @@ from jaxcompress.data.stdlib_text import SOURCE
 from jaxcompress.data.stdlib_vectors import stdlib_vectors
 from jaxcompress.data.vectors import Vectors, read_vectors
 from jaxcompress.data.weights import read_weights
-from train import command_line
+from train import command_line, sizes
 from train.command_line import say
 
-MODES = ("train", "evaluate", "export")
+MODES = ("train", "evaluate", "export", "sweep")
 
 
 class Learned(NamedTuple):
@@ -52,13 +53,23 @@ def train(config: dccl.Config, workdir: str) -> Outcome:
     return _run(config, workdir, "train")
 
 
-def _run(config: dccl.Config, workdir: str, mode: str) -> Outcome:
+def _run(config: dccl.Config, workdir: str, mode: str) -> Outcome | None:
     config.check()
-    vectors = read(config)
+    vectors, by_target, tried, problem = read(config), config.target_mb is not None, [], None
     weights = read_row_weights(config, vectors)
-    problem = learn.prepare(vectors.rows, config, say, weights)
+    if mode == "sweep" or (mode == "train" and by_target):
+        tried = sweep.plan(vectors.rows, config, say)
+    elif not by_target:
+        problem = learn.prepare(vectors.rows, config, say, weights)
     data = workdirs.fingerprint(vectors.rows, vectors.words, weights)
     with workdirs.opened(workdir, config, data) as path:
+        if tried:
+            measured = sizes.compare(vectors, weights, tried, config, path)
+        if mode == "sweep":
+            return None
+        if by_target:
+            size = sweep.choose(measured) if tried else sweep.chosen(path / sizes.FILE)
+            problem = learn.prepare(vectors.rows, sweep.with_size(config, size), say, weights)
         if mode == "train":
             say(
                 f"{len(vectors.rows):,} x {vectors.rows.shape[1]} vectors of {vectors.source}; "

@@ -1,0 +1,71 @@
+"""What `python -m train.dccl` shows of sizes: `--mode sweep`, and the choice of `target_mb`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxcompress import dccl, sweep
+from jaxcompress.data.vectors import Vectors
+from jaxcompress.metrics import draw
+from jaxcompress.sizes import Size
+from train import command_line
+from train.command_line import say
+
+FILE = "sweep.json"  # in the workdir
+_COLUMNS = (
+    "num_codebooks",
+    "num_codewords",
+    "bytes_per_row",
+    "codebook_bytes",
+    "megabytes",
+    "mean_squared_l2",
+    "relative_error",
+    "bound",
+)
+
+
+def compare(
+    vectors: Vectors,
+    weights: np.ndarray | None,
+    sizes: Sequence[Size],
+    config: dccl.Config,
+    workdir: Path,
+) -> list[dict[str, Any]]:
+    """Measures what `sweep.json` does not have yet, prints a table, draws `sweep.png`."""
+    say(
+        f"sizes of codes for {' x '.join(f'{n:,}' for n in vectors.rows.shape)} vectors of "
+        f"{vectors.source}; workdir {workdir}"
+    )
+    measured = sweep.measure_all(vectors.rows, sizes, config, workdir / FILE, say, weights)
+    say("\n" + command_line.columns(measured, _COLUMNS))
+    if jax.process_index() == 0:
+        _draw(measured, workdir, vectors.source)
+    if config.target_mb is not None:
+        size = sweep.choose(measured)
+        megabytes = size.num_bytes(*vectors.rows.shape) / 1e6
+        say(f"chosen: {size}, {megabytes:.5g} MB of at most {config.target_mb}")
+        own, default = config.model, dccl.ModelConfig()
+        own_size = Size(own.num_codebooks, own.num_codewords)
+        if own_size != Size(default.num_codebooks, default.num_codewords):
+            say(
+                f"note: target_mb takes the place of {own_size}, which model.num_codebooks and "
+                "model.num_codewords say."
+            )
+    return measured
+
+
+def _draw(measured: Sequence[dict[str, Any]], workdir: Path, source: str) -> None:
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for row in measured:
+        label, count = f"K = {row['num_codewords']:3}", row["bits_per_row"] / 8
+        curves.setdefault(label, []).append((count, row["mean_squared_l2"]))
+        curves.setdefault("bound", []).append((count, row["bound"]))
+    panel = {label: sorted(points) for label, points in curves.items()}
+    picture, title = workdir / "sweep.png", f"codes of {Path(source).stem}"
+    if draw({"mean squared L2": panel}, picture, title, "bytes a row"):
+        say(f"\nthe curve: {picture}")
+    else:
+        say('\nno curve drawn; for it: pip install -e ".[plots]"')
