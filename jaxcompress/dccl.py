@@ -77,7 +77,7 @@ class SweepConfig:
 
     num_codewords: tuple[int, ...] = (4, 8, 16, 32, 64, 256)  # K that are tried
     bytes_per_row: tuple[int, ...] = (4, 8, 16, 32)  # of the curve, which has no target
-    max_product: int = 1_024  # M*K of the curve's sizes; the time of each is about proportional
+    max_product: int = 512  # M*K of the curve's sizes; the time of each is about proportional
     num_rows: int = 10_000  # of the sample that is trained on
     num_steps: int = 1_000  # of each size
     num_rounds: int = 5  # of refinement, likewise
