@@ -8,7 +8,7 @@ import numpy as np
 import peers
 import torch
 
-from jaxcompress import dccl, learn, loop
+from jaxcompress import coded_table, dccl, learn, loop
 
 
 def ours(table, num_steps, seed):
@@ -18,7 +18,7 @@ def ours(table, num_steps, seed):
     problem = learn.prepare(table, config)
     fitted = loop.fit(problem.job, show_progress=False)
     codes = learn.to_codes(problem, fitted.state, None)
-    return learn.code_errors(problem, codes)["all"]["mean_squared_l2"]
+    return coded_table.code_errors(problem.table, codes)["all"]["mean_squared_l2"]
 
 
 def theirs(table, num_steps, seed):

@@ -10,7 +10,7 @@ import time
 
 import data
 
-from jaxcompress import dccl, learn, loop
+from jaxcompress import coded_table, dccl, learn, loop
 
 TRIES = {
     "ours": {},
@@ -51,7 +51,7 @@ def main():
         fitted = loop.fit(problem.job, show_progress=False)
         codes = learn.to_codes(problem, fitted.state, None)
         seconds = time.perf_counter() - started
-        error = learn.code_errors(problem, codes)["all"]["mean_squared_l2"]
+        error = coded_table.code_errors(problem.table, codes)["all"]["mean_squared_l2"]
         print(f"{name:28}{error:8.4f}{seconds:8.1f}", flush=True)
 
 

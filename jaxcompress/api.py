@@ -82,7 +82,7 @@ def refine(
     codes: Codes,
     vectors: Any,
     *,
-    num_rounds: int = 30,
+    num_rounds: int = 40,
     weights: Any = None,
     seed: int = 0,
     show_progress: bool = False,
@@ -92,7 +92,7 @@ def refine(
     Args:
         codes: of the rows of `vectors`, in their order.
         vectors: float [N, D].
-        num_rounds: of local search and least-squares codebooks; 30 are near the end of what there
+        num_rounds: of local search and least-squares codebooks; 40 are near the end of what there
             is to gain.
         weights: [N], at least 0: how much each row counts; None: all alike.
         seed: of the search.

@@ -67,7 +67,7 @@ class OptimizerConfig:
 
 @dataclasses.dataclass(kw_only=True)
 class RefineConfig:
-    num_rounds: int = 30  # of local search and least-squares codebooks; 0: none
+    num_rounds: int = 40  # of local search and least-squares codebooks; 0: none
     num_steps: int | None = None  # of search in a round; None: 3 M
 
 
@@ -252,8 +252,8 @@ def row_statistics(table: np.ndarray, ids: np.ndarray) -> RowStatistics:
 
 def default_num_steps(num_rows: int, batch_size: int) -> int:
     """Derives the number of steps from the number of training rows; see README, "Schedule"."""
-    rows_seen = 2_500_000 * (num_rows / 50_000) ** 0.5
-    return max(1_000, round(rows_seen / batch_size))
+    rows_seen = min(2_500_000 * max(1.0, num_rows / 50_000) ** 0.5, 100 * num_rows)
+    return max(400, round(rows_seen / batch_size))
 
 
 def make_optimizer(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformation:

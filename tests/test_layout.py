@@ -102,7 +102,13 @@ def test_the_quickstart_command_of_the_readme_runs(tmp_path):
     command = readme_commands.command("run").rsplit(" && ", 1)[1].split()
     assert command[0] == "python"
     done = subprocess.run(
-        [sys.executable, *command[1:], f"--workdir={tmp_path / 'run'}", "--config.num_steps=40"],
+        [
+            sys.executable,
+            *command[1:],
+            f"--workdir={tmp_path / 'run'}",
+            "--config.num_steps=40",
+            "--config.refine.num_rounds=2",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

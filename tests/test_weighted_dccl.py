@@ -144,34 +144,36 @@ def small_problem(rows, weights, seed=0, **data):
     return learn.prepare(rows, config, lambda line: None, weights)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_no_round_of_refinement_raises_the_weighted_error_of_the_training_rows(seed):
-    rows, weights = random_table(seed)
-    problem = small_problem(rows, weights, seed, valid_rows=30)
-    kept = problem.table.is_training
-    codes = learn.to_codes(problem, loop.init_state(problem.job), None)
-    found, codebooks = codes.codes.copy(), jnp.asarray(codes.codebooks)
-    search, errors = refinement.refine_batch(12), []
+def test_no_round_of_refinement_raises_the_weighted_error_of_the_training_rows():
+    rows, weights = random_table()
+    kept = np.arange(len(rows)) % 10 > 0
+    table = coded_table.make_table(rows, weights)._replace(is_training=kept)
+    step = refinement.refine_batch(12)
 
-    def error():
+    def error(found, codebooks):
         squared = ((Codes(found, np.asarray(codebooks)).decode() - rows) ** 2).sum(axis=1)
-        errors.append(np.average(squared[kept], weights=weights[kept]))
+        return np.average(squared[kept], weights=weights[kept]), squared[kept].mean()
 
-    error()
-    for number in range(6):
-        key = jax.random.key(number)
-        equations = coded_table.search(problem.table, search, found, codebooks, key)
-        error()
-        relaxation = refinement.relaxation_of(number, 6)
-        codebooks = refinement.solve_codebooks(*equations, codebooks, relaxation)
-        error()
-    assert all(after < before * (1 + 1e-5) for before, after in itertools.pairwise(errors))
-    assert errors[-1] < 0.5 * errors[0]
-    refined = coded_table.refine_codes(problem.table, codes, dccl.RefineConfig(num_rounds=6))
-    squared = ((refined.codes.decode() - rows) ** 2).sum(axis=1)
-    weighted = np.average(squared[kept], weights=weights[kept])
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        found = rng.integers(0, 8, (len(rows), 4)).astype(np.uint8)
+        codebooks = jnp.asarray(rng.normal(size=(4, 8, rows.shape[1])), jnp.float32)
+        start = Codes(found.copy(), np.asarray(codebooks))
+        errors = [error(found, codebooks)[0]]
+        for number in range(6):
+            key = table.place(jax.random.key(number))
+            equations = coded_table.search(table, step, found, table.place(codebooks), key)
+            errors.append(error(found, codebooks)[0])
+            relaxation = refinement.relaxation_of(number, 6)
+            codebooks = refinement.solve_codebooks(*equations, codebooks, relaxation)
+            errors.append(error(found, codebooks)[0])
+        assert all(after < before * (1 + 1e-5) for before, after in itertools.pairwise(errors))
+        assert errors[-1] < 0.5 * errors[0]
+    config = dccl.RefineConfig(num_rounds=6, num_steps=12)
+    refined = coded_table.refine_codes(table, start, config).codes
+    weighted, plain = error(refined.codes, refined.codebooks)
     assert weighted < 0.5 * errors[0]
-    assert weighted < squared[kept].mean()
+    assert weighted < plain
 
 
 def test_codes_are_judged_by_weight_over_all_and_over_held_out_rows():
