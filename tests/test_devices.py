@@ -1,3 +1,4 @@
+import json
 import socket
 import subprocess
 import sys
@@ -85,7 +86,10 @@ def test_two_processes_train_as_one_with_one_writer(table, tmp_path, one_device)
     np.testing.assert_allclose(helpers.losses(workdir)[:20], helpers.losses(one_device)[:20], 1e-5)
     assert "compression_ratio" in outputs[0][0]
     assert "compression_ratio" not in outputs[1][0]
-    one, two = jaxcompress.load(one_device), jaxcompress.load(workdir)
-    assert (one.codes == two.codes).mean() > 0.99
+    # Before refinement the codes are the same; its search makes much of a last digit.
+    one, two = (json.loads((path / "summary.json").read_text()) for path in (one_device, workdir))
+    name = "unrefined_mean_squared_l2"
+    np.testing.assert_allclose(two[name], one[name], rtol=1e-5)
+    np.testing.assert_allclose(two["mean_squared_l2"], one["mean_squared_l2"], rtol=0.03)
     steps = [p.name for p in (workdir / "checkpoints").iterdir() if p.is_dir()]
     assert "00000060" in steps

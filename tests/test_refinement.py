@@ -290,7 +290,7 @@ def test_a_refinement_that_stopped_goes_on_in_its_round_and_ends_the_same(tmp_pa
 
 
 def test_a_run_that_is_killed_while_it_refines_ends_with_the_same_codes(table, tmp_path):
-    more = ("--config.num_steps=20", "--config.refine.num_rounds=60")
+    more = ("--config.num_steps=20", "--config.refine.num_rounds=30")
     command = helpers.command(table, tmp_path / "killed", *more)
     process = subprocess.Popen(
         command,
@@ -308,7 +308,7 @@ def test_a_run_that_is_killed_while_it_refines_ends_with_the_same_codes(table, t
     process.stderr.close()
     resumed = helpers.run(command)
     assert resumed.returncode == 0, resumed.stderr
-    assert "of 60 of refinement" in resumed.stdout
+    assert "of 30 of refinement" in resumed.stdout
     assert not Path(folder).exists()
     whole = helpers.run(helpers.command(table, tmp_path / "whole", *more))
     assert whole.returncode == 0, whole.stderr

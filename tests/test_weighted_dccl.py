@@ -233,6 +233,7 @@ def compress_without_weights():
     return compress(None)
 
 
+@pytest.mark.slow
 def test_rows_of_weight_10_are_kept_better_than_without():
     heavy = np.arange(200) % 4 == 0
     _, plain = compress_without_weights()
@@ -241,6 +242,7 @@ def test_rows_of_weight_10_are_kept_better_than_without():
     assert weighted[~heavy].mean() > plain[~heavy].mean()
 
 
+@pytest.mark.slow
 def test_equal_weights_give_the_codes_of_no_weights():
     plain, _ = compress_without_weights()
     equal, _ = compress(np.full(200, 7))
