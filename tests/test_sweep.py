@@ -132,6 +132,7 @@ def test_a_sample_as_large_as_the_table_is_the_table(table):
     assert sample.num_held_out == 0
 
 
+@pytest.mark.slow
 def test_the_error_is_that_of_compress_where_no_row_is_held_out(table):
     config, rows = small_config(table), np.load(table)[:200]
     figures = sweep.measure(sweep.Sample(rows, None, 0), Size(2, 16), config)

@@ -79,6 +79,7 @@ def test_the_loss_is_the_mean_of_weight_times_half_the_squared_error(monkeypatch
     np.testing.assert_allclose(gradients["codebooks"], codebooks, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_equal_weights_change_no_figure():
     rows, _ = random_table()
     task, params, aux = small_task(rows)
