@@ -4,6 +4,7 @@ Axis letters: N rows, D dimensions, M codebooks, K codewords.
 """
 
 import bisect
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,6 +13,30 @@ from jaxcompress.codes_files import code_bits
 from jaxcompress.errors import InputError
 
 MAX_CODEBOOKS, MAX_CODEWORDS, MAX_PRODUCT = 1024, 65_536, 2**20  # of M, of K, of M*K
+
+
+@dataclasses.dataclass(kw_only=True)
+class SweepConfig:
+    """How sizes are compared, for `target_mb` and `--mode sweep`; see `sweep.py`."""
+
+    num_codewords: tuple[int, ...] = (4, 8, 16, 32, 64, 256)  # K that are tried
+    bytes_per_row: tuple[int, ...] = (4, 8, 16, 32)  # of the curve, which has no target
+    max_product: int = 512  # M*K of the curve's sizes; the time of each is about proportional
+    num_rows: int = 10_000  # of the sample that is trained on
+    num_steps: int = 1_000  # of each size
+    num_rounds: int = 5  # of refinement, likewise
+
+    def check(self) -> None:
+        for k in self.num_codewords:
+            if not 2 <= k <= MAX_CODEWORDS:
+                raise InputError(f"sweep.num_codewords has {k}; each must be from 2 to 65,536.")
+        for count in self.bytes_per_row:
+            if not 1 <= count <= 2048:  # 1,024 codes of 16 bits
+                raise InputError(f"sweep.bytes_per_row has {count}; each must be from 1 to 2,048.")
+        for name in ("num_codewords", "bytes_per_row"):
+            values = getattr(self, name)
+            if not values or len(set(values)) < len(values):
+                raise InputError(f"sweep.{name} is {values}; expected different numbers.")
 
 
 class Size(NamedTuple):
