@@ -142,7 +142,12 @@ def refine_codes(
         show_progress: whether to show a bar.
     """
     step = refinement.refine_batch(config.num_steps or default_num_steps(codes.num_codebooks))
-    state, first, seconds, checkpoints = table.place(_state(codes)), 0, 0.0, None
+    state, first, seconds, checkpoints = (
+        table.place(_Round(codes.codes, codes.codebooks)),
+        0,
+        0.0,
+        None,
+    )
     if workdir is not None:
         checkpoints = Checkpoints(workdir, None, f"{FOLDER}/{label}")
         if restored := checkpoints.restore_latest(state):
@@ -171,29 +176,22 @@ def refine_codes(
     return Refined(refined, time.perf_counter() - started)
 
 
-def _state(codes: Codes) -> _Round:
-    return _Round(codes.codes, codes.codebooks)
-
-
 def search(
     table: Table, step: Callable, codes: np.ndarray, codebooks: jax.Array, key: jax.Array
 ) -> tuple:
     """Improves codes [N, M] in place, and gives the equations of the codebooks for them."""
     feed, equations = _with_codes(table, codes), table.place(refinement.no_equations(codebooks))
-    late = None
-    for i in range(feed.num_batches):
-        equations, improved = table.map(step, (codebooks, key, equations), feed.index(i))
-        if late is not None:
-            _put_batch(codes, feed.batch_size, *late)
-        late = (i, improved)
-    _put_batch(codes, feed.batch_size, *late)
+
+    def batches():
+        nonlocal equations
+        for i in range(feed.num_batches):
+            equations, improved = table.map(step, (codebooks, key, equations), feed.index(i))
+            yield improved
+
+    for i, improved in enumerate(loop.a_dispatch_late(batches())):
+        part = codes[i * feed.batch_size : (i + 1) * feed.batch_size]
+        part[:] = improved[: len(part)]  # without the padding of the last one
     return equations
-
-
-def _put_batch(table: np.ndarray, batch_size: int, number: int, rows: jax.Array) -> None:
-    """Writes batch `number` to its place in the table, without its padding."""
-    part = table[number * batch_size : (number + 1) * batch_size]
-    part[:] = jax.device_get(rows)[: len(part)]
 
 
 def code_errors(table: Table, codes: Codes) -> dict[str, dict[str, float]]:
@@ -201,21 +199,14 @@ def code_errors(table: Table, codes: Codes) -> dict[str, dict[str, float]]:
     totals: dict[str, dict] = {"all": {}, "valid": {}}
     center = codes.codebooks.mean(axis=1).sum(axis=0)
     state, feed = table.place((codes.codebooks, center)), _with_codes(table, codes.codes)
-    late = None
-    for i in range(feed.num_batches):
-        parts = table.map(_error_sums, state, feed.index(i))
-        _add(totals, late)
-        late = parts
-    _add(totals, late)
+    indices = map(feed.index, range(feed.num_batches))
+    for parts in loop.a_dispatch_late(table.map(_error_sums, state, i) for i in indices):
+        for name, sums in parts.items():
+            loop.add_sums(totals[name], sums)
     totals["all"]["usage"] = np.stack(
         [np.bincount(column, minlength=codes.num_codewords) for column in codes.codes.T]
     )
     return {name: dccl.error_metrics(sums) for name, sums in totals.items() if sums["count"]}
-
-
-def _add(totals: dict[str, dict], parts: dict[str, dict] | None) -> None:
-    for name, sums in jax.device_get(parts or {}).items():
-        loop.add_sums(totals[name], sums)
 
 
 def _error_sums(state: tuple, batch: dict) -> dict:

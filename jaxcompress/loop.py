@@ -6,8 +6,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -93,15 +93,16 @@ def evaluate(job: Job, state: TrainState, feed: Feed) -> dict:
     """
     carry = job.engine.place_shared(job.task.init_carry(feed.batch_size))
     state = state.replace(opt_state=(), carry=carry)
+
+    def batches(state):
+        for i in range(feed.num_batches):
+            carry, sums = job.engine.map(_evaluate_batch(job.task), state, job.data, feed.index(i))
+            state = state.replace(carry=carry)
+            yield sums
+
     totals: dict[str, np.ndarray] = {}
-    late = None
-    for i in range(feed.num_batches):
-        carry, sums = job.engine.map(_evaluate_batch(job.task), state, job.data, feed.index(i))
-        state = state.replace(carry=carry)
-        if late is not None:
-            add_sums(totals, jax.device_get(late))
-        late = sums
-    add_sums(totals, jax.device_get(late))
+    for sums in a_dispatch_late(batches(state)):
+        add_sums(totals, sums)
     return totals
 
 
@@ -133,22 +134,23 @@ def _evaluate_batch(task: Task) -> Callable:
     return run
 
 
-def map_batches(function: Callable, job: Job, state: PyTree, feed: Feed) -> Iterator[Any]:
-    """Yields `function(state, batch)` on the host for all batches of a feed, a dispatch late."""
+def a_dispatch_late(outputs: Iterable[PyTree]) -> Iterator[PyTree]:
+    """Yields each of the outputs on the host once the next one is dispatched."""
     late = None
-    for i in range(feed.num_batches):
-        outputs = job.engine.map(function, state, job.data, feed.index(i))
+    for output in outputs:
         if late is not None:
             yield jax.device_get(late)
-        late = outputs
+        late = output
     if late is not None:
         yield jax.device_get(late)
 
 
 def map_rows(function: Callable, job: Job, state: PyTree, feed: Feed, num_rows: int) -> np.ndarray:
     """Applies `state, batch -> [B, ...]` to all batches: NumPy [num_rows, ...]."""
+    indices = map(feed.index, range(feed.num_batches))
+    outputs = (job.engine.map(function, state, job.data, index) for index in indices)
     out, start = None, 0
-    for part in map_batches(function, job, state, feed):
+    for part in a_dispatch_late(outputs):
         if out is None:
             out = np.empty((num_rows, *part.shape[1:]), part.dtype)
         part = part[: num_rows - start]
