@@ -30,10 +30,11 @@ MODES = ("train", "evaluate", "export", "sweep")
 
 
 class Learned(NamedTuple):
-    """Codes before and after refinement, and the seconds that it took."""
+    """Codes before and after refinement, the errors after it, and the seconds that it took."""
 
     trained: Codes
     codes: Codes
+    errors: dict[str, dict[str, float]]
     refine_seconds: float
 
 
@@ -106,7 +107,10 @@ def _learn_codes(
     trained = learn.to_codes(problem, fitted.state, vectors.words, about)
     saved = find_artefact(path)
     if saved is not None and saved.metadata.get("step") == about["step"]:
-        return Learned(trained, saved, float(saved.metadata["refine_seconds"]))
+        errors = coded_table.code_errors(problem.table, saved)
+        return Learned(trained, saved, errors, float(saved.metadata["refine_seconds"]))
+    if problem.config.refine.num_rounds:
+        say(f"{problem.config.refine.num_rounds} rounds of refinement ...")
     refined = coded_table.refine_codes(
         problem.table,
         trained,
@@ -115,15 +119,16 @@ def _learn_codes(
         workdir=path,
         label=about["step"],
         say=say,
+        show_progress=jax.process_index() == 0,
     )
     about["refine_seconds"] = f"{refined.seconds:.3f}"
-    figures = coded_table.code_errors(problem.table, refined.codes)["all"]
-    about["mean_squared_l2"] = repr(figures["mean_squared_l2"])
+    errors = coded_table.code_errors(problem.table, refined.codes)
+    about["mean_squared_l2"] = repr(errors["all"]["mean_squared_l2"])
     codes = dataclasses.replace(refined.codes, metadata=about)
     save_artefact(path, codes)
     if jax.process_index() == 0:
         shutil.rmtree(path / coded_table.FOLDER, ignore_errors=True)
-    return Learned(trained, codes, refined.seconds)
+    return Learned(trained, codes, errors, refined.seconds)
 
 
 def read(config: dccl.Config) -> Vectors:
@@ -158,8 +163,7 @@ def summarize(problem: learn.Problem, fitted: loop.Fitted, learned: Learned) -> 
     def soft(feed):
         return problem.job.task.metrics(loop.evaluate(problem.job, fitted.state, feed))
 
-    codes = learned.codes
-    hard = coded_table.code_errors(problem.table, codes)
+    codes, hard = learned.codes, learned.errors
     trained = coded_table.code_errors(problem.table, learned.trained)
     everything, valid = soft(problem.table.everything()), {}
     if "valid" in hard:
