@@ -50,23 +50,10 @@ def encode(
     num_rounds: int = 10,
     seed: int = 0,
 ) -> np.ndarray:
-    """Finds codes for rows, with the codebooks as they are.
+    """Does what `Codes.encode` says, for codebooks [M, K, D].
 
-    Args:
-        vectors: float [N, D].
-        codebooks: [M, K, D].
-        encoder: weights as `dccl.export_encoder` names them. Refinement moves codebooks away from
-            what they were trained for, so each row begins with the better of the encoder's codes
-            and those of a beam search.
-        start: int [N, M], codes to begin with instead; no row's error gets larger than theirs.
-        num_rounds: of local search; each begins at the best codes so far.
-        seed: of the search.
-
-    Returns:
-        uint8 or uint16 [N, M].
-
-    Raises:
-        InputError: where vectors or codes do not fit the codebooks.
+    `encoder` are weights as `dccl.export_encoder` names them. Refinement moves codebooks away from
+    what they were trained for, so its codes are no better a start than a beam search's everywhere.
     """
     num_codebooks, num_codewords, dim = codebooks.shape
     rows = check_rows(vectors, dim)

@@ -29,7 +29,7 @@ def residual_index(codes: np.ndarray, codebooks: np.ndarray, metric: str = "l2")
         import faiss
     except ImportError as error:
         raise InputError(
-            f'faiss cannot be imported ({error}); pip install "jaxcompress[faiss]"'
+            f'faiss cannot be imported ({error}); for it: pip install -e ".[faiss]"'
         ) from None
     num_codebooks, num_codewords, dim = codebooks.shape
     bits = max(code_bits(num_codewords), 1)
