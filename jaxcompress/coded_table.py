@@ -51,8 +51,9 @@ class Table(NamedTuple):
     def batches(self, ids: np.ndarray) -> Feed:
         """The rows `ids` once, in order, in batches of a good size for all devices."""
         num_devices = jax.device_count()
-        at_a_time = _CPU_BATCH if jax.default_backend() == "cpu" else _BATCH
-        size = -(-min(at_a_time, len(ids)) // num_devices) * num_devices
+        most = _CPU_BATCH if jax.default_backend() == "cpu" else _BATCH
+        num_batches = -(-len(ids) // most)  # all of about one size: little of the last is padding
+        size = -(-len(ids) // num_batches // num_devices) * num_devices
         return in_order(self.rows, ids, size, stream=self.stream, weights=self.weights)
 
     def everything(self) -> Feed:

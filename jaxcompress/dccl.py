@@ -226,10 +226,13 @@ def row_statistics(table: np.ndarray, ids: np.ndarray) -> RowStatistics:
     return RowStatistics(mean.astype(np.float32), float(np.sqrt(variance)) or 1.0)
 
 
-def default_num_steps(num_rows: int, batch_size: int) -> int:
-    """Derives the number of steps from the number of training rows; see README, "Schedule"."""
-    rows_seen = min(2_500_000 * max(1.0, num_rows / 50_000) ** 0.5, 100 * num_rows)
-    return max(400, round(rows_seen / batch_size))
+def default_num_steps(num_rows: int, batch_size: int, multiple: int = 1) -> int:
+    """Derives the number of steps from the number of training rows; see README, "Schedule".
+
+    It is a multiple of `multiple`: a dispatch of a length of its own would be compiled for itself.
+    """
+    rows_seen = min(2_500_000 * max(1.0, num_rows / 50_000) ** 0.5, 80 * num_rows)
+    return -(-max(400, round(rows_seen / batch_size)) // multiple) * multiple
 
 
 def make_optimizer(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformation:

@@ -94,7 +94,9 @@ def prepare(
             f"note: batch_size {config.batch_size} was clipped to {batch_size}, for "
             f"{len(train_ids)} training rows."
         )
-    num_steps = config.num_steps or dccl.default_num_steps(len(train_ids), batch_size)
+    num_steps = config.num_steps or dccl.default_num_steps(
+        len(train_ids), batch_size, config.steps_per_dispatch
+    )
     task = dccl.make_task(config.model, dccl.row_statistics(rows, train_ids), num_steps)
     tx = dccl.make_optimizer(config.optimizer, num_steps)
     stream = config.data.stream
