@@ -76,7 +76,7 @@ def test_bad_text_is_one_line_with_the_file(folder, change, message):
 
 
 def test_a_missing_folder_names_the_places_looked_at():
-    with pytest.raises(InputError, match=r"no folder gone; looked at gone, .*Penn Treebank"):
+    with pytest.raises(InputError, match=r"no folder gone; looked at gone, .*download ptb "):
         read_corpus("gone")
 
 

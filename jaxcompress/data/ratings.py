@@ -29,9 +29,9 @@ _NAMES = {  # of columns in a header line, in lower case without _ and blanks
     "timestamp": ("timestamp", "time", "unixreviewtime", "date"),
 }
 _GET_RATINGS = (
-    "MovieLens is at https://grouplens.org/datasets/movielens/, Amazon's reviews are at "
-    "https://nijianmo.github.io/amazon/ (ratings only); give another file or folder with "
-    "--config.data.path=PATH."
+    "Fetch MovieLens with: python -m jaxcompress.data.download ml-1m (or ml-100k, ml-25m), and "
+    "Amazon's ratings with: python -m jaxcompress.data.download amazon:CATEGORY; or give another "
+    "file or folder with --config.data.path=PATH."
 )
 
 

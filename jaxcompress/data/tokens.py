@@ -72,9 +72,9 @@ def read_corpus(
 
 
 _GET_TEXT = (
-    "Expected a folder with train, valid and test files; Penn Treebank (Mikolov's) is at "
-    "https://data.deepai.org/ptbdataset.zip, WikiText at "
-    "https://wikitext.smerity.com; give another folder with --config.data.path=FOLDER."
+    "Expected a folder with train, valid and test files. Fetch Penn Treebank (Mikolov's) with: "
+    "python -m jaxcompress.data.download ptb (or wikitext-2, wikitext-103); or give another folder "
+    "with --config.data.path=FOLDER."
 )
 
 

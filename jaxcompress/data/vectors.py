@@ -14,8 +14,8 @@ from jaxcompress.data.paths import find
 from jaxcompress.errors import InputError
 
 GET_GLOVE = (
-    "GloVe is at https://nlp.stanford.edu/data/glove.6B.zip (mirror: "
-    "https://huggingface.co/stanfordnlp/glove); give another file with --config.data.path=FILE."
+    "Fetch GloVe with: python -m jaxcompress.data.download glove.6B; or give another file with "
+    "--config.data.path=FILE."
 )
 
 

@@ -1,0 +1,113 @@
+"""Unpacks .zip and .tar.gz files that are not to be trusted; what comes is whole or not there."""
+
+import errno
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path, PureWindowsPath
+
+from jaxcompress.data.transfer import DiskError
+from jaxcompress.errors import InputError
+
+
+def unpack(archive: Path, targets: Sequence[str], folder: Path) -> None:
+    """Unpacks under a temporary name in `folder`, then renames the top folders and files.
+
+    Args:
+        archive: .zip, .tar or .tar.gz. It is removed in the end, also where it is no good, so that
+            the next run fetches it anew; not where the disk is full.
+        targets: paths that must be in it. Each top folder or file of theirs is renamed into
+            `folder`; nothing that is there already is replaced.
+        folder: of the data. One process at a time.
+
+    Raises:
+        InputError: where it is corrupt, lacks a target, or holds paths that climb out, links or
+            devices; nothing comes of it then.
+        DiskError: where the disk is full.
+    """
+    temporary = folder / f".{archive.name}.unpacking"
+    _remove(temporary)  # of a run that was killed
+    try:
+        _extract(archive, temporary)
+        for target in targets:
+            if not (temporary / target).exists():
+                raise InputError(
+                    f"{archive}: holds no {target}; nothing was unpacked, and it is removed."
+                )
+        for top in dict.fromkeys(Path(target).parts[0] for target in targets):
+            if not (folder / top).exists():
+                os.replace(temporary / top, folder / top)
+    except InputError:
+        archive.unlink()
+        raise
+    finally:
+        _remove(temporary)
+    archive.unlink()
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _extract(archive: Path, folder: Path) -> None:
+    try:
+        if archive.suffix == ".zip":
+            with zipfile.ZipFile(archive) as bundle:
+                for info in bundle.infolist():
+                    _check_zip_entry(archive, info)
+                bundle.extractall(folder)
+        else:
+            with tarfile.open(archive) as bundle:
+                for member in bundle:
+                    _check_name(archive, member.name)
+                    bundle.extract(member, folder, filter="data")
+    except tarfile.FilterError as error:  # links that lead out, devices
+        raise _refused(archive, str(error)) from None
+    except OSError as error:
+        if error.errno is None:  # how gzip says it
+            raise _corrupt(archive, error) from None
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskError(
+            f"{folder.parent}: the disk is full while {archive.name} is unpacked"
+            f"{_unpacked_size(archive)}; nothing is left of it but the archive. Make room, and "
+            "run the same command again."
+        ) from None
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError) as error:
+        raise _corrupt(archive, error) from None
+
+
+def _corrupt(archive: Path, error: Exception) -> InputError:
+    reason = str(error).split("\n")[0].rstrip(":")
+    return InputError(f"{archive}: corrupt ({reason}); nothing was unpacked, and it is removed.")
+
+
+def _check_zip_entry(archive: Path, info: zipfile.ZipInfo) -> None:
+    """As tarfile's data filter does, which zipfile has not."""
+    _check_name(archive, info.filename)
+    kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where it was not made on Unix
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise _refused(archive, f"{info.filename!r} is a link or a device")
+
+
+def _check_name(archive: Path, name: str) -> None:
+    path = PureWindowsPath(name)  # its rules take in those of Unix
+    if path.drive or path.root or ".." in path.parts:
+        raise _refused(archive, f"{name!r} leads out of the folder")
+
+
+def _refused(archive: Path, reason: str) -> InputError:
+    return InputError(f"{archive}: refused, {reason}; nothing was unpacked, and it is removed.")
+
+
+def _unpacked_size(archive: Path) -> str:
+    if archive.suffix != ".zip":
+        return ""
+    with zipfile.ZipFile(archive) as bundle:
+        size = sum(info.file_size for info in bundle.infolist())
+    return f", {size / 1e6:,.1f} MB in all"

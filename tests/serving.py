@@ -1,0 +1,72 @@
+"""A server on loopback that knows ranges and validators, and can fail in the ways servers do."""
+
+import contextlib
+import http.server
+import threading
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """What it serves and how it fails are attributes; `requests` is what it was asked.
+
+    Attributes:
+        files: bytes by path.
+        etag: of all files; None: it gives no validator.
+        ranges: whether it answers ranges.
+        cut: bytes of an answer after which it closes the connection; None: never.
+        gate: answers wait for it before their last byte.
+        requests: (path, Range, If-Range).
+    """
+
+    daemon_threads = False
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.files, self.etag, self.ranges, self.cut = {}, '"1"', True, None
+        self.content_type, self.requests, self.gate = "application/zip", [], threading.Event()
+        self.gate.set()
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.server_port}/{path}"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        server, asked = self.server, self.headers.get("Range")
+        server.requests.append((self.path[1:], asked, self.headers.get("If-Range")))
+        whole = server.files.get(self.path[1:])
+        if whole is None:
+            self.send_error(404)
+            return
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+        if not server.ranges or self.headers.get("If-Range") != server.etag:
+            start = 0
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(whole) - 1}/{len(whole)}")
+        if server.etag:
+            self.send_header("ETag", server.etag)
+        self.send_header("Content-Type", server.content_type)
+        self.send_header("Content-Length", str(len(whole) - start))
+        self.end_headers()
+        body = whole[start:][: server.cut]
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(body[:-1])
+            server.gate.wait(10)
+            self.wfile.write(body[-1:])
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def serving():
+    """Runs a server in a thread."""
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.gate.set()
+            server.shutdown()
+            thread.join()

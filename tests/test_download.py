@@ -1,0 +1,504 @@
+"""The download command against a server on loopback; nothing here needs the internet."""
+
+import dataclasses
+import errno
+import hashlib
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+import zipfile
+
+import pytest
+from serving import serving
+
+from jaxcompress import InputError
+from jaxcompress.data import archives, download, sources, transfer
+from jaxcompress.data.ratings import read_ratings
+from jaxcompress.data.tokens import read_corpus
+from jaxcompress.data.vectors import read_vectors
+
+WHOLE = bytes(range(256)) * 40  # 10,240 bytes
+WHOLE_HASH = hashlib.sha256(WHOLE).hexdigest()
+
+
+@pytest.fixture
+def server():
+    with serving() as some:
+        yield some
+
+
+@pytest.fixture
+def other():
+    with serving() as some:
+        yield some
+
+
+@pytest.fixture
+def offer(monkeypatch):
+    """Makes the command know one data set, `toy`, of these mirrors."""
+
+    def _offer(*mirrors, name="toy.bin", sha256=WHOLE_HASH, unpacked=()):
+        file = sources.File(name, mirrors, sha256, None, unpacked)
+        toy = sources.DataSet("toy", "a toy", name, "none", (file,))
+        monkeypatch.setattr(sources, "known", lambda: {"toy": toy})
+
+    return _offer
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    """Runs the command; gives its status, and what it printed in all."""
+
+    def _run(name="toy"):
+        status = download.main([name, "--to", str(tmp_path / "data")])
+        out, err = capsys.readouterr()
+        return status, out + err
+
+    return _run
+
+
+def left(tmp_path):
+    """What lies in the folder of the data, but for locks."""
+    return sorted(p.name for p in (tmp_path / "data").iterdir() if p.suffix != ".lock")
+
+
+def part_of(tmp_path):
+    (part,) = (tmp_path / "data").glob("*.part")
+    return part
+
+
+def packed(entries):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as bundle:
+        for name, content in entries:
+            bundle.writestr(name, content)
+    return stream.getvalue()
+
+
+def tarred(*members):
+    """A .tar.gz of (name, content or type, link)."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as bundle:
+        for name, content, link in members:
+            info = tarfile.TarInfo(name)
+            info.linkname = link
+            if isinstance(content, str):
+                info.size = len(content)
+                bundle.addfile(info, io.BytesIO(content.encode()))
+            else:
+                info.type = content
+                bundle.addfile(info)
+    return stream.getvalue()
+
+
+def test_a_file_is_fetched_once_and_then_found(server, offer, run, tmp_path):
+    server.files["a"] = WHOLE
+    offer(server.url("a"))
+    status, said = run()
+    assert status == 0
+    assert (tmp_path / "data" / "toy.bin").read_bytes() == WHOLE
+    assert left(tmp_path) == ["toy.bin"]
+    status, said = run()
+    assert (status, len(server.requests)) == (0, 1)
+    assert said == f"toy is there: {tmp_path / 'data' / 'toy.bin'}\n"
+
+
+def test_of_a_file_without_a_known_hash_size_and_hash_are_printed(server, offer, run):
+    server.files["a"] = WHOLE
+    offer(server.url("a"), sha256=None)
+    assert f"10,240 bytes, sha256 {WHOLE_HASH}; no" in run()[1]
+
+
+def test_a_wrong_hash_names_both_and_leaves_nothing(server, offer, run, tmp_path):
+    server.files["a"] = b"other"
+    offer(server.url("a"))
+    status, said = run()
+    assert status == 1
+    error = said.splitlines()[-1]
+    assert error.startswith(f"error: toy.bin was not fetched: {server.url('a')}: SHA256 hash")
+    assert WHOLE_HASH in error
+    assert hashlib.sha256(b"other").hexdigest() in error
+    assert error.endswith("what came is removed.")
+    assert left(tmp_path) == []
+
+
+def test_after_a_wrong_hash_the_next_mirror_is_tried(server, other, offer, run, tmp_path):
+    server.files["a"], other.files["a"] = b"other", WHOLE
+    offer(server.url("a"), other.url("a"))
+    status, said = run()
+    assert status == 0
+    assert "trying the next mirror" in said
+    assert (tmp_path / "data" / "toy.bin").read_bytes() == WHOLE
+
+
+def test_a_transfer_that_is_cut_off_goes_on_with_the_bytes_that_are_missing(
+    server, offer, run, tmp_path
+):
+    server.files["a"], server.cut = WHOLE, 4000
+    offer(server.url("a"))
+    status, said = run()
+    assert status == 1
+    assert said.splitlines()[-1] == (
+        f"error: toy.bin was not fetched: {server.url('a')}: cut off after 4,000 of 10,240 bytes "
+        "(the connection was closed); what came is kept, the same command goes on from there."
+    )
+    assert part_of(tmp_path).read_bytes() == WHOLE[:4000]
+    assert "toy.bin" not in left(tmp_path)
+    server.cut = None
+    assert run()[0] == 0
+    assert server.requests == [("a", None, None), ("a", "bytes=4000-", '"1"')]
+    assert (tmp_path / "data" / "toy.bin").read_bytes() == WHOLE
+    assert left(tmp_path) == ["toy.bin"]
+
+
+def test_a_file_that_has_changed_since_comes_whole(server, offer, run, tmp_path):
+    server.files["a"], server.cut = b"x" * 5000, 4000
+    offer(server.url("a"))
+    run()
+    server.files["a"], server.cut, server.etag = WHOLE, None, '"2"'
+    assert run()[0] == 0
+    assert server.requests[1] == ("a", "bytes=4000-", '"1"')
+    assert (tmp_path / "data" / "toy.bin").read_bytes() == WHOLE
+
+
+def test_a_range_of_another_file_is_not_taken(server, offer, run, tmp_path):
+    server.files["a"], server.cut = b"x" * 5000, 4000
+    offer(server.url("a"))
+    run()
+    server.files["a"], server.cut = WHOLE, None  # the ETag stays, as where If-Range is ignored
+    assert run()[0] == 0
+    assert [asked for _, asked, _ in server.requests] == [None, "bytes=4000-", None]
+    assert (tmp_path / "data" / "toy.bin").read_bytes() == WHOLE
+
+
+def test_a_server_without_ranges_sends_the_file_anew(server, offer, run, tmp_path):
+    server.files["a"], server.cut, server.ranges = WHOLE, 4000, False
+    offer(server.url("a"))
+    run()
+    server.cut = None
+    assert run()[0] == 0
+    assert (tmp_path / "data" / "toy.bin").read_bytes() == WHOLE
+
+
+def test_without_a_validator_nothing_is_kept(server, offer, run, tmp_path):
+    server.files["a"], server.cut, server.etag = WHOLE, 4000, None
+    offer(server.url("a"))
+    assert "so the next run begins anew" in run()[1]
+    assert left(tmp_path) == []
+
+
+def test_a_server_that_falls_silent_is_left(server, offer, run, monkeypatch, tmp_path):
+    monkeypatch.setattr(transfer, "_TIMEOUT", 0.2)
+    server.files["a"] = WHOLE
+    server.gate.clear()
+    offer(server.url("a"))
+    assert "cut off after 10,239 of 10,240 bytes (timed out); what came is kept" in run()[1]
+    assert part_of(tmp_path).read_bytes() == WHOLE[:-1]
+
+
+def test_where_the_first_mirror_is_down_the_next_one_is_asked(server, offer, run, tmp_path):
+    with serving() as gone:
+        down = gone.url("a")
+    server.files["a"] = WHOLE
+    offer(down, server.url("a"))
+    status, said = run()
+    assert status == 0
+    assert f"warning: {down}: Connection refused; trying the next mirror." in said
+    assert (tmp_path / "data" / "toy.bin").read_bytes() == WHOLE
+
+
+def test_a_part_of_one_mirror_outlives_another_and_goes_when_the_file_is_whole(
+    server, other, offer, run, tmp_path
+):
+    server.files["a"], server.cut = WHOLE, 4000
+    offer(server.url("a"), other.url("a"))
+    assert run()[0] == 1
+    assert part_of(tmp_path).read_bytes() == WHOLE[:4000]
+    other.files["a"] = WHOLE
+    assert run()[0] == 0
+    assert left(tmp_path) == ["toy.bin"]
+
+
+def test_where_all_mirrors_fail_each_is_named_with_its_reason(server, other, offer, run, tmp_path):
+    other.files["a"], other.content_type = b"<html>", "text/html"
+    offer(server.url("a"), other.url("a"))
+    status, said = run()
+    assert status == 1
+    assert said.splitlines()[-1] == (
+        f"error: toy.bin was not fetched: {server.url('a')}: HTTP 404 Not Found; "
+        f"{other.url('a')}: a web page came in the place of the file."
+    )
+    assert left(tmp_path) == []
+
+
+class Stopping:
+    """A file that raises after so many bytes."""
+
+    def __init__(self, path, mode, after, error):
+        self.stream, self.after, self.error = open(path, mode), after, error  # noqa: SIM115
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stream.close()
+
+    def write(self, chunk):
+        self.stream.write(chunk[: self.after])
+        self.after -= len(chunk)
+        if self.after < 0:
+            raise self.error
+
+
+def stop_writing(monkeypatch, after, error):
+    monkeypatch.setattr(
+        transfer, "open", lambda p, mode: Stopping(p, mode, after, error), raising=False
+    )
+
+
+def test_a_full_disk_says_what_is_needed_and_keeps_what_came(
+    server, other, offer, run, monkeypatch, tmp_path
+):
+    server.files["a"] = other.files["a"] = WHOLE * 100  # 1.024 MB
+    offer(server.url("a"), other.url("a"), sha256=None)
+    with monkeypatch.context() as patch:
+        stop_writing(patch, 200_000, OSError(errno.ENOSPC, "No space left on device"))
+        status, said = run()
+    part = part_of(tmp_path)
+    assert status == 1
+    assert said.splitlines()[-1] == (
+        f"error: {tmp_path / 'data'}: the disk is full; 0.8 MB more are needed; the 0.2 MB that "
+        f"came are kept in {part.name}. Make room, and the same command goes on from there."
+    )
+    assert "toy.bin" not in left(tmp_path)
+    assert other.requests == []
+    assert run()[0] == 0
+    assert (tmp_path / "data" / "toy.bin").read_bytes() == WHOLE * 100
+    assert server.requests[1][1] == "bytes=200000-"
+
+
+def test_an_interrupted_run_keeps_what_came(server, offer, run, monkeypatch, tmp_path):
+    server.files["a"] = WHOLE
+    offer(server.url("a"))
+    with monkeypatch.context() as patch:
+        stop_writing(patch, 1000, KeyboardInterrupt())
+        status, said = run()
+    assert status == 130
+    assert said.splitlines()[-1].startswith("interrupted; what came is kept")
+    assert "toy.bin" not in left(tmp_path)
+    assert run()[0] == 0
+    assert server.requests[1][1] == "bytes=1000-"
+
+
+def test_two_runs_fetch_once(server, offer, capsys, tmp_path):
+    server.files["a"] = WHOLE
+    server.gate.clear()
+    offer(server.url("a"))
+    runs = [threading.Thread(target=download.download, args=("toy", tmp_path)) for _ in range(2)]
+    for some in runs:
+        some.start()
+    said, end = "", time.monotonic() + 10
+    while "another run fetches toy; waiting" not in said and time.monotonic() < end:
+        said += capsys.readouterr().out
+        time.sleep(0.01)
+    assert "waiting" in said
+    assert not (tmp_path / "toy.bin").exists()
+    server.gate.set()
+    for some in runs:
+        some.join()
+    assert len(server.requests) == 1
+    assert (tmp_path / "toy.bin").read_bytes() == WHOLE
+
+
+def offer_archive(server, offer, content, name, unpacked):
+    server.files[name] = content
+    digest = hashlib.sha256(content).hexdigest()
+    offer(server.url(name), name=name, sha256=digest, unpacked=unpacked)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+def test_an_archive_is_unpacked_and_goes(server, offer, run, tmp_path, kind):
+    names = ("toy/a.txt", "toy/sub/b.txt")
+    content = (
+        packed((name, name) for name in names)
+        if kind == "zip"
+        else tarred(*((name, name, "") for name in names))
+    )
+    offer_archive(server, offer, content, f"toy.{kind}", names[:1])
+    assert run()[0] == 0
+    assert left(tmp_path) == ["toy"]
+    for name in names:
+        assert (tmp_path / "data" / name).read_text() == name
+    assert run()[0] == 0
+    assert len(server.requests) == 1
+
+
+def link_in_a_zip():
+    info = zipfile.ZipInfo("toy/link")
+    info.external_attr = 0o120777 << 16
+    return packed([("toy/a.txt", ""), (info, "/etc/passwd")])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("toy.zip", packed([("toy/a.txt", ""), ("../out", "")]), "'../out' leads out"),
+        ("toy.zip", packed([("toy/a.txt", ""), ("toy/../../out", "")]), "leads out of the folder"),
+        ("toy.zip", packed([("toy/a.txt", ""), ("/tmp/out", "")]), "'/tmp/out' leads out"),
+        ("toy.zip", packed([("toy/a.txt", ""), ("..\\out", "")]), "leads out of the folder"),
+        ("toy.zip", link_in_a_zip(), "'toy/link' is a link or a device"),
+        ("toy.tar.gz", tarred(("toy/a.txt", "", ""), ("../out", "", "")), "'../out' leads out"),
+        ("toy.tar.gz", tarred(("toy/a.txt", "", ""), ("/tmp/out", "", "")), "'/tmp/out' leads out"),
+        ("toy.tar.gz", tarred(("toy/a.txt", "", ""), ("toy/l", tarfile.SYMTYPE, "../../out")),
+         "outside the destination"),
+        ("toy.tar.gz", tarred(("toy/a.txt", "", ""), ("toy/l", tarfile.SYMTYPE, "/etc/passwd")),
+         "absolute path"),
+        ("toy.tar.gz", tarred(("toy/a.txt", "", ""), ("toy/fifo", tarfile.FIFOTYPE, "")),
+         "special file"),
+        ("toy.zip", packed([("toy/a.txt", "some")])[:-30], "corrupt"),
+        ("toy.zip", packed([("toy/a.txt", "some")]).replace(b"some", b"same", 1), "corrupt"),
+        ("toy.tar.gz", tarred(("toy/a.txt", "some", ""))[:-20], "corrupt"),
+        ("toy.tar.gz", b"nothing of the kind", "corrupt"),
+        ("toy.zip", packed([("other/a.txt", "")]), "holds no toy/a.txt"),
+    ],
+)  # fmt: skip
+def test_a_bad_archive_is_one_line_and_nothing_comes_of_it(
+    server, offer, run, tmp_path, name, content, message
+):
+    offer_archive(server, offer, content, name, ("toy/a.txt",))
+    status, said = run()
+    error = said.splitlines()[-1]
+    assert status == 2
+    assert error.startswith(f"error: {tmp_path / 'data' / name}: ")
+    assert message in error
+    assert error.endswith("nothing was unpacked, and it is removed.")
+    assert left(tmp_path) == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_that_is_full_while_unpacking_leaves_the_archive(
+    server, offer, run, monkeypatch, tmp_path
+):
+    content = packed([("toy/a.txt", "x" * 2_000_000)])
+    offer_archive(server, offer, content, "toy.zip", ("toy/a.txt",))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfileobj", full)
+        status, said = run()
+    assert status == 1
+    assert "the disk is full while toy.zip is unpacked, 2.0 MB in all; nothing is left" in said
+    assert left(tmp_path) == ["toy.zip"]
+    assert run()[0] == 0
+    assert len(server.requests) == 1
+
+
+def test_what_a_killed_run_left_is_cleared(tmp_path):
+    (tmp_path / ".toy.zip.unpacking" / "toy").mkdir(parents=True)
+    (tmp_path / ".toy.zip.unpacking" / "toy" / "half").write_text("")
+    (tmp_path / "toy.zip").write_bytes(packed([("toy/a.txt", "")]))
+    archives.unpack(tmp_path / "toy.zip", ["toy/a.txt"], tmp_path)
+    assert [p.name for p in (tmp_path / "toy").iterdir()] == ["a.txt"]
+    assert not (tmp_path / ".toy.zip.unpacking").exists()
+
+
+def test_a_folder_in_the_way_is_named(offer, run, tmp_path):
+    offer("http://127.0.0.1:9/toy.zip", name="toy.zip", unpacked=("toy/a.txt",))
+    (tmp_path / "data" / "toy").mkdir(parents=True)
+    status, said = run()
+    assert status == 2
+    assert "toy is there, but not" in said
+
+
+def test_a_folder_that_cannot_be_made_is_named(offer, tmp_path, capsys):
+    offer("http://127.0.0.1:9/a")
+    (tmp_path / "file").write_text("")
+    assert download.main(["toy", "--to", str(tmp_path / "file" / "data")]) == 2
+    assert "cannot be used (Not a directory); give another" in capsys.readouterr().err
+
+
+VECTORS, TEXT = "a 1 2\nb 3 4\n", "a b\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "read", "content"),
+    [
+        ("glove.6B", "glove.6B.300d.txt", read_vectors, VECTORS),
+        ("glove.42B.300d", "glove.42B.300d.txt", read_vectors, VECTORS),
+        ("glove.840B.300d", "glove.840B.300d.txt", read_vectors, VECTORS),
+        ("ptb", "ptb", read_corpus, TEXT),
+        ("wikitext-2", "wikitext-2", read_corpus, TEXT),
+        ("wikitext-103", "wikitext-103", read_corpus, TEXT),
+        ("ml-100k", "ml-100k", read_ratings, "1\t2\t3\t4\n"),
+        ("ml-1m", "ml-1m", read_ratings, "1::2::3::4\n"),
+        ("ml-25m", "ml-25m", read_ratings, "userId,movieId,rating,timestamp\n1,2,3.0,4\n"),
+        ("amazon:All_Beauty", "amazon", read_ratings, "1,2,5.0,7\n"),
+    ],
+)
+def test_what_is_fetched_lands_where_its_reader_looks(
+    server, monkeypatch, tmp_path, name, path, read, content
+):
+    """The table's own rows, their mirrors and hashes replaced."""
+    monkeypatch.setenv("JAXCOMPRESS_DATA", str(tmp_path / "data"))
+    row, files = sources.known()[name], []
+    for file in row.files:
+        body = packed((t, content) for t in file.unpacked) if file.unpacked else content.encode()
+        server.files[file.name] = body
+        digest = hashlib.sha256(body).hexdigest()
+        mirrors = (server.url(file.name),)
+        files.append(dataclasses.replace(file, mirrors=mirrors, sha256=digest))
+    row = dataclasses.replace(row, files=tuple(files))
+    monkeypatch.setattr(sources, "known", lambda: {name: row})
+    assert download.main([name]) == 0
+    assert read(path).source == str(tmp_path / "data" / path)
+
+
+def test_the_tables_hashes_of_penn_treebank_are_those_of_the_real_files(real_data):
+    for file in sources.known()["ptb"].files:
+        content = (real_data / file.name).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256)
+
+
+def test_the_tables_rows_are_well_formed():
+    for row in sources.known().values():
+        for file in row.files:
+            assert all(mirror.startswith("https://") for mirror in file.mirrors)
+            assert file.mirrors
+            assert file.sha256 is None or len(bytes.fromhex(file.sha256)) == 32
+            assert not file.unpacked or file.name.endswith((".zip", ".tar.gz"))
+
+
+def test_an_unknown_name_lists_the_names_and_the_closest():
+    with pytest.raises(InputError, match=r"no data set 'ml-2m'; .* ml-100k, ml-1m, .*mean ml-"):
+        sources.find("ml-2m")
+    with pytest.raises(InputError, match=r"amazon comes by category; .*:All_Beauty, .*Games\.$"):
+        sources.find("amazon")
+    with pytest.raises(InputError, match=r"Did you mean amazon:Magazine_Subscriptions\?"):
+        sources.find("amazon:magazine_subscription")
+
+
+def test_the_command_lists_what_there_is_without_jax(tmp_path):
+    program = (
+        "import sys; from jaxcompress.data import download; download.main(['--list']);"
+        "assert 'jax' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["name", "size,", "MB", "lands", "as", "what", "terms"]
+    row = next(line for line in lines if line.startswith("ml-1m "))
+    assert row.split()[:3] == ["ml-1m", "5.9", "ml-1m/ratings.dat"]
+    assert row.endswith("GroupLens's, research use")
+    assert "Magazine_Subscriptions" in lines[-1]
+
+
+def test_a_command_line_without_a_name_says_so(capsys):
+    assert download.main([]) == 2
+    assert capsys.readouterr().err == "error: no NAME given; --list shows what there is.\n"
