@@ -7,6 +7,7 @@ no hash is known.
 
 import dataclasses
 import difflib
+import textwrap
 
 from jaxcompress.errors import InputError
 
@@ -243,11 +244,11 @@ def find(name: str) -> DataSet:
 
 def listing() -> str:
     """Lays name, size, place and terms of all data sets out in columns."""
-    rows = [("name", "size, MB", "lands as", "what", "terms")]
+    rows = [("name", "size, MB", "lands as", "terms")]
     for some in (*_FIXED, _amazon("CATEGORY")):
         sizes = [file.size for file in some.files]
         size = "?" if None in sizes else f"{sum(sizes) / 1e6:,.1f}"
-        rows.append((some.name, size, some.lands, some.about, some.terms))
+        rows.append((some.name, size, some.lands, some.terms))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = (
         "  ".join(
@@ -256,4 +257,5 @@ def listing() -> str:
         ).rstrip()
         for row in rows
     )
-    return "\n".join([*lines, f"CATEGORY is one of {', '.join(_CATEGORIES)}."])
+    categories = textwrap.wrap(f"CATEGORY is one of {', '.join(_CATEGORIES)}.", 100)
+    return "\n".join([*lines, *categories])

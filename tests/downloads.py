@@ -1,8 +1,11 @@
-"""A server on loopback that knows ranges and validators, and can fail in the ways servers do."""
+"""Archives made in memory, and a server on loopback that can fail in the ways servers do."""
 
 import contextlib
 import http.server
+import io
+import tarfile
 import threading
+import zipfile
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -40,6 +43,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
         if not server.ranges or self.headers.get("If-Range") != server.etag:
             start = 0
+        if start >= len(whole):
+            self.send_error(416)
+            return
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(whole) - 1}/{len(whole)}")
@@ -70,3 +76,28 @@ def serving():
             server.gate.set()
             server.shutdown()
             thread.join()
+
+
+def packed(entries):
+    """A .zip of (name or ZipInfo, content)."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as bundle:
+        for name, content in entries:
+            bundle.writestr(name, content)
+    return stream.getvalue()
+
+
+def tarred(*members):
+    """A .tar.gz of (name, content or type, link)."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as bundle:
+        for name, content, link in members:
+            info = tarfile.TarInfo(name)
+            info.linkname = link
+            if isinstance(content, str):
+                info.size = len(content)
+                bundle.addfile(info, io.BytesIO(content.encode()))
+            else:
+                info.type = content
+                bundle.addfile(info)
+    return stream.getvalue()
