@@ -15,6 +15,8 @@ class Server(http.server.ThreadingHTTPServer):
         files: bytes by path.
         etag: of all files; None: it gives no validator.
         ranges: whether it answers ranges.
+        heeds: whether it heeds If-Range.
+        off: by how much it names another range than it was asked for.
         cut: bytes of an answer after which it closes the connection; None: never.
         gate: answers wait for it before their last byte.
         requests: (path, Range, If-Range).
@@ -25,6 +27,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files, self.etag, self.ranges, self.cut = {}, '"1"', True, None
+        self.heeds, self.off = True, 0
         self.content_type, self.requests, self.gate = "application/zip", [], threading.Event()
         self.gate.set()
 
@@ -41,14 +44,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
             return
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
-        if not server.ranges or self.headers.get("If-Range") != server.etag:
+        changed = server.heeds and self.headers.get("If-Range") != server.etag
+        if changed or not server.ranges:
             start = 0
         if start >= len(whole):
             self.send_error(416)
             return
         self.send_response(206 if start else 200)
         if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(whole) - 1}/{len(whole)}")
+            self.send_header(
+                "Content-Range", f"bytes {start + server.off}-{len(whole) - 1}/{len(whole)}"
+            )
         if server.etag:
             self.send_header("ETag", server.etag)
         self.send_header("Content-Type", server.content_type)

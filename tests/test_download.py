@@ -139,12 +139,18 @@ def test_a_file_that_has_changed_since_comes_whole(server, offer, run, tmp_path)
     assert (tmp_path / "data" / "toy.bin").read_bytes() == WHOLE
 
 
-@pytest.mark.parametrize("size", [10_240, 3000], ids=["longer", "shorter than the part"])
-def test_a_range_of_another_file_is_not_taken(server, offer, run, tmp_path, size):
+@pytest.mark.parametrize(
+    ("size", "change"),
+    [(10_240, {}), (3000, {}), (5000, {"heeds": False, "etag": '"2"'}), (5000, {"off": 1})],
+    ids=["of another length", "shorter than the part", "of another ETag", "another range"],
+)
+def test_a_range_that_does_not_fit_is_not_taken(server, offer, run, tmp_path, size, change):
     server.files["a"], server.cut = b"x" * 5000, 4000
     offer(server.url("a"), sha256=None)
     run()
-    server.files["a"], server.cut = WHOLE[:size], None  # of the same ETag, as if it were ignored
+    server.files["a"], server.cut = WHOLE[:size], None
+    for name, value in change.items():
+        setattr(server, name, value)
     assert run()[0] == 0
     assert [asked for _, asked, _ in server.requests] == [None, "bytes=4000-", None]
     assert (tmp_path / "data" / "toy.bin").read_bytes() == WHOLE[:size]
