@@ -183,7 +183,7 @@ class Codes:
         vectors: Any,
         *,
         start: np.ndarray | None = None,
-        num_rounds: int = 10,
+        num_rounds: int = 16,
         seed: int = 0,
     ) -> np.ndarray:
         """Finds codes for rows that are not in the table, with the codebooks as they are.

@@ -47,7 +47,7 @@ def encode(
     encoder: Mapping[str, np.ndarray] | None = None,
     *,
     start: np.ndarray | None = None,
-    num_rounds: int = 10,
+    num_rounds: int = 16,
     seed: int = 0,
 ) -> np.ndarray:
     """Does what `Codes.encode` says, for codebooks [M, K, D].
