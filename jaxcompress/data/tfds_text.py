@@ -1,0 +1,80 @@
+"""Labelled texts of TensorFlow Datasets, read as array records: TensorFlow itself is not needed."""
+
+from jaxcompress.errors import InputError
+
+_SPLITS = {"train": "train", "validation": "valid", "test": "test"}
+_TEXTS = (("text",), ("title", "description"), ("sentence",))
+_CHUNK = 4096  # records read at a time
+
+
+def read_tfds(name: str) -> tuple[dict[str, tuple[list[str], list[int]]], tuple[str, ...]]:
+    """Reads texts and labels by split, and the names of the classes.
+
+    The data set is looked for in `$TFDS_DATA_DIR`, or else `~/tensorflow_datasets`; where it is not
+    prepared, it is downloaded.
+
+    Args:
+        name: as in `tfds.builder`; its features have a `label` of named classes and `text`,
+            `title` and `description`, or `sentence`. Splits other than train, validation and test
+            are passed over.
+
+    Raises:
+        InputError: where TensorFlow Datasets is not installed or fails, and for other features.
+    """
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise InputError(
+            f'tfds:{name} needs TensorFlow Datasets ({error}): pip install -e ".[tfds]"'
+        ) from None
+    try:
+        builder = tfds.builder(name, file_format="array_record")
+        builder.download_and_prepare()
+        sources = builder.as_data_source()
+    except Exception as error:  # of many kinds, and of many lines
+        said = " ".join(str(error).split())[:300]
+        raise InputError(f"tfds:{name}: {type(error).__name__}: {said}") from None
+    texts, classes = _features(name, builder.info.features)
+    for split in ("train", "test"):
+        if split not in sources:
+            raise InputError(f"tfds:{name}: no {split} split; it has {', '.join(sources)}.")
+    splits = {
+        ours: _read(f"tfds:{name}: {theirs}", sources[theirs], texts, len(classes))
+        for theirs, ours in _SPLITS.items()
+        if theirs in sources
+    }
+    return splits, classes
+
+
+def _features(name: str, features) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which features are the text, and the names of the classes."""
+    texts = next((some for some in _TEXTS if all(part in features for part in some)), None)
+    classes = getattr(features.get("label"), "names", None)
+    if texts is None or not classes:
+        raise InputError(
+            f"tfds:{name}: its features are {', '.join(features)}; expected text, or title and "
+            "description, or sentence, and a label of named classes."
+        )
+    return texts, tuple(classes)
+
+
+def _read(place: str, source, texts: tuple[str, ...], num_classes: int):
+    found, labels = [], []
+    for start in range(0, len(source), _CHUNK):
+        rows = source.__getitems__(range(start, min(start + _CHUNK, len(source))))
+        for number, row in enumerate(rows, start):
+            label = int(row["label"])
+            if not 0 <= label < num_classes:
+                raise InputError(
+                    f"{place}: label {label} of record {number} is not one of the {num_classes} "
+                    "classes."
+                )
+            try:
+                found.append(" ".join(row[part].decode("utf-8") for part in texts))
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"{place}: byte {error.start} of record {number} is not UTF-8; expected text "
+                    "in UTF-8."
+                ) from None
+            labels.append(label)
+    return found, labels
