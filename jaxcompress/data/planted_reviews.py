@@ -40,16 +40,20 @@ def planted_reviews(
     polarity = _polarities(rng, len(words))
     plain, polar = (frequency * (polarity == 0), frequency * (polarity != 0))
     made, labels = [], []
-    while len(made) < num_train + num_test:
-        length = rng.integers(_LENGTHS[0], _LENGTHS[1] + 1)
-        is_polar = rng.random(length) < _POLAR_SHARE
-        chosen = np.where(is_polar, _draw(rng, polar, length), _draw(rng, plain, length))
-        negated = is_polar & (rng.random(length) < _NEGATED_SHARE)
-        total = np.where(negated, -polarity[chosen], polarity[chosen]).sum()
-        if total:
-            pairs = zip(chosen, negated, strict=True)
-            made.append(" ".join(f"{NEGATION} {words[i]}" if n else words[i] for i, n in pairs))
-            labels.append(int(total > 0))
+    while (missing := num_train + num_test - len(made)) > 0:
+        ends = np.cumsum(rng.integers(_LENGTHS[0], _LENGTHS[1] + 1, missing))
+        is_polar = rng.random(ends[-1]) < _POLAR_SHARE
+        chosen = np.where(is_polar, _draw(rng, polar, ends[-1]), _draw(rng, plain, ends[-1]))
+        negated = is_polar & (rng.random(ends[-1]) < _NEGATED_SHARE)
+        signed = np.where(negated, -polarity[chosen], polarity[chosen])
+        said = [
+            f"{NEGATION} {words[i]}" if n else words[i]
+            for i, n in zip(chosen, negated, strict=True)
+        ]
+        for start, end in zip([0, *ends[:-1]], ends, strict=True):
+            if total := signed[start:end].sum():
+                made.append(" ".join(said[start:end]))
+                labels.append(int(total > 0))
     return {
         "train": (made[:num_train], labels[:num_train]),
         "test": (made[num_train:], labels[num_train:]),

@@ -49,7 +49,7 @@ def read_tfds(name: str) -> tuple[dict[str, tuple[list[str], list[int]]], tuple[
 def _features(name: str, features) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Which features are the text, and the names of the classes."""
     texts = next((some for some in _TEXTS if all(part in features for part in some)), None)
-    classes = getattr(features.get("label"), "names", None)
+    classes = getattr(features["label"], "names", None) if "label" in features else None
     if texts is None or not classes:
         raise InputError(
             f"tfds:{name}: its features are {', '.join(features)}; expected text, or title and "

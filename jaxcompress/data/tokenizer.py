@@ -6,12 +6,13 @@ Other text than `tokens`' is: that is split at white space alone and has no ends
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
 
-# A tag of a line's end is white space: it matches outside the group, which is empty then.
-_TOKEN = re.compile(r"<br\s*/?>|([^\W_]+(?:'[^\W_]+)*|[^\w\s]|_)")
+_TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[^\w\s]|_")
+_LINE_ENDS = ("<br />", "<br/>", "<br>")
 
 
 class EncodedText(NamedTuple):
@@ -32,12 +33,19 @@ def tokenize(text: str) -> list[str]:
     A word is letters and digits of any script, with apostrophes inside: `don't` is one, `'tis` is
     two tokens, `well-made` three. White space and `<br />` are no tokens.
     """
-    return list(filter(None, _TOKEN.findall(text.lower())))
+    return _TOKEN.findall(_plain(text))
 
 
 def is_empty(text: str) -> bool:
     """Whether a text has no tokens."""
-    return not any(match[1] for match in _TOKEN.finditer(text.lower()))
+    return _TOKEN.search(_plain(text)) is None
+
+
+def _plain(text: str) -> str:
+    text = text.lower()
+    for tag in _LINE_ENDS:
+        text = text.replace(tag, " ")
+    return text
 
 
 def count_words(texts: Iterable[str]) -> Counter[str]:
@@ -59,10 +67,10 @@ def encode_texts(
         unknown: the id of words that are not in `ids`.
         max_tokens: how many of a text's first tokens are kept; None: all.
     """
-    rows = [
-        np.array([ids.get(word, unknown) for word in tokenize(text)[:max_tokens]], np.int32)
-        for text in texts
-    ]
+    rows = []
+    for text in texts:
+        words = tokenize(text)[:max_tokens]
+        rows.append(np.fromiter(map(ids.get, words, repeat(unknown)), np.int32, len(words)))
     starts = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([len(row) for row in rows], out=starts[1:])
     return EncodedText(np.concatenate([np.zeros(0, np.int32), *rows]), starts)
