@@ -1,5 +1,7 @@
 """Labelled texts of TensorFlow Datasets, read as array records: TensorFlow itself is not needed."""
 
+import os
+
 from jaxcompress.errors import InputError
 
 _SPLITS = {"train": "train", "validation": "valid", "test": "test"}
@@ -28,12 +30,16 @@ def read_tfds(name: str) -> tuple[dict[str, tuple[list[str], list[int]]], tuple[
             f'tfds:{name} needs TensorFlow Datasets ({error}): pip install -e ".[tfds]"'
         ) from None
     try:
-        builder = tfds.builder(name, file_format="array_record")
+        folder = os.environ.get("TFDS_DATA_DIR")
+        builder = tfds.builder(name, file_format="array_record", data_dir=folder)
         builder.download_and_prepare()
         sources = builder.as_data_source()
     except Exception as error:  # of many kinds, and of many lines
         said = " ".join(str(error).split())[:300]
-        raise InputError(f"tfds:{name}: {type(error).__name__}: {said}") from None
+        raise InputError(
+            f"tfds:{name}: cannot be read or fetched ({type(error).__name__}: {said}); expected "
+            "the name of a data set, prepared in $TFDS_DATA_DIR or ~/tensorflow_datasets."
+        ) from None
     texts, classes = _features(name, builder.info.features)
     for split in ("train", "test"):
         if split not in sources:
