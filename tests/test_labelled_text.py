@@ -5,6 +5,7 @@ import gzip
 import io
 import itertools
 import tarfile
+import zlib
 
 import numpy as np
 import pytest
@@ -140,6 +141,18 @@ def test_a_flipped_bit_anywhere_is_an_error_or_harmless(tmp_path):
     assert refused > len(whole) - 20  # gzip's header holds bytes that do not matter
 
 
+@pytest.mark.parametrize("name", ["train/neg/11_1.txt", "train/unsup/11_1.txt"])
+def test_bytes_that_cannot_be_inflated_are_one_line(tmp_path, name):
+    content = tar_bytes({**REVIEWS, name: b"x" * 90_000})
+    packer = zlib.compressobj(wbits=31)
+    good = packer.compress(content[: content.index(b"xxx") + 45_000])
+    good += packer.flush(zlib.Z_FULL_FLUSH)  # what follows starts a block, of no type there is
+    (tmp_path / "r.tgz").write_bytes(good + b"\xff" * 1000)
+    message = error_of(str(tmp_path / "r.tgz"))
+    assert "damaged or cut short after aclImdb/" in message
+    assert "invalid block type" in message
+
+
 def test_a_tar_that_ends_in_the_middle_of_a_review_is_one_line(tmp_path):
     content = tar_bytes({**REVIEWS, "train/neg/11_1.txt": b"x" * 9000})
     at = content.index(b"x" * 9000)
@@ -228,6 +241,7 @@ def test_a_long_field_and_an_empty_text(tmp_path):
         ("1,b,x\n0,c,y\n", "", "train.csv:2: label '0' of three columns is not a whole number"),
         ("a,x\nb, \n", "", "train.csv:2: the label is empty"),
         ("text,stars\na,1\nb,2\n", "", "train.csv:1: 'text,stars' is like a header, but not one"),
+        ("text,stars\na,good\nb,bad\n", "", "train.csv:1: 'text,stars' is like a header, but not"),
         ("words,stars\na,1\nb,2\n", "", "train.csv:1: 'words,stars' is like a header, but not one"),
         ("text,label\n", "", "train.csv: no rows after the header"),
         ("\n\n", "", "train.csv is empty"),
@@ -282,8 +296,8 @@ def test_planted_reviews_are_as_many_as_said_and_the_same_again(planted):
     assert planted.classes == ("neg", "pos")
     again = planted_reviews.planted_reviews()
     assert again["test"][0] == planted.texts["test"]
-    other = planted_reviews.planted_reviews(1, num_train=10, num_test=10)
-    assert other["train"][0] != planted.texts["train"][:10]
+    first, second = (planted_reviews.planted_reviews(s, num_train=9, num_test=1) for s in (0, 1))
+    assert first["train"][0] != second["train"][0]
     for split, share in (("train", 0.05), ("test", 0.08)):
         assert abs(planted.labels[split].mean() - 0.5) < share
     lengths = [sum(w != "not" for w in text.split()) for text in planted.texts["train"]]

@@ -71,7 +71,7 @@ def prepared(tmp_path_factory):
 
     for name in MADE:
         make(name)
-    return folder
+    return folder.rename(folder.with_name("moved"))  # tfds remembers where it wrote
 
 
 @pytest.fixture
@@ -117,6 +117,13 @@ def test_what_is_wrong_is_one_line(read, name, message):
     with pytest.raises(InputError, match=message) as caught:
         read(name)
     assert "\n" not in str(caught.value)
+
+
+def test_data_sets_are_looked_for_where_the_environment_says_now(read, tmp_path, monkeypatch):
+    assert read("small").classes == NAMES
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    with pytest.raises(InputError, match="cannot be read or fetched"):
+        read("small")
 
 
 def test_neither_tensorflow_nor_jax_is_imported(prepared):
