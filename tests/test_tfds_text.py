@@ -1,6 +1,7 @@
 """TensorFlow Datasets as labelled text, of data sets that are prepared here; nothing is fetched."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -29,6 +30,12 @@ MADE = {
     "other_features": {"train": [("a", 0)], "test": [("b", 0)]},
 }
 
+TEXTS = {
+    "ag_news_subset": ("title", "description"),
+    "small": ("sentence",),
+    "other_features": ("words",),
+}
+
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
@@ -39,11 +46,8 @@ def prepared(tmp_path_factory):
 
     def features_of(name):
         label = tfds.features.ClassLabel(names=NAMES)
-        if name == "ag_news_subset":
-            some = {"title": tfds.features.Text(), "description": tfds.features.Text()}
-        else:
-            some = {"words" if name == "other_features" else "text": tfds.features.Text()}
-        return {**some, "label": label}
+        texts = TEXTS.get(name, ("text",))
+        return {**{text: tfds.features.Text() for text in texts}, "label": label}
 
     def make(dataset):
         # Without a class in tfds's register, a data set is found by its files.
@@ -64,7 +68,7 @@ def prepared(tmp_path_factory):
             def _generate_examples(self, split):
                 for i, (text, label) in enumerate(MADE[dataset][split]):
                     fields = text if isinstance(text, tuple) else (text,)
-                    parts = [key for key in features_of(dataset) if key != "label"]
+                    parts = TEXTS.get(dataset, ("text",))
                     yield i, {**dict(zip(parts, fields, strict=True)), "label": label}
 
         Made(data_dir=folder, file_format="array_record").download_and_prepare()
@@ -105,8 +109,8 @@ def test_a_title_and_a_description_are_one_text_and_validation_is_valid(read):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("unlabelled", r"tfds:unlabelled: train: label -1 of record [01] is not one of the 2"),
-        ("not_utf8", r"tfds:not_utf8: train: byte 1 of record [01] is not UTF-8"),
+        ("unlabelled", r"tfds:unlabelled: label -1 of train record [01] is not one of the 2"),
+        ("not_utf8", r"tfds:not_utf8: byte 1 of train record [01] is not UTF-8"),
         ("untested", r"tfds:untested: no test split; it has train"),
         ("other_features", r"its features are .*words.*; expected text, or title and description"),
         ("no_such_set", r"tfds:no_such_set: cannot be read or fetched \(DatasetNotFoundError: "),
@@ -120,10 +124,23 @@ def test_what_is_wrong_is_one_line(read, name, message):
 
 
 def test_data_sets_are_looked_for_where_the_environment_says_now(read, tmp_path, monkeypatch):
-    assert read("small").classes == NAMES
+    assert pairs(read("small"), "train") == [("a", 0), ("b", 1)]
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(InputError, match="cannot be read or fetched"):
         read("small")
+
+
+def test_damaged_records_are_one_line(prepared, tmp_path, monkeypatch):
+    shutil.copytree(prepared / "small", tmp_path / "small")
+    (file,) = tmp_path.glob("small/1.0.0/*train*")
+    content = file.read_bytes()
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    for damaged in (content[:-70], content.replace(b"sentence", b"SENTENCE"), b""):
+        assert damaged != content
+        file.write_bytes(damaged)
+        with pytest.raises(InputError, match="tfds:small: cannot be read or fetched") as caught:
+            read_labelled_text("tfds:small")
+        assert "\n" not in str(caught.value)
 
 
 def test_neither_tensorflow_nor_jax_is_imported(prepared):

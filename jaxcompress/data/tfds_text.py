@@ -1,6 +1,8 @@
 """Labelled texts of TensorFlow Datasets, read as array records: TensorFlow itself is not needed."""
 
+import contextlib
 import os
+from collections.abc import Iterator, Sequence
 
 from jaxcompress.errors import InputError
 
@@ -29,23 +31,17 @@ def read_tfds(name: str) -> tuple[dict[str, tuple[list[str], list[int]]], tuple[
         raise InputError(
             f'tfds:{name} needs TensorFlow Datasets ({error}): pip install -e ".[tfds]"'
         ) from None
-    try:
-        folder = os.environ.get("TFDS_DATA_DIR")
+    folder = os.environ.get("TFDS_DATA_DIR")
+    with _one_line(name):
         builder = tfds.builder(name, file_format="array_record", data_dir=folder)
         builder.download_and_prepare()
         sources = builder.as_data_source()
-    except Exception as error:  # of many kinds, and of many lines
-        said = " ".join(str(error).split())[:300]
-        raise InputError(
-            f"tfds:{name}: cannot be read or fetched ({type(error).__name__}: {said}); expected "
-            "the name of a data set, prepared in $TFDS_DATA_DIR or ~/tensorflow_datasets."
-        ) from None
     texts, classes = _features(name, builder.info.features)
     for split in ("train", "test"):
         if split not in sources:
             raise InputError(f"tfds:{name}: no {split} split; it has {', '.join(sources)}.")
     splits = {
-        ours: _read(f"tfds:{name}: {theirs}", sources[theirs], texts, len(classes))
+        ours: _read(name, theirs, sources[theirs], texts, len(classes))
         for theirs, ours in _SPLITS.items()
         if theirs in sources
     }
@@ -64,23 +60,39 @@ def _features(name: str, features) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return texts, tuple(classes)
 
 
-def _read(place: str, source, texts: tuple[str, ...], num_classes: int):
+@contextlib.contextmanager
+def _one_line(name: str) -> Iterator[None]:
+    """Errors of TensorFlow Datasets are of many kinds, and of many lines."""
+    try:
+        yield
+    except Exception as error:
+        said = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"tfds:{name}: cannot be read or fetched ({type(error).__name__}: {said}); expected "
+            "the name of a data set, prepared in $TFDS_DATA_DIR or ~/tensorflow_datasets."
+        ) from None
+
+
+def _read(
+    name: str, split: str, source: Sequence, texts: tuple[str, ...], num_classes: int
+) -> tuple[list[str], list[int]]:
     found, labels = [], []
     for start in range(0, len(source), _CHUNK):
-        rows = source.__getitems__(range(start, min(start + _CHUNK, len(source))))
+        with _one_line(name):
+            rows = source.__getitems__(range(start, min(start + _CHUNK, len(source))))
         for number, row in enumerate(rows, start):
             label = int(row["label"])
             if not 0 <= label < num_classes:
                 raise InputError(
-                    f"{place}: label {label} of record {number} is not one of the {num_classes} "
-                    "classes."
+                    f"tfds:{name}: label {label} of {split} record {number} is not one of the "
+                    f"{num_classes} classes."
                 )
             try:
                 found.append(" ".join(row[part].decode("utf-8") for part in texts))
             except UnicodeDecodeError as error:
                 raise InputError(
-                    f"{place}: byte {error.start} of record {number} is not UTF-8; expected text "
-                    "in UTF-8."
+                    f"tfds:{name}: byte {error.start} of {split} record {number} is not UTF-8; "
+                    "expected text in UTF-8."
                 ) from None
             labels.append(label)
     return found, labels
