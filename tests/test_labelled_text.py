@@ -5,6 +5,7 @@ import gzip
 import io
 import itertools
 import tarfile
+import zipfile
 import zlib
 
 import numpy as np
@@ -120,7 +121,7 @@ def test_an_archive_that_is_cut_short_is_one_line(tmp_path, keep):
     (tmp_path / "aclImdb_v1.tar.gz").write_bytes(whole[:keep])
     message = error_of(source)
     assert message.startswith(f"{source}: damaged or cut short after ")
-    assert message.endswith("Get it with: python -m jaxcompress.data.download aclImdb")
+    assert message.endswith("Fetch it with: python -m jaxcompress.data.download aclImdb")
 
 
 def test_a_flipped_bit_anywhere_is_an_error_or_harmless(tmp_path):
@@ -204,6 +205,17 @@ def test_whole_numbers_are_ordered_as_numbers_and_there_is_a_valid_split(tmp_pat
     assert data.classes == ("-1", "9", "10")
     np.testing.assert_array_equal(data.labels["valid"], [2, 0, 1])
     assert list(data.texts) == ["train", "test", "valid"]
+
+
+def test_a_csv_file_may_be_packed(tmp_path):
+    (tmp_path / "train.csv.gz").write_bytes(gzip.compress(b"a,x\nb,y\n"))
+    with zipfile.ZipFile(tmp_path / "news.zip", "w") as bundle:
+        bundle.writestr("news/test.csv", "c,y\nd,x\n")
+        bundle.writestr("news/readme.txt", "")
+    test = str(tmp_path / "news.zip" / "news" / "test.csv")
+    data = read_labelled_text(str(tmp_path / "train.csv.gz"), test=test)
+    assert data.texts == {"train": ["a", "b"], "test": ["c", "d"]}
+    np.testing.assert_array_equal(data.labels["test"], [1, 0])
 
 
 def test_a_first_row_whose_label_comes_again_is_never_a_header(tmp_path):

@@ -17,7 +17,7 @@ NAME = "aclImdb"
 ARCHIVE = "aclImdb_v1.tar.gz"
 CLASSES = ("neg", "pos")
 _SPLITS = ("train", "test")
-_GET_REVIEWS = "Get it with: python -m jaxcompress.data.download aclImdb"
+_FETCH = "Fetch it with: python -m jaxcompress.data.download aclImdb"
 _REVIEW = re.compile(r"(?:^|/)(train|test)/(neg|pos)/([^./][^/]*\.txt)$")
 
 Found = dict[tuple[str, str], dict[str, bytes]]  # by split and class, then by the file's name
@@ -33,7 +33,7 @@ def find_reviews(path: str) -> Path:
         return find_folder(path, "")
     except InputError:
         archive = str(Path(path).with_name(ARCHIVE))
-        return find_either(archive, f"Nor is there a folder {path} there. {_GET_REVIEWS}")
+        return find_either(archive, f"Nor is there a folder {path} there. {_FETCH}")
 
 
 def read_reviews(place: Path) -> dict[str, tuple[list[str], list[int]]]:
@@ -55,7 +55,7 @@ def read_reviews(place: Path) -> dict[str, tuple[list[str], list[int]]]:
             if not files:
                 raise InputError(
                     f"{place}: class {name} is missing from the {split} split; expected files "
-                    f"{NAME}/{split}/{name}/*.txt. {_GET_REVIEWS}"
+                    f"{NAME}/{split}/{name}/*.txt. {_FETCH}"
                 )
             for file in sorted(files, key=_number):
                 texts.append(_decode(files[file], f"{place}: {split}/{name}/{file}"))
@@ -91,7 +91,7 @@ def _from_archive(archive: Path) -> Found:
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise InputError(
             f"{archive}: damaged or cut short after {last} ({error}); expected {ARCHIVE} as it is "
-            f"distributed. {_GET_REVIEWS}"
+            f"distributed. {_FETCH}"
         ) from None
     return found
 

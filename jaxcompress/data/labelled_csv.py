@@ -38,7 +38,9 @@ class _Rows(NamedTuple):
     labels: list[str]
 
 
-def read_csv(files: dict[str, Path]) -> tuple[dict[str, tuple[list[str], list[int]]], list[str]]:
+def read_csv(
+    files: dict[str, Path],
+) -> tuple[dict[str, tuple[list[str], list[int]]], tuple[str, ...]]:
     """Reads texts and labels by split, and the classes: the training file's labels, in order.
 
     Classes are ordered as numbers where all are whole numbers. AG News's labels count from 1, and
