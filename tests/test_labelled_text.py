@@ -338,7 +338,8 @@ def test_planted_classes_can_be_told_from_the_standard_librarys_vectors(planted)
     train, test = (net_counts(planted.texts[split], words, -1) @ rows for split in planted.texts)
     signs = 2 * planted.labels["train"] - 1
     weights = np.linalg.solve(train.T @ train + np.eye(rows.shape[1]), train.T @ signs)
-    assert ((test @ weights > 0) == (planted.labels["test"] == 1)).mean() > 0.8
+    right = (test @ weights > 0) == (planted.labels["test"] == 1)
+    assert right.mean() > 0.87  # with polarity at random it is 0.82
 
 
 def test_planted_labels_are_the_sign_of_a_sum_that_negations_turn_around(planted):
