@@ -32,6 +32,7 @@ from matplotlib.figure import Figure
 import jaxcompress
 from jaxcompress import dccl
 from jaxcompress.codes_files import replacing
+from jaxcompress.errors import InputError
 
 BATCH, SAMPLE, NEAREST = 4096, 1000, 10
 OURS = "refined"
@@ -204,7 +205,8 @@ def parse():
     parser.add_argument("--max_rows", type=int, help="take only the first rows of the table")
     parser.add_argument("--rows_seen", type=int, default=2_500_000, help="by the paper's training")
     flags = parser.parse_args()
-    unknown = [key for key in (flags.rows or "").split(",") if key and key not in keys]
+    flags.rows = [key for key in (flags.rows or "").split(",") if key]
+    unknown = [key for key in flags.rows if key not in keys]
     if unknown:
         parser.error(f"no row {unknown[0]!r}; there are {', '.join(keys)}")
     if flags.bytes < 1:
@@ -220,7 +222,12 @@ def main():
     # FAISS's threads wait for each other in a loop; on a shared machine that can take 100 times as
     # long as the work.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    table = read(flags)
+    try:
+        table = read(flags)
+    except InputError as error:
+        parser.error(str(error))
+    if len(table) <= NEAREST:
+        parser.error(f"{flags.vectors}: {len(table)} rows; neighbours need more than {NEAREST}")
     stem = Path(flags.vectors).stem
     out = Path(flags.out or f"out/same_bytes/{stem}-{flags.bytes}")
     out.mkdir(parents=True, exist_ok=True)
@@ -234,7 +241,7 @@ def main():
         if file.exists() and json.loads(file.read_text())["settings"] != settings:
             parser.error(f"{file} was measured with other settings; choose another --out")
     left = [key for key, file in files.items() if not file.exists()]
-    for key in flags.rows.split(",") if flags.rows else left:
+    for key in flags.rows or left:
         print(f"{rows[key][0]} ...", file=sys.stderr, flush=True)
         context = multiprocessing.get_context("spawn")
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxcompress import codes_files
-from jaxcompress.compressed import Codes
+from jaxcompress.compressed import Codes, check_words
 from jaxcompress.data.vectors import check_finite
 from jaxcompress.data.weights import check_weights, normalize_weights, read_weights
 from jaxcompress.errors import InputError
@@ -59,17 +59,15 @@ def compress(
     if rows.dtype not in (np.float16, np.float32):
         rows = rows.astype(np.float32)
     check_finite(rows, "vectors")
+    if words is not None:
+        words = list(words)
+        check_words(words, len(rows))
     config = config or dccl.Config(data=dccl.DataConfig(valid_rows=0))
     model = dataclasses.replace(
         config.model, num_codebooks=num_codebooks, num_codewords=num_codewords
     )
     weights = config.data.weights if weights is None else weights
-    if isinstance(weights, str):
-        weights, notes = read_weights(weights, len(rows), words)
-        for note in notes:
-            print(f"note: {note}")
-    elif weights is not None:
-        weights = check_weights(np.asarray(weights), len(rows), "weights")
+    weights = _read_weights(weights, len(rows), words)
     problem = learn.prepare(rows, dataclasses.replace(config, model=model), weights=weights)
     fitted = loop.fit(problem.job, show_progress=show_progress)
     trained = learn.to_codes(problem, fitted.state, words)
@@ -93,8 +91,8 @@ def refine(
         codes: of the rows of `vectors`, in their order.
         vectors: float [N, D].
         num_rounds: of local search and least-squares codebooks; 40 are near the end of what there
-            is to gain.
-        weights: [N], at least 0: how much each row counts; None: all alike.
+            is to gain. Codebooks of M*K > 8,192 codewords stay as they are, and a note says so.
+        weights: as those of `compress`; None: all rows count alike.
         seed: of the search.
         show_progress: whether to show a bar.
 
@@ -115,15 +113,23 @@ def refine(
             f"{len(rows)} rows are fewer than the {codes.num_codewords} codewords of a codebook; "
             "codebooks cannot be fitted to them."
         )
+    weights = _read_weights(weights, len(rows), codes.words)
     if weights is not None:
-        everyone = np.arange(len(rows))
-        weights = normalize_weights(
-            check_weights(np.asarray(weights), len(rows), "weights"), everyone
-        )
+        weights = normalize_weights(weights, np.arange(len(rows)))
     if num_rounds < 0:
         raise InputError(f"num_rounds is {num_rounds}; it must be at least 0.")
     table = coded_table.make_table(rows, weights)
     return _refine(table, codes, dccl.RefineConfig(num_rounds=num_rounds), seed, show_progress)
+
+
+def _read_weights(weights: Any, num_rows: int, words: Sequence[str] | None) -> np.ndarray | None:
+    """Weights [N] from numbers, or from what `config.data.weights` may be."""
+    if isinstance(weights, (str, os.PathLike)):
+        weights, notes = read_weights(os.fspath(weights), num_rows, words)
+        for note in notes:
+            print(f"note: {note}")
+        return weights
+    return None if weights is None else check_weights(np.asarray(weights), num_rows, "weights")
 
 
 def _refine(

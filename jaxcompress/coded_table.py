@@ -19,7 +19,7 @@ from jaxcompress import dccl, loop, refinement
 from jaxcompress.checkpoint import Checkpoints
 from jaxcompress.compressed import Codes
 from jaxcompress.data.batches import Feed, gather_rows, in_order
-from jaxcompress.local_search import default_num_steps
+from jaxcompress.local_search import MAX_CODEWORDS, default_num_steps
 from jaxcompress.lookup import sum_codewords
 from jaxcompress.steps import make_mapper
 from jaxcompress.task import PyTree
@@ -143,12 +143,8 @@ def refine_codes(
         show_progress: whether to show a bar.
     """
     step = refinement.refine_batch(config.num_steps or default_num_steps(codes.num_codebooks))
-    state, first, seconds, checkpoints = (
-        table.place(_Round(codes.codes, codes.codebooks)),
-        0,
-        0.0,
-        None,
-    )
+    state = table.place(_Round(codes.codes, codes.codebooks))
+    first, seconds, checkpoints = 0, 0.0, None
     if workdir is not None:
         checkpoints = Checkpoints(workdir, None, f"{FOLDER}/{label}")
         if restored := checkpoints.restore_latest(state):
@@ -156,6 +152,11 @@ def refine_codes(
             seconds = restored.progress["seconds"]
             say(f"resumed from round {first} of {config.num_rounds} of refinement")
     found, codebooks = np.array(state.codes), state.codebooks
+    if config.num_rounds and not refinement.no_equations(codebooks):
+        say(
+            f"note: the codebooks stay as they are, and codes alone are refined: {codes} has more "
+            f"than {MAX_CODEWORDS:,} codewords in all."
+        )
     key, started = jax.random.key(seed), time.perf_counter() - seconds
     bar = tqdm.tqdm(total=config.num_rounds, initial=first, unit="round", disable=not show_progress)
     try:

@@ -127,8 +127,9 @@ def write_tensors(
     format: str,
     metadata: Mapping[str, str],
 ) -> None:
-    """Writes an artefact's file, with a hash of all its tensors."""
-    about = {**metadata, "format": format, "version": VERSION, "sha256": _digest(tensors)}
+    """Writes an artefact's file, with a hash of its tensors and metadata."""
+    about = {**metadata, "format": format, "version": VERSION}
+    about["sha256"] = _digest(tensors, about)
     with replacing(path) as partial:
         safetensors.numpy.save_file(tensors, partial, about)
         mask = os.umask(0)
@@ -160,15 +161,15 @@ def read_tensors(
             f"{path}: version {metadata.get('version')!r} of the format; this "
             f"release reads {VERSION!r}."
         )
-    if metadata.pop("sha256", None) != _digest(tensors):
+    if metadata.pop("sha256", None) != _digest(tensors, metadata):
         raise InputError(f"{path}: damaged; its hash differs from the one it was written with.")
     return tensors, metadata
 
 
-def _digest(tensors: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
+def _digest(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
+    digest = hashlib.sha256(repr(sorted(metadata.items())).encode())
     for name in sorted(tensors):
-        digest.update(name.encode())
+        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
         digest.update(np.ascontiguousarray(tensors[name]).data)
     return digest.hexdigest()
 
@@ -236,25 +237,38 @@ def read_text(path: str | os.PathLike) -> Table:
         codebook = np.load(beside, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise InputError(f"{beside}: not a readable .npy file ({error}).") from None
-    lines = path.read_bytes().decode("utf-8", "surrogateescape").split("\n")
-    lines = [line.removesuffix("\r") for line in lines if line.strip()]
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    lines = [
+        (f"{path}, line {number}", *line.removesuffix("\r").rpartition("\t"))
+        for number, line in enumerate(text.split("\n"), 1)
+        if line.strip()
+    ]
     if not lines:
         raise InputError(f"{path}: empty; expected lines of a word, a tab and codes.")
-    names, tails = zip(*((n, t) for n, _, t in (x.rpartition("\t") for x in lines)), strict=True)
-    num_codebooks = len(tails[0].split())
-    rows = []
-    for number, tail in enumerate(tails, 1):
-        columns = tail.split()
-        if len(columns) != num_codebooks or not all(c.isdecimal() for c in columns):
-            raise InputError(
-                f"{path}, line {number}: expected {num_codebooks} codes, found {tail[:40]!r}."
-            )
-        rows.append(np.array(columns, np.int64))
-    if codebook.ndim != 2 or num_codebooks == 0 or len(codebook) % num_codebooks:
+    _, _, tab, codes = lines[0]
+    num_codebooks = len(codes.split())
+    if (
+        codebook.ndim != 2
+        or codebook.dtype.kind != "f"
+        or num_codebooks == 0
+        or not len(codebook)
+        or len(codebook) % num_codebooks
+        or not np.isfinite(codebook).all()
+    ):
         raise InputError(
-            f"{beside}: shape is {list(codebook.shape)}; expected [M*K, D] with M = "
-            f"{num_codebooks}, the codes of a line."
+            f"{beside}: {codebook.dtype} {list(codebook.shape)}; expected finite numbers [M*K, D] "
+            f"with M = {num_codebooks}, the codes of a line."
         )
-    has_words = "\t" in lines[0]
+    num_codewords, rows, names = len(codebook) // num_codebooks, [], []
+    for place, name, its_tab, codes in lines:
+        columns = codes.split()
+        if len(columns) != num_codebooks or not all(c.isdecimal() for c in columns):
+            raise InputError(f"{place}: expected {num_codebooks} codes, found {codes[:40]!r}.")
+        if any(int(c) >= num_codewords for c in columns):
+            raise InputError(f"{place}: {codes[:60]!r}; codes are from 0 to {num_codewords - 1}.")
+        if its_tab != tab:
+            raise InputError(f"{place}: a word and a tab are in some lines only; expected in all.")
+        names.append(name)
+        rows.append(np.array(columns, np.int64))
     codebooks = codebook.reshape(num_codebooks, -1, codebook.shape[1])
-    return Table(np.stack(rows), codebooks, list(names) if has_words else None, None, {})
+    return Table(np.stack(rows), codebooks, names if tab else None, None, {})

@@ -53,8 +53,10 @@ class Codes:
                 f"codes are from {self.codes.min()} to {self.codes.max()}; expected "
                 f"0 to {self.num_codewords - 1}."
             )
-        if self.words is not None and len(self.words) != self.num_rows:
-            raise InputError(f"{len(self.words)} words and {self.num_rows} rows; expected as many.")
+        if self.num_codewords > 65_536:
+            raise InputError(f"{self.num_codewords:,} codewords; there can be at most 65,536.")
+        if self.words is not None:
+            check_words(self.words, self.num_rows)
         kind = code_type(self.num_codewords)
         object.__setattr__(self, "codes", self.codes.astype(kind, copy=False))
         object.__setattr__(self, "codebooks", np.asarray(self.codebooks, np.float32))
@@ -102,7 +104,10 @@ class Codes:
 
     @functools.cached_property
     def _ids(self) -> dict[str, int]:
-        return {word: i for i, word in enumerate(self.words)}
+        ids: dict[str, int] = {}
+        for i, word in enumerate(self.words):
+            ids.setdefault(word, i)  # of rows that are named alike, the first
+        return ids
 
     def id_of(self, word: str | int) -> int:
         """Returns the row number of a word (or checks a row number).
@@ -191,8 +196,8 @@ class Codes:
         Args:
             vectors: float [B, D].
             start: int [B, M], codes to begin with; no row's error gets larger than theirs. None:
-                the encoder's where there is one and it is better than a beam search, or else those
-                of the beam search.
+                for each row the best of a beam search's, the encoder's where there is one, and, in
+                tables of up to 65,536 rows, those of the nearest row.
             num_rounds: of local search; each begins at the best codes so far.
             seed: of the search.
 
@@ -205,7 +210,13 @@ class Codes:
         from jaxcompress.encoding import encode
 
         return encode(
-            vectors, self.codebooks, self.encoder, start=start, num_rounds=num_rounds, seed=seed
+            vectors,
+            self.codebooks,
+            self.encoder,
+            known=self.codes,
+            start=start,
+            num_rounds=num_rounds,
+            seed=seed,
         )
 
     def append(self, words: Sequence[str] | None, vectors: Any, **search: Any) -> "Appended":
@@ -223,16 +234,19 @@ class Codes:
         Raises:
             InputError: where words or vectors do not fit the table.
         """
-        rows = np.asarray(vectors)
-        names = None
+        from jaxcompress.encoding import check_rows
+
+        rows, names = check_rows(vectors, self.dim), None
+        if not len(rows):
+            raise InputError("vectors have no rows; expected one or more to append.")
         if (words is None) != (self.words is None):
             raise InputError(
                 f"the table's rows have {'no ' if self.words is None else ''}names; give "
                 f"{'words=None' if self.words is None else 'a word for each row'}."
             )
         if words is not None:
-            if len(words) != len(rows):
-                raise InputError(f"{len(words)} words and {len(rows)} rows; expected as many.")
+            words = list(words)
+            check_words(words, len(rows))
             seen = self._ids.keys() | set(words)
             if len(seen) < len(self) + len(words):
                 twice = next(w for i, w in enumerate(words) if w in self or w in words[:i])
@@ -357,6 +371,15 @@ class Appended(NamedTuple):
         if self.old_mean_squared_l2 is None:
             return None
         return self.mean_squared_l2 / self.old_mean_squared_l2
+
+
+def check_words(words: Sequence[str], num_rows: int) -> None:
+    """Raises InputError where the words are not one for each row, or one has an end of line."""
+    if len(words) != num_rows:
+        raise InputError(f"{len(words)} words and {num_rows} rows; expected as many.")
+    broken = next((word for word in words if "\n" in word), None)
+    if broken is not None:
+        raise InputError(f"word {broken!r} has an end of line; files hold a word a line.")
 
 
 def top(scores: np.ndarray, count: int) -> np.ndarray:

@@ -143,9 +143,13 @@ def _embed(codes: jax.Array, codebooks: jax.Array, ids: jax.Array, dtype: Any) -
     ids = jnp.asarray(ids)
     if not jnp.issubdtype(ids.dtype, jnp.integer):
         raise InputError(f"ids are {ids.dtype}; expected integers.")
-    ids = ids.astype(jnp.int32)
-    there = (ids >= -len(codes)) & (ids < len(codes))
-    rows = jnp.where(there[..., None], lookup(codes, codebooks, ids), jnp.nan)
+    if ids.dtype.itemsize < 4:
+        ids = ids.astype(jnp.int32)
+    there = ids < len(codes)  # in their own type: uint32 has ids that int32 has not
+    if jnp.issubdtype(ids.dtype, jnp.signedinteger):
+        there &= ids >= -len(codes)
+    rows = lookup(codes, codebooks, jnp.where(there, ids, 0).astype(jnp.int32))
+    rows = jnp.where(there[..., None], rows, jnp.nan)
     return promote_dtype(rows, dtype=dtype, inexact=False)[0]
 
 

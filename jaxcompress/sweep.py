@@ -105,8 +105,8 @@ def measure(sample: Sample, size: Size, config: dccl.Config) -> dict[str, float]
     """Trains and refines codes of a size: `mean_squared_l2` and `relative_error`, as in `dccl`.
 
     They are of the held-out rows of the sample, or of all where none are; the first is weighted
-    where rows are. `bound` is the least
-    mean squared L2 of any code of as many bits on a Gaussian source with the sample's covariance.
+    where rows are. `bound` is the least mean squared L2 of any code of as many bits on a Gaussian
+    source with the sample's covariance; weighted errors have none.
     """
     config = dataclasses.replace(
         with_size(config, size),
@@ -121,11 +121,13 @@ def measure(sample: Sample, size: Size, config: dccl.Config) -> dict[str, float]
     codes = coded_table.refine_codes(problem.table, trained, config.refine, seed=config.seed).codes
     errors = coded_table.code_errors(problem.table, codes)
     errors = errors.get("valid", errors["all"])
-    return {
+    figures = {
         "mean_squared_l2": errors.get("weighted_mean_squared_l2", errors["mean_squared_l2"]),
         "relative_error": errors["relative_error"],
-        "bound": rate_distortion_bound(sample.rows, size.bits_per_row()),
     }
+    if sample.weights is None:
+        figures["bound"] = rate_distortion_bound(sample.rows, size.bits_per_row())
+    return figures
 
 
 def measure_all(

@@ -17,18 +17,22 @@ from jaxcompress.codes_files import replacing
 from jaxcompress.config import from_dict
 from jaxcompress.errors import InputError
 
+_CHUNK = 8192  # rows hashed at a time
 # What a resumed run may change: nothing here has a part in its result.
 # What files hold is compared by its fingerprint, so that they may lie elsewhere.
-_FREE = ("log_every", "sample_words", "data.path", "data.weights", "data.stream", "export_words")
+_FREE = (
+    *("log_every", "sample_words", "export_words", "vectors"),
+    *(f"data.{name}" for name in ("path", "weights", "stream", "source", "valid", "test")),
+)
 
 
 def fingerprint(
     rows: np.ndarray, words: list[str] | None, weights: np.ndarray | None = None
 ) -> str:
-    """A hash of the table's shape, 64 of its rows, its words and weights: is it the same data?"""
-    digest = hashlib.sha256(f"{rows.shape}".encode())
-    picked = rows[:: max(1, len(rows) // 64)][:64]
-    digest.update(np.ascontiguousarray(picked, np.float32).data)
+    """A hash of the table's rows, words and weights: is it the same data?"""
+    digest = hashlib.blake2b(f"{rows.shape}".encode(), digest_size=32)
+    for start in range(0, len(rows), _CHUNK):
+        digest.update(np.ascontiguousarray(rows[start : start + _CHUNK], np.float32).data)
     digest.update("\n".join(words or ()).encode("utf-8", "surrogateescape"))
     if weights is not None:
         digest.update(np.ascontiguousarray(weights, np.float64).data)

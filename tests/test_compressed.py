@@ -31,7 +31,7 @@ def table_of(codes):
 @pytest.mark.parametrize("num_codewords", [2, 3, 4, 7, 8, 16, 17, 100, 255, 256, 257, 65_536])
 def test_packing_is_exact_and_undone_by_unpacking(num_codewords):
     rng = np.random.default_rng(num_codewords)
-    for num_codebooks in (1, 2, 3, 8, 31, 64):
+    for num_codebooks in range(1, 65):
         codes = rng.integers(0, num_codewords, (10, num_codebooks))
         packed = pack_codes(codes, num_codewords)
         bits = int(np.ceil(np.log2(num_codewords)))
@@ -174,14 +174,27 @@ def test_what_is_not_an_artefact_is_one_line(tmp_path):
     np.save(tmp_path / "large.codebook.npy", codes.codebooks.reshape(-1, 7))
     (tmp_path / "odd.codes").write_text("a\t1 2 3\n")
     np.save(tmp_path / "odd.codebook.npy", codes.codebooks.reshape(-1, 7))
+    for name, text in {
+        "huge": f"a\t1 2 3 4 {10**22 - 1}\n",
+        "blank": "a\t1 2 3 4 5\n\nb\t1 2 3\n",
+        "mixed": "a\t1 2 3 4 5\n1 2 3 4 5\n",
+        "nan": "a\t1 2 3 4 5\n",
+    }.items():
+        (tmp_path / f"{name}.codes").write_text(text)
+        broken = np.where(name == "nan", np.nan, codes.codebooks.reshape(-1, 7))
+        np.save(tmp_path / f"{name}.codebook.npy", broken.astype(np.float32))
     for name, message in {
         "cut.safetensors": "not a .safetensors file, or cut short",
         "damaged.safetensors": "damaged; its hash differs",
         "other.safetensors": "holds no compressed table",
         "short.codes": "line 2: expected 5 codes, found '1 2 3'",
         "lonely.codes": "no lonely.codebook.npy beside it",
-        "large.codes": "codes are from 1 to 8; expected 0 to 7",
-        "odd.codes": r"shape is \[40, 7\]; expected \[M\*K, D\] with M = 3",
+        "large.codes": "line 1: '1 2 3 4 8'; codes are from 0 to 7",
+        "huge.codes": "line 1: '1 2 3 4 9999999999999999999999'; codes are from 0 to 7",
+        "blank.codes": "line 3: expected 5 codes, found '1 2 3'",
+        "mixed.codes": "line 2: a word and a tab are in some lines only",
+        "nan.codes": r"float32 \[40, 7\]; expected finite numbers",
+        "odd.codes": r"float32 \[40, 7\]; expected finite numbers \[M\*K, D\] with M = 3",
         "gone.safetensors": "no file or folder",
     }.items():
         with pytest.raises(InputError, match=message) as caught:
@@ -189,6 +202,29 @@ def test_what_is_not_an_artefact_is_one_line(tmp_path):
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="no artefact in it"):
         jaxcompress.load(tmp_path)
+
+
+def test_a_header_that_was_changed_is_damage(tmp_path):
+    """The bytes of tensors are as they were; their shapes and the metadata are not."""
+    make_codes(50, 4, 8, 10).save(tmp_path / "a.safetensors")
+    content = (tmp_path / "a.safetensors").read_bytes()
+    for old, new in ((b"[4,8,10]", b"[8,4,10]"), (b'"source":"test"', b'"source":"best"')):
+        assert content.count(old) == 1
+        (tmp_path / "b.safetensors").write_bytes(content.replace(old, new))
+        with pytest.raises(InputError, match="damaged; its hash differs"):
+            jaxcompress.load(tmp_path / "b.safetensors")
+
+
+def test_codes_that_no_file_can_hold_are_refused():
+    with pytest.raises(InputError, match="70,000 codewords; there can be at most 65,536"):
+        Codes(np.array([[69_999]]), np.zeros((1, 70_000, 1), np.float32))
+    with pytest.raises(InputError, match="'a\\\\nb' has an end of line"):
+        Codes(np.array([[0], [1]]), np.zeros((1, 2, 1), np.float32), ["x", "a\nb"])
+
+
+def test_of_rows_that_are_named_alike_the_first_is_taken():
+    codes = Codes(np.array([[0], [1]]), np.array([[[1.0], [2.0]]], np.float32), ["x", "x"])
+    assert codes["x"] == 1.0
 
 
 def test_files_are_opened_and_decoded_without_jax(tmp_path):

@@ -302,6 +302,11 @@ def test_ids_out_of_range_do_as_those_of_flax(kind):
     ours = layer(kind, codes)
     for call in (ours.embed, jax.jit(ours.embed)):
         np.testing.assert_allclose(call(ids), expected, atol=1e-5)
+        largest = call(jnp.array([2**32 - 1, 3], jnp.uint32))  # which is -1 as int32
+        assert np.isnan(largest[0]).all()
+        np.testing.assert_allclose(largest[1], codes[3], atol=1e-5)
+        np.testing.assert_allclose(call(jnp.array([7, -1], jnp.int8)), codes.decode([7, 49]),
+                                   atol=1e-5)  # fmt: skip
 
 
 @BOTH

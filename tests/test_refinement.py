@@ -186,6 +186,47 @@ def test_rows_of_the_table_are_encoded_about_as_well_as_they_were_stored(refined
     assert found.codes.dtype == np.uint8
 
 
+def test_rows_of_a_table_that_codebooks_have_by_heart_are_found_again():
+    """Half as many codewords as rows: what a search alone finds is far from what is stored."""
+    rng = np.random.default_rng(4)
+    vectors = rng.normal(size=(300, 20)).astype(np.float32)
+    start = Codes(rng.integers(0, 40, (300, 4)), rng.normal(size=(4, 40, 20)).astype(np.float32))
+    codes = jaxcompress.refine(start, vectors, num_rounds=6)
+    alone = Codes(codes.codes[:0], codes.codebooks).encode(vectors, num_rounds=2)
+    found = codes.encode(vectors, num_rounds=2)
+    stored, by_search, by_both = (
+        error(Codes(c, codes.codebooks), vectors) for c in (codes.codes, alone, found)
+    )
+    assert by_search > 1.1 * stored
+    assert by_both <= 1.001 * stored
+
+
+def test_a_row_is_the_nearest_of_a_table_of_several_parts():
+    codes = Codes(
+        np.arange(9000)[:, None],
+        np.random.default_rng(5).normal(size=(1, 9000, 3)).astype(np.float32),
+    )
+    ids = np.array([0, 4095, 4096, 8191, 8192, 8999, 17])
+    np.testing.assert_array_equal(codes.encode(codes.decode(ids), num_rounds=0)[:, 0], ids)
+
+
+def test_large_codebooks_stay_and_that_is_said(capsys):
+    rng = np.random.default_rng(6)
+    codes = Codes(rng.integers(0, 300, (400, 28)), rng.normal(size=(28, 300, 4)).astype("f4"))
+    vectors = rng.normal(size=(400, 4)).astype(np.float32)
+    refined = jaxcompress.refine(codes, vectors, num_rounds=1)
+    np.testing.assert_array_equal(refined.codebooks, codes.codebooks)
+    assert error(refined, vectors) < error(codes, vectors)
+    assert "note: the codebooks stay as they are" in capsys.readouterr().out
+
+
+def test_weights_of_a_refinement_may_be_named_as_those_of_compress():
+    codes, vectors = random_codes()
+    by_name = jaxcompress.refine(codes, vectors, num_rounds=2, weights="zipf")
+    by_number = jaxcompress.refine(codes, vectors, num_rounds=2, weights=1 / np.arange(1, 401))
+    np.testing.assert_array_equal(by_name.codebooks, by_number.codebooks)
+
+
 def test_encoding_from_stored_codes_makes_no_row_worse(refined):
     codes, vectors = refined
     stored = ((codes.decode() - vectors) ** 2).sum(axis=1)
@@ -206,9 +247,9 @@ def test_an_encoder_gives_the_start_where_it_is_the_better_one():
         "scores.kernel": np.zeros((2, 96), np.float32),
         "scores.bias": np.eye(8, dtype=np.float32)[said].reshape(-1),
     }
-    table = Codes(said[None], codebooks, encoder=encoder)
+    table = Codes(np.zeros((0, 12), np.uint8), codebooks, encoder=encoder)
     rows = rng.normal(size=(1500, 6)).astype(np.float32)  # more than a batch
-    rows[::2] = table.decode()
+    rows[::2] = codebooks[np.arange(12), said].sum(axis=0)
     found = table.encode(rows, num_rounds=0)
     np.testing.assert_array_equal(found[::2], np.broadcast_to(said, (750, 12)))
     by_beam = dataclasses.replace(table, encoder=None).encode(rows, num_rounds=0)
@@ -254,11 +295,19 @@ def test_what_does_not_fit_is_one_line(refined):
         ),
         (lambda: codes.encode(wide), r"shape \[3, 7\]"),
         (lambda: codes.encode(vectors, start=codes.codes + 8), "each from 0 to 7"),
-        (lambda: codes.encode(vectors, start=codes.codes[:9]), r"expected \[400, 3\]"),
+        (lambda: codes.encode(vectors, start=codes.codes[:9]), r"expected integers \[400, 3\]"),
         (lambda: codes.append(["w3"], vectors[:1]), "word 'w3' would be there twice"),
         (lambda: codes.append(["a", "a"], vectors[:2]), "word 'a' would be there twice"),
         (lambda: codes.append(["a"], vectors[:2]), "1 words and 2 rows"),
         (lambda: codes.append(None, vectors[:2]), "give a word for each row"),
+        (lambda: codes.append([], vectors[:0]), "no rows; expected one or more to append"),
+        (lambda: codes.append(["a\nb"], vectors[:1]), r"word 'a\\nb' has an end of line"),
+        (lambda: codes.append(["a"], "many"), r"no matrix of numbers|shape \[\]"),
+        (lambda: codes.encode([[1.0], [1.0, 2.0]]), "no matrix of numbers"),
+        (lambda: codes.encode(vectors + 1j), "no matrix of numbers"),
+        (lambda: codes.encode(vectors, num_rounds=-1), "num_rounds is -1"),
+        (lambda: codes.encode(vectors, start=codes.codes * 1.0), "expected integers"),
+        (lambda: jaxcompress.compress(vectors, 3, 8, words=["a"]), "1 words and 400 rows"),
         (lambda: unnamed.append(["a"], vectors[:1]), "give words=None"),
     ):
         with pytest.raises(InputError, match=message) as caught:

@@ -107,6 +107,7 @@ def _learn_codes(
     trained = learn.to_codes(problem, fitted.state, vectors.words, about)
     saved = find_artefact(path)
     if saved is not None and saved.metadata.get("step") == about["step"]:
+        _forget_rounds(path)
         errors = coded_table.code_errors(problem.table, saved)
         return Learned(trained, saved, errors, float(saved.metadata["refine_seconds"]))
     if problem.config.refine.num_rounds:
@@ -126,9 +127,14 @@ def _learn_codes(
     about["mean_squared_l2"] = repr(errors["all"]["mean_squared_l2"])
     codes = dataclasses.replace(refined.codes, metadata=about)
     save_artefact(path, codes)
+    _forget_rounds(path)
+    return Learned(trained, codes, errors, refined.seconds)
+
+
+def _forget_rounds(path: Path) -> None:
+    """Deletes the rounds of a refinement that is done."""
     if jax.process_index() == 0:
         shutil.rmtree(path / coded_table.FOLDER, ignore_errors=True)
-    return Learned(trained, codes, errors, refined.seconds)
 
 
 def read(config: dccl.Config) -> Vectors:

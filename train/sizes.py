@@ -41,8 +41,11 @@ def compare(
     )
     measured = sweep.measure_all(vectors.rows, sizes, config, workdir / FILE, say, weights)
     say("\n" + command_line.columns(measured, _COLUMNS))
+    if weights is not None:
+        say("mean_squared_l2 is weighted as the rows are, relative_error is not")
     if jax.process_index() == 0:
-        _draw(measured, workdir, vectors.source)
+        error = "mean squared L2" if weights is None else "weighted mean squared L2"
+        _draw(measured, error, workdir, vectors.source)
     if config.target_mb is not None:
         size = sweep.choose(measured)
         megabytes = size.num_bytes(*vectors.rows.shape) / 1e6
@@ -57,15 +60,16 @@ def compare(
     return measured
 
 
-def _draw(measured: Sequence[dict[str, Any]], workdir: Path, source: str) -> None:
+def _draw(measured: Sequence[dict[str, Any]], error: str, workdir: Path, source: str) -> None:
     curves: dict[str, list[tuple[float, float]]] = {}
     for row in measured:
         label, count = f"K = {row['num_codewords']:3}", row["bits_per_row"] / 8
         curves.setdefault(label, []).append((count, row["mean_squared_l2"]))
-        curves.setdefault("bound", []).append((count, row["bound"]))
+        if "bound" in row:
+            curves.setdefault("bound", []).append((count, row["bound"]))
     panel = {label: sorted(points) for label, points in curves.items()}
     picture, title = workdir / "sweep.png", f"codes of {Path(source).stem}"
-    if draw({"mean squared L2": panel}, picture, title, "bytes a row"):
+    if draw({error: panel}, picture, title, "bytes a row"):
         say(f"\nthe curve: {picture}")
     else:
         say('\nno curve drawn; for it: pip install -e ".[plots]"')
