@@ -71,3 +71,18 @@ def finished_ratings(ratings_file, tmp_path_factory) -> tuple[Path, str]:
     done = helpers.run(helpers.ratings_command(ratings_file, workdir))
     assert done.returncode == 0, done.stderr
     return workdir, done.stdout
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory) -> Path:
+    """A folder with train.csv, test.csv and vectors of their words."""
+    return helpers.make_reviews(tmp_path_factory.mktemp("reviews"))
+
+
+@pytest.fixture(scope="session")
+def finished_sentiment(reviews, tmp_path_factory) -> tuple[Path, str]:
+    """The workdir of an uninterrupted small run of the classifier, and what it printed."""
+    workdir = tmp_path_factory.mktemp("runs") / "sentiment"
+    done = helpers.run(helpers.sentiment_command(reviews, workdir))
+    assert done.returncode == 0, done.stderr
+    return workdir, done.stdout

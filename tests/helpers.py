@@ -148,3 +148,47 @@ def ratings_command(file, workdir, *more):
     """The command line of a small run of NBANT."""
     data = (f"--config.data.path={file}", f"--workdir={workdir}")
     return [sys.executable, "-m", "train.ant", *SMALL_RATINGS, *data, *more]
+
+
+SMALL_SENTIMENT = (
+    "--config=configs/quickstart_sentiment.py",
+    "--config.batch_size=16",
+    "--config.num_steps=60",
+    "--config.eval_every=20",
+    "--config.log_every=1",
+    "--config.model.hidden_size=8",
+    "--config.optimizer.learning_rate=0.03",
+    "--config.data.bucket_width=8",
+    "--config.data.max_tokens=16",
+)
+
+
+def make_reviews(folder):
+    """Writes train.csv and test.csv of texts whose class shows in one word, and their words'
+    vectors; returns the folder."""
+    rng = np.random.default_rng(0)
+    words = [f"word{i}" for i in range(20)] + ["good", "fine", "bad", "poor"]
+    rows = rng.normal(size=(len(words), 8))
+    np.save(folder / "vectors.npy", rows.astype(np.float32))
+    write_words(folder / "vectors.words.txt", words)
+    for split, count in (("train", 300), ("test", 101)):
+        with open(folder / f"{split}.csv", "w") as stream:
+            for _ in range(count):
+                label = rng.integers(2)
+                text = [words[i] for i in rng.integers(0, 20, rng.integers(1, 18))]
+                text.insert(
+                    rng.integers(min(len(text), 9)), words[20 + 2 * label + rng.integers(2)]
+                )
+                stream.write(f'"{" ".join(text)}, rare",{("positive", "negative")[label]}\n')
+    return folder
+
+
+def sentiment_command(folder, workdir, *more):
+    """The command line of a small run of the classifier."""
+    data = (
+        f"--config.data.source={folder}/train.csv",
+        f"--config.data.test={folder}/test.csv",
+        f"--config.vectors={folder}/vectors.npy",
+        f"--workdir={workdir}",
+    )
+    return [sys.executable, "-m", "train.sentiment", *SMALL_SENTIMENT, *data, *more]

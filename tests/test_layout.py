@@ -15,11 +15,11 @@ LEVELS = [
     {"local_search"},
     {"task", "config", "encoding", "compressed", "to_faiss", "sparse_anchors"},
     {"optim", "refinement", "layers", "ant", "baselines", "rating_model"},
-    {"dccl", "tying", "factorization"},
+    {"dccl", "tying", "factorization", "sentiment"},
     {"steps", "checkpoint", "metrics", "workdir"},
     {"loop"},
     {"coded_table"},
-    {"learn", "recommend"},
+    {"learn", "recommend", "token_embeddings", "classify"},
     {"api", "sweep"},
 ]
 

@@ -1,9 +1,9 @@
-"""Words and punctuation by one regular expression, and texts as ids."""
+"""Words and punctuation by one regular expression, and texts as numbers."""
 
 import numpy as np
 import pytest
 
-from jaxcompress.data.tokenizer import count_words, encode_texts, is_empty, tokenize
+from jaxcompress.data.tokenizer import count_words, is_empty, number_texts, tokenize
 
 
 @pytest.mark.parametrize(
@@ -38,20 +38,14 @@ def test_words_are_counted_in_the_order_of_their_first_use():
     assert list(counts.items()) == [("b", 1), ("a", 2), ("d", 1), ("c", 1)]
 
 
-def test_ids_lie_one_after_another_and_starts_say_where():
-    texts = ["a zebra b", "", "B a a"]
-    ids, starts = encode_texts(texts, {"a": 4, "b": 1}, unknown=7)
-    np.testing.assert_array_equal(ids, [4, 7, 1, 1, 4, 4])
-    np.testing.assert_array_equal(starts, [0, 3, 3, 6])
-    assert (ids.dtype, starts.dtype) == (np.int32, np.int64)
+def test_numbers_lie_one_after_another_and_bounds_say_where():
+    words, ids, bounds = number_texts(["a zebra b", "", "B a yak a"])
+    assert words == ["a", "zebra", "b", "yak"]
+    np.testing.assert_array_equal(ids, [0, 1, 2, 2, 0, 3, 0])
+    np.testing.assert_array_equal(bounds, [0, 3, 3, 7])
+    assert (ids.dtype, bounds.dtype) == (np.int32, np.int64)
 
 
-def test_a_long_text_keeps_its_first_tokens():
-    ids, starts = encode_texts(["a b c", "b"], {"a": 0, "b": 1, "c": 2}, 3, max_tokens=2)
-    np.testing.assert_array_equal(ids, [0, 1, 1])
-    np.testing.assert_array_equal(starts, [0, 2, 3])
-
-
-def test_no_texts_are_no_ids():
-    ids, starts = encode_texts([], {}, 0)
-    assert (len(ids), ids.dtype, list(starts)) == (0, np.int32, [0])
+def test_no_texts_are_no_numbers():
+    words, ids, bounds = number_texts([])
+    assert (words, len(ids), ids.dtype, list(bounds)) == ([], 0, np.int32, [0])

@@ -93,7 +93,7 @@ def config_and_workdir(arguments: Arguments, kind: type) -> tuple[Any, str]:
         raise InputError(
             f"no workdir given; add --workdir DIR, the folder of a run, to --mode {mode}"
         )
-    if config is None or mode not in ("train", "sweep"):  # those two can begin a run
+    if config is None or mode not in ("train", "sweep", "compare"):  # those can begin a run
         saved = workdirs.read_config(workdir, kind)
         config = saved if config is None else config
     return config, workdir

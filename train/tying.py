@@ -20,15 +20,17 @@ import jaxcompress
 from jaxcompress import loop, tying
 from jaxcompress import workdir as workdirs
 from jaxcompress.codes_files import replacing
+from jaxcompress.compressed import Codes
 from jaxcompress.config import Arguments
 from jaxcompress.data import lanes, tokens
-from jaxcompress.data.vectors import read_vectors, read_words, write_words
+from jaxcompress.data.vectors import read_words, write_words
 from jaxcompress.errors import InputError
 from jaxcompress.metrics import plot_comparison, read_lines
 from jaxcompress.steps import make_engine
 from jaxcompress.task import TrainState
 from train import command_line
 from train.command_line import say
+from train.tables import read_table, write_rows
 
 MODES = ("train", "evaluate", "export", "predict", "generate", "compare")
 _EVAL_TOKENS = 2048  # of all lanes, in one batch of an evaluation
@@ -162,7 +164,8 @@ def read_embedding(
     path = config.data.vectors
     if path is None:
         return None, None
-    names, table = _read_table(path)
+    source = read_table(path)
+    names, table = source.words, source.decode() if isinstance(source, Codes) else source.rows
     if names is None:
         raise InputError(f"{path}: its rows have no names; expected a word for each row.")
     if table.shape[1] != config.model.hidden_size:
@@ -177,20 +180,6 @@ def read_embedding(
         raise InputError(f"{path}: none of its words is one of the text's {len(words):,}.")
     say(f"{int(known.sum()):,} of {len(words):,} words have a vector in {path}")
     return np.where(known[:, None], table[rows], 0).astype(np.float32), known
-
-
-def _read_table(path: str) -> tuple[list[str] | None, np.ndarray]:
-    """The names and rows of a table: of vectors, or of codes."""
-    place = Path(path).expanduser()
-    if place.is_dir() or place.suffix in (".codes", ".safetensors"):
-        try:
-            codes = jaxcompress.load(place)
-            return codes.words, codes.decode()
-        except InputError:
-            if place.suffix != ".safetensors":
-                raise
-    vectors = read_vectors(path)
-    return vectors.words, vectors.rows
 
 
 def perplexity(problem: Problem, state: TrainState, split: str) -> float:
@@ -260,12 +249,7 @@ def with_codes(problem: Problem, state: TrainState, words: list[str], path: str)
 def export(state: TrainState, words: list[str], workdir: Path) -> None:
     """Writes `WORKDIR/export/embedding.npy` [V, D] and its `embedding.words.txt`."""
     if jax.process_index() == 0:
-        folder = workdir / "export"
-        folder.mkdir(exist_ok=True)
-        with replacing(folder / "embedding.npy") as partial, open(partial, "wb") as stream:
-            np.save(stream, np.asarray(state.params["embedding"]))
-        with replacing(folder / "embedding.words.txt") as partial:
-            write_words(partial, words)
+        write_rows(workdir / "export", state.params["embedding"], words)
 
 
 def _write_vocabulary(workdir: Path, words: list[str]) -> None:

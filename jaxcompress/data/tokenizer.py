@@ -1,12 +1,11 @@
-"""Words and punctuation of running text, and texts as ids of words.
+"""Words and punctuation of running text, and texts as numbers of words.
 
 Other text than `tokens`' is: that is split at white space alone and has no ends of lines to keep.
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
-from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -15,16 +14,18 @@ _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[^\w\s]|_")
 _LINE_ENDS = ("<br />", "<br/>", "<br>")
 
 
-class EncodedText(NamedTuple):
-    """n texts as ids of words, one after another.
+class Numbered(NamedTuple):
+    """N texts as numbers of words, one text after another.
 
     Attributes:
+        words: the distinct words, in the order of their first use.
         ids: int32 [tokens].
-        starts: int64 [n + 1], where each text starts; text i is `ids[starts[i] : starts[i + 1]]`.
+        bounds: int64 [N + 1]: text i is `ids[bounds[i] : bounds[i + 1]]`.
     """
 
+    words: list[str]
     ids: np.ndarray
-    starts: np.ndarray
+    bounds: np.ndarray
 
 
 def tokenize(text: str) -> list[str]:
@@ -56,21 +57,14 @@ def count_words(texts: Iterable[str]) -> Counter[str]:
     return counts
 
 
-def encode_texts(
-    texts: Iterable[str], ids: dict[str, int], unknown: int, max_tokens: int | None = None
-) -> EncodedText:
-    """Looks up the ids of texts' tokens.
-
-    Args:
-        texts: n of them.
-        ids: by word.
-        unknown: the id of words that are not in `ids`.
-        max_tokens: how many of a text's first tokens are kept; None: all.
-    """
+def number_texts(texts: Iterable[str]) -> Numbered:
+    """Numbers the tokens of texts as they are met: far smaller than strings, and read once."""
+    met: defaultdict[str, int] = defaultdict()
+    met.default_factory = met.__len__
     rows = []
     for text in texts:
-        words = tokenize(text)[:max_tokens]
-        rows.append(np.fromiter(map(ids.get, words, repeat(unknown)), np.int32, len(words)))
-    starts = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum([len(row) for row in rows], out=starts[1:])
-    return EncodedText(np.concatenate([np.zeros(0, np.int32), *rows]), starts)
+        words = tokenize(text)
+        rows.append(np.fromiter(map(met.__getitem__, words), np.int32, len(words)))
+    bounds = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(row) for row in rows], out=bounds[1:])
+    return Numbered(list(met), np.concatenate([np.zeros(0, np.int32), *rows]), bounds)

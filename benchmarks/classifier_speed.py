@@ -1,0 +1,118 @@
+"""Training reviews/s of the classifier, ours and PyTorch's in turn, on the same batches.
+
+Command:  python benchmarks/classifier_speed.py --vectors FILE
+
+Vectors frozen, an LSTM of 150 units, the mean of its outputs, Adam, batch 64, no dropout. PyTorch
+packs the sequences (`pack_padded_sequence`), so that it computes no padding. Each side takes the
+same batches of the reviews, one pass over --batches of them, compilation left out on our side; each
+line is a round, the last one the medians.
+"""
+
+import time
+
+import data
+import jax
+import numpy as np
+import torch
+
+from jaxcompress import classify, loop, sentiment
+from jaxcompress.data.labelled_text import read_labelled_text
+from jaxcompress.data.vectors import read_vectors
+
+torch.set_num_threads(2)
+
+
+def our_trainer(problem, batches):
+    job = classify.make_job(problem, 0)
+    state, key = job.engine.place_state(loop.init_state(job)), jax.random.key(0)
+
+    def take():
+        nonlocal state
+        for index in batches:
+            state, metrics = job.engine.train(state, job.data, loop.stack([index]), key)
+        jax.block_until_ready(metrics)
+
+    return take
+
+
+class TorchClassifier(torch.nn.Module):
+    """Frozen vectors, an LSTM over packed sequences, the mean of its outputs, a linear layer."""
+
+    def __init__(self, rows, num_units, num_classes):
+        super().__init__()
+        self.embedding = torch.nn.Embedding.from_pretrained(torch.from_numpy(rows))
+        self.lstm = torch.nn.LSTM(rows.shape[1], num_units, batch_first=True)
+        self.classifier = torch.nn.Linear(num_units, num_classes)
+
+    def forward(self, ids, lengths):
+        packed = torch.nn.utils.rnn.pack_padded_sequence(
+            self.embedding(ids), lengths, batch_first=True, enforce_sorted=False
+        )
+        outputs, _ = torch.nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
+        return self.classifier(outputs.sum(dim=1) / lengths[:, None])
+
+
+def their_trainer(problem, batches, rows):
+    with_unknown = np.vstack([rows, np.zeros((1, rows.shape[1]))]).astype(np.float32)
+    config = problem.config
+    model = TorchClassifier(with_unknown, config.model.hidden_size, 2)
+    optimizer = torch.optim.Adam(
+        [p for p in model.parameters() if p.requires_grad], lr=config.optimizer.learning_rate
+    )
+    tokens = np.asarray(problem.data["tokens"])
+    made = []
+    for index in batches:
+        longest = index["lengths"].max()  # no bucket's padding
+        ids = tokens[np.minimum(index["positions"][:, :longest], len(tokens) - 1)]
+        made.append([torch.from_numpy(np.asarray(x, np.int64))
+                     for x in (ids, index["lengths"], index["labels"])])  # fmt: skip
+
+    def take():
+        for ids, lengths, labels in made:
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(ids, lengths), labels).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip_norm)
+            optimizer.step()
+
+    return take
+
+
+def main():
+    parser = data.parser(__doc__.splitlines()[0])
+    parser.add_argument("--batches", type=int, default=40, help="of one measurement")
+    parser.add_argument("--rounds", type=int, default=5)
+    flags = parser.parse_args()
+    config = sentiment.Config(
+        vectors=flags.vectors,
+        data=sentiment.DataConfig(source="aclImdb"),
+        model=sentiment.ModelConfig(dropout=0.0),
+    )
+    corpus = classify.number_corpus(read_labelled_text(config.data.source))
+    vectors = read_vectors(flags.vectors)
+    problem = classify.prepare(corpus, vectors, config)
+    feed = classify.make_job(problem, 0).feed
+    batches = [feed.index(step) for step in range(flags.batches)]
+    tokens = sum(int(index["lengths"].sum()) for index in batches)
+    padded = sum(index["positions"].size for index in batches)
+    print(f"{tokens:,} tokens; {padded / tokens:.2f} times as many with ours' padding")
+    sides = {
+        "ours": our_trainer(problem, batches),
+        "PyTorch": their_trainer(problem, batches, np.asarray(vectors.rows)),
+    }
+    for take in sides.values():
+        take()
+    speeds = {name: [] for name in sides}
+    for _ in range(flags.rounds):
+        for name, take in sides.items():
+            started = time.perf_counter()
+            take()
+            seconds = time.perf_counter() - started
+            speeds[name].append(config.batch_size * flags.batches / seconds)
+        print("  ".join(f"{name} {all_[-1]:6,.1f}" for name, all_ in speeds.items()), flush=True)
+    ratio = np.median(np.divide(speeds["ours"], speeds["PyTorch"]))
+    medians = ", ".join(f"{name} {np.median(some):,.1f}" for name, some in speeds.items())
+    print(f"reviews/s, medians: {medians}; median of ratios {ratio:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""What a classifier can read words with: vectors, codes, or tables learned with the task.
+
+What is not trained is data: it lies on the device once, in no checkpoint, and tokens become vectors
+as a batch is gathered. Given tables are read scaled to a variance of 1, by one number: from small
+vectors a classifier learns slowly.
+
+Axis letters: B texts, T tokens, V rows, D dimensions, M codebooks, K codewords.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+
+from jaxcompress.ant import AnchorTable
+from jaxcompress.compressed import Codes
+from jaxcompress.lookup import sum_codewords
+from jaxcompress.sentiment import Embedding
+from jaxcompress.sparse_anchors import SparseAnchors
+
+UNKNOWN = "<unk>"  # the last row of a table that is learned from scratch
+
+
+class WordTable(NamedTuple):
+    """An embedding, the words of its rows, and what of it lies on the device untrained.
+
+    Attributes:
+        words: names of the rows. Id V is that of every other word.
+        dim: D.
+        embedding: what is trained.
+        data: NumPy pytree.
+        read: `data, ids int [B, T] -> tokens [B, T, ...]`, which `embedding.apply` takes.
+        artefact: `params -> the table` as it is stored: an array [V, D], `Codes` or
+            `SparseAnchors`.
+    """
+
+    words: Sequence[str]
+    dim: int
+    embedding: Embedding
+    data: Any
+    read: Callable[[Any, jax.Array], jax.Array]
+    artefact: Callable[[dict], np.ndarray | Codes | SparseAnchors]
+
+
+def frozen_vectors(words: Sequence[str], rows: np.ndarray) -> WordTable:
+    """Vectors as they are, float [V, D]; an unknown word has a vector of zeros."""
+
+    scale = _scale(rows)
+
+    def read(rows, ids):
+        return scale * rows.at[ids].get(mode="fill", fill_value=0).astype(jnp.float32)
+
+    return WordTable(words, rows.shape[1], _FROZEN, rows, read, lambda params: rows)
+
+
+def frozen_codes(codes: Codes) -> WordTable:
+    """Sums of codewords as they are; an unknown word has a vector of zeros."""
+
+    scale = _scale(codes)
+
+    def read(data, ids):
+        return scale * _decode(data["codebooks"], _read_codes(data["codes"], ids))
+
+    data = {"codes": codes.codes, "codebooks": codes.codebooks}
+    return WordTable(codes.words, codes.dim, _FROZEN, data, read, lambda params: codes)
+
+
+def trained_codebooks(codes: Codes) -> WordTable:
+    """Codes as they are, over codebooks that are trained with the task."""
+    scale = _scale(codes)
+    embedding = Embedding(
+        lambda key: {"codebooks": jnp.asarray(codes.codebooks)},
+        lambda params, tokens: scale * _decode(params["codebooks"], tokens),
+    )
+
+    def artefact(params):
+        return dataclasses.replace(codes, codebooks=params["codebooks"], encoder=None)
+
+    return WordTable(codes.words, codes.dim, embedding, codes.codes, _read_codes, artefact)
+
+
+def anchor_table(words: Sequence[str], num_anchors: int, dim: int) -> WordTable:
+    """Sparse non-negative mixes of anchors (Liang et al. 2021), learned with the task."""
+    table = AnchorTable(len(words) + 1, num_anchors, dim)
+    active = np.ones(num_anchors, bool)
+
+    def init(key):
+        return table.init(key, jnp.zeros(1, int), active)["params"]
+
+    def artefact(params):
+        transform = scipy.sparse.csr_matrix(params["transform"])
+        made = SparseAnchors.from_csr(transform, params["anchors"])
+        return dataclasses.replace(made, names=[*words, UNKNOWN])
+
+    embedding = Embedding(
+        init, lambda params, ids: table.apply({"params": params}, ids, active), non_negative=True
+    )
+    return WordTable(words, dim, embedding, (), _ids, artefact)
+
+
+def dense_table(words: Sequence[str], dim: int) -> WordTable:
+    """A matrix, learned with the task."""
+
+    def init(key):
+        return {"rows": 0.1 * jax.random.normal(key, (len(words) + 1, dim))}
+
+    embedding = Embedding(init, lambda params, ids: params["rows"][ids])
+    return WordTable(words, dim, embedding, (), _ids, lambda params: params["rows"])
+
+
+_FROZEN = Embedding(lambda key: {}, lambda params, vectors: vectors)
+
+
+def _scale(table: np.ndarray | Codes) -> float:
+    """1 over the root mean square of the entries, of up to 10,000 rows."""
+    picked = np.arange(0, len(table), -(-len(table) // 10_000))
+    rows = table.decode(picked) if isinstance(table, Codes) else table[picked]
+    return float(np.square(rows, dtype=np.float32).mean() + 1e-30) ** -0.5
+
+
+def _ids(data: Any, ids: jax.Array) -> jax.Array:
+    return ids
+
+
+def _read_codes(codes: jax.Array, ids: jax.Array) -> dict[str, jax.Array]:
+    """`codes` int [B, T, M] of tokens, and which are `known` [B, T]."""
+    return {"codes": codes.at[ids].get(mode="clip"), "known": ids < len(codes)}
+
+
+def _decode(codebooks: jax.Array, tokens: dict[str, jax.Array]) -> jax.Array:
+    codes = tokens["codes"]
+    rows = sum_codewords(codebooks, codes.reshape(-1, codes.shape[-1]))
+    return jnp.where(tokens["known"][..., None], rows.reshape(*codes.shape[:-1], -1), 0.0)
