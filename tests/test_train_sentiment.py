@@ -155,18 +155,15 @@ def test_compare_lays_tables_side_by_side(reviews, codes, tmp_path, capsys):
         "--mode=compare",
         f"--vectors={reviews}/vectors.npy",
         f"--codes={codes}",
-        "--kinds=finetune_codebooks,dense",
+        "--kinds=finetune_codebooks",
         "--config.num_seeds=2",
         "--config.num_steps=20",
         "--config.data.bucket_width=16",
-        "--config.model.dim=6",
     ) == 0  # fmt: skip
     rows = json.loads((tmp_path / "compare.json").read_text())
-    frozen, coded, tuned, dense = rows
+    frozen, coded, tuned = rows
     assert frozen["embedding_bytes"] == 24 * 8 * 4
     assert coded["embedding_bytes"] == tuned["embedding_bytes"] == 24 * 1 + 4 * 4 * 4 * 8
-    num_words = dense["num_words"]
-    assert dense["embedding_bytes"] == 4 * (num_words + 1) * 6
     for row in rows:
         assert row["num_seeds"] == 2
         assert len(row["test_accuracies"]) == 2
@@ -181,8 +178,6 @@ def test_compare_lays_tables_side_by_side(reviews, codes, tmp_path, capsys):
     trained, start = jaxcompress.load(tuned_file), jaxcompress.load(codes)
     np.testing.assert_array_equal(trained.codes, start.codes)
     assert (trained.codebooks != start.codebooks).any()
-    table = np.load(next(tmp_path.glob("dense/seed-0/export/embedding.npy")))
-    assert table.shape == (num_words + 1, 6)
 
 
 @pytest.mark.parametrize(
@@ -235,10 +230,15 @@ def test_seeds_differ_in_their_validation_texts_and_first_values(reviews):
     assert (first != second).any()
 
 
-def test_several_seeds_are_evaluated_from_their_workdir(reviews, tmp_path, capsys):
-    more = ("--config.num_seeds=2", "--config.num_steps=20")
-    assert main(*small(reviews, tmp_path, *more)) == 0
+def test_several_seeds_of_a_table_from_scratch(reviews, tmp_path, capsys):
+    seeds = ("--config.num_seeds=2", "--config.num_steps=20", "--config.data.bucket_width=16")
+    dense = ("--config.vectors=None", "--config.embedding=dense", "--config.model.dim=6")
+    assert main(*small(reviews, tmp_path, *seeds, *dense)) == 0
     summary = json.loads((tmp_path / "summary.json").read_text())
+    words = (tmp_path / "seed-0/export/embedding.words.txt").read_text().splitlines()
+    assert set(words) == {*read_words(reviews / "vectors.words.txt"), ",", "rare", "<unk>"}
+    assert np.load(tmp_path / "seed-0/export/embedding.npy").shape == (27, 6)
+    assert summary["embedding_bytes"] == 4 * 27 * 6
     each = [json.loads((tmp_path / f"seed-{s}/summary.json").read_text()) for s in (0, 1)]
     assert summary["test_accuracies"] == [one["test_accuracy"] for one in each]
     (tmp_path / "summary.json").unlink()
