@@ -374,12 +374,14 @@ class Appended(NamedTuple):
 
 
 def check_words(words: Sequence[str], num_rows: int) -> None:
-    """Raises InputError where the words are not one for each row, or one has an end of line."""
+    """Raises InputError where the words are not one string of one line for each row."""
     if len(words) != num_rows:
         raise InputError(f"{len(words)} words and {num_rows} rows; expected as many.")
-    broken = next((word for word in words if "\n" in word), None)
-    if broken is not None:
-        raise InputError(f"word {broken!r} has an end of line; files hold a word a line.")
+    for word in words:
+        if not isinstance(word, str):
+            raise InputError(f"word {word!r} is a {type(word).__name__}; expected a string.")
+        if "\n" in word:
+            raise InputError(f"word {word!r} has an end of line; files hold a word a line.")
 
 
 def top(scores: np.ndarray, count: int) -> np.ndarray:

@@ -8,6 +8,10 @@ import helpers
 import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Most of the time of tests is the compiler's, and what it makes runs for a moment.
+os.environ["XLA_FLAGS"] = (
+    f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=1".strip()
+)
 _PROGRAMS = tempfile.TemporaryDirectory(prefix="jaxcompress-programs-")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _PROGRAMS.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"

@@ -220,6 +220,8 @@ def test_codes_that_no_file_can_hold_are_refused():
         Codes(np.array([[69_999]]), np.zeros((1, 70_000, 1), np.float32))
     with pytest.raises(InputError, match="'a\\\\nb' has an end of line"):
         Codes(np.array([[0], [1]]), np.zeros((1, 2, 1), np.float32), ["x", "a\nb"])
+    with pytest.raises(InputError, match="word 7 is a int; expected a string"):
+        Codes(np.array([[0], [1]]), np.zeros((1, 2, 1), np.float32), ["x", 7])
 
 
 def test_of_rows_that_are_named_alike_the_first_is_taken():
