@@ -22,7 +22,7 @@ def test_the_same_command_again_finds_the_run_finished(finished, table):
     assert len(helpers.losses(workdir)) == 60
 
 
-@pytest.mark.parametrize("step", [22, 45])
+@pytest.mark.parametrize("step", [pytest.param(22, marks=pytest.mark.slow), 45])
 def test_killed_and_started_again_a_run_ends_with_the_same_bytes(finished, table, tmp_path, step):
     arguments = helpers.command(table, tmp_path / "run")
     process = subprocess.Popen(
@@ -107,7 +107,7 @@ def flip(checkpoint):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("spoil", [damage, flip])
+@pytest.mark.parametrize("spoil", [pytest.param(damage, marks=pytest.mark.slow), flip])
 def test_a_damaged_latest_checkpoint_falls_back_to_the_one_before(finished, table, tmp_path, spoil):
     arguments = helpers.command(table, tmp_path / "run")
     assert helpers.run(arguments).returncode == 0

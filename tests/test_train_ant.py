@@ -128,8 +128,9 @@ def _programs(train_steps):
 
 
 @pytest.mark.parametrize(
-    "method", ["mf", "mixdim", "ant", "nbant", "sparse", "pruned", "ncf", "ncf-ant"]
-)
+    "method", ["mf", "mixdim", "ant", "nbant", "sparse", "pruned", "ncf",
+               pytest.param("ncf-ant", marks=pytest.mark.slow)]
+)  # fmt: skip
 def test_every_method_trains_exports_and_evaluates(method, ratings_file, tmp_path, capsys):
     file, workdir = config_file(tmp_path, method), tmp_path / "run"
     data = f"--config.data.path={ratings_file}"
@@ -165,7 +166,9 @@ def test_export_writes_the_files_anew(finished_ratings, capsys):
     capsys.readouterr()
 
 
-@pytest.mark.parametrize(("devices", "parallel"), [(8, "jit"), (8, "pmap")])
+@pytest.mark.parametrize(
+    ("devices", "parallel"), [(8, "jit"), pytest.param(8, "pmap", marks=pytest.mark.slow)]
+)
 def test_eight_devices_train_as_one_does(
     devices, parallel, ratings_file, finished_ratings, tmp_path
 ):
