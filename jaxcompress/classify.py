@@ -113,7 +113,7 @@ def prepare(corpus: Corpus, source: Vectors | Codes | None, config: sentiment.Co
         raise InputError(f"{config.vectors}: none of the words of {corpus.text.source} is in it.")
     num_valid = _num_valid(corpus, config.data.valid_texts)
     num_train = len(corpus.ranges["train"]) - num_valid
-    per_epoch = num_train // config.batch_size
+    per_epoch = buckets.steps_per_epoch(num_train, config.batch_size)
     if per_epoch < 1:
         raise InputError(
             f"batch_size {config.batch_size} is more than the {num_train} texts to train on; "

@@ -6,7 +6,7 @@ import operator
 import os
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from absl import flags
@@ -46,6 +46,8 @@ def check_bounds(
     at_least_1: Sequence[str] = (),
     at_least_0: Sequence[str] = (),
     above_0: Sequence[str] = (),
+    fractions: Sequence[str] = (),
+    choices: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Raises InputError for the first of the fields, named as on the command line, out of bounds.
 
@@ -55,11 +57,17 @@ def check_bounds(
         (at_least_1, lambda x: x >= 1, "at least 1"),
         (at_least_0, lambda x: x >= 0, "at least 0"),
         (above_0, lambda x: x > 0, "above 0"),
+        (fractions, lambda x: 0 <= x < 1, "in [0, 1)"),
+        *(
+            ([name], known.__contains__, f"one of {', '.join(known)}")
+            for name, known in (choices or {}).items()
+        ),
     ):
         for name in names:
             value = operator.attrgetter(name)(config)
             if value is not None and not is_in(value):
-                raise InputError(f"{name} is {value}; it must be {expected}.")
+                said = repr(value) if isinstance(value, str) else value
+                raise InputError(f"{name} is {said}; it must be {expected}.")
 
 
 class Arguments(NamedTuple):

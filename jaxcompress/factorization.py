@@ -111,17 +111,6 @@ class Config(RunConfig):
     def check(self) -> None:
         super().check()
         model, growth = self.model, self.growth
-        choices = {
-            "data.protocol": (self.data.protocol, ("holdout", "reference")),
-            "model.table": (model.table, ("anchors", "dense", "mixed")),
-            "model.network": (model.network, ("product", "ncf")),
-            "model.anchor_init": (model.anchor_init, ("random", "frequency", "clusters")),
-            "penalty.selection": (self.penalty.selection, ("saliency", "magnitude")),
-            "growth.rule": (growth.rule, ("climb", "trend")),
-        }
-        for name, (value, known) in choices.items():
-            if value not in known:
-                raise InputError(f"{name} is {value!r}; it must be one of {', '.join(known)}.")
         check_bounds(
             self,
             at_least_1=("data.min_count", "data.planted_anchors", "model.latent_dim",
@@ -132,6 +121,14 @@ class Config(RunConfig):
                         "debias_steps", "model.alpha", "growth.num_steps", "growth.anchor_penalty",
                         "growth.nonzero_penalty", "optimizer.cooldown"),
             above_0=("num_epochs", "optimizer.learning_rate", "optimizer.decay"),
+            choices={
+                "data.protocol": ("holdout", "reference"),
+                "model.table": ("anchors", "dense", "mixed"),
+                "model.network": ("product", "ncf"),
+                "model.anchor_init": ("random", "frequency", "clusters"),
+                "penalty.selection": ("saliency", "magnitude"),
+                "growth.rule": ("climb", "trend"),
+            },
         )  # fmt: skip
         if model.table != "anchors" and growth.enabled:
             raise InputError("growth.enabled is True; only model.table anchors can grow.")

@@ -80,16 +80,10 @@ class Config(RunConfig):
                         "model.hidden_size", "model.dim", "model.num_anchors"),
             at_least_0=("optimizer.penalty",),
             above_0=("num_epochs", "optimizer.learning_rate", "optimizer.clip_norm"),
+            fractions=("model.dropout",),
+            choices={"embedding": EMBEDDINGS, "model.pooling": POOLINGS,
+                     "data.keep": ("first", "last")},
         )  # fmt: skip
-        for name, value, allowed in (
-            ("embedding", self.embedding, EMBEDDINGS),
-            ("model.pooling", self.model.pooling, POOLINGS),
-            ("data.keep", self.data.keep, ("first", "last")),
-        ):
-            if value not in allowed:
-                raise InputError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
-        if not 0 <= self.model.dropout < 1:
-            raise InputError(f"model.dropout is {self.model.dropout}; it must be in [0, 1).")
         if self.data.max_vocab < 2:
             raise InputError(f"data.max_vocab is {self.data.max_vocab}; it must be at least 2.")
         if self.steps_per_dispatch != 1:

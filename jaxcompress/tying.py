@@ -83,10 +83,8 @@ class Config(RunConfig):
             above_0=("num_epochs", "model.temperature", "model.initial_temperature",
                      "model.temperature_epochs", "optimizer.learning_rate", "optimizer.decay",
                      "optimizer.clip_norm"),
+            fractions=("model.dropout",),
         )  # fmt: skip
-        model = self.model
-        if not 0 <= model.dropout < 1:
-            raise InputError(f"model.dropout is {model.dropout}; it must be in [0, 1).")
 
 
 VARIANTS = {"baseline": (False, False), "al": (False, True), "re": (True, False),

@@ -42,9 +42,9 @@ def table(tmp_path_factory) -> Path:
 def finished(table, tmp_path_factory) -> tuple[Path, str]:
     """The workdir of an uninterrupted small run on one device, and what it printed."""
     workdir = tmp_path_factory.mktemp("runs") / "run"
-    done = helpers.run(helpers.command(table, workdir, "--config.sample_words=w1,nobody"))
-    assert done.returncode == 0, done.stderr
-    return workdir, done.stdout
+    return workdir, helpers.printed(
+        helpers.command(table, workdir, "--config.sample_words=w1,nobody")
+    )
 
 
 @pytest.fixture(scope="session")
@@ -57,9 +57,7 @@ def text(tmp_path_factory) -> Path:
 def finished_lm(text, tmp_path_factory) -> tuple[Path, str]:
     """The workdir of an uninterrupted small language model on one device, and what it printed."""
     workdir = tmp_path_factory.mktemp("runs") / "lm"
-    done = helpers.run(helpers.text_command(text, workdir))
-    assert done.returncode == 0, done.stderr
-    return workdir, done.stdout
+    return workdir, helpers.printed(helpers.text_command(text, workdir))
 
 
 @pytest.fixture(scope="session")
@@ -72,9 +70,7 @@ def ratings_file(tmp_path_factory) -> Path:
 def finished_ratings(ratings_file, tmp_path_factory) -> tuple[Path, str]:
     """The workdir of an uninterrupted small run of NBANT on one device, and what it printed."""
     workdir = tmp_path_factory.mktemp("runs") / "ratings"
-    done = helpers.run(helpers.ratings_command(ratings_file, workdir))
-    assert done.returncode == 0, done.stderr
-    return workdir, done.stdout
+    return workdir, helpers.printed(helpers.ratings_command(ratings_file, workdir))
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +83,4 @@ def reviews(tmp_path_factory) -> Path:
 def finished_sentiment(reviews, tmp_path_factory) -> tuple[Path, str]:
     """The workdir of an uninterrupted small run of the classifier, and what it printed."""
     workdir = tmp_path_factory.mktemp("runs") / "sentiment"
-    done = helpers.run(helpers.sentiment_command(reviews, workdir))
-    assert done.returncode == 0, done.stderr
-    return workdir, done.stdout
+    return workdir, helpers.printed(helpers.sentiment_command(reviews, workdir))

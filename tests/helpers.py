@@ -1,7 +1,9 @@
 """Small runs of the real mains, each in a process of its own."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -95,6 +97,31 @@ def run(arguments, num_devices=1, **kwargs):
         timeout=300,
         **kwargs,
     )
+
+
+def printed(arguments):
+    """Runs to a good end; returns what was printed."""
+    done = run(arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextlib.contextmanager
+def killed_at_step(arguments, workdir, step):
+    """Starts a run and waits for a step; kills it in the end."""
+    process = subprocess.Popen(
+        arguments,
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for_step(process, workdir, step)
+        yield process
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
 
 
 def wait_for_step(process, workdir, step, seconds=120):

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import shutil
 import subprocess
 import sys
@@ -226,20 +227,15 @@ def test_where_all_mirrors_fail_each_is_named_with_its_reason(server, other, off
     assert left(tmp_path) == []
 
 
-class Stopping:
+class Stopping(io.FileIO):
     """A file that raises after so many bytes."""
 
     def __init__(self, path, mode, after, error):
-        self.stream, self.after, self.error = open(path, mode), after, error  # noqa: SIM115
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stream.close()
+        super().__init__(path, mode)
+        self.after, self.error = after, error
 
     def write(self, chunk):
-        self.stream.write(chunk[: self.after])
+        super().write(chunk[: max(self.after, 0)])
         self.after -= len(chunk)
         if self.after < 0:
             raise self.error

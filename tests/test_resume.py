@@ -25,17 +25,11 @@ def test_the_same_command_again_finds_the_run_finished(finished, table):
 @pytest.mark.parametrize("step", [pytest.param(22, marks=pytest.mark.slow), 45])
 def test_killed_and_started_again_a_run_ends_with_the_same_bytes(finished, table, tmp_path, step):
     arguments = helpers.command(table, tmp_path / "run")
-    process = subprocess.Popen(
-        arguments, cwd=helpers.ROOT, env=helpers.environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    helpers.wait_for_step(process, tmp_path / "run", step)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    done = helpers.run(arguments)
-    assert done.returncode == 0, done.stderr
+    with helpers.killed_at_step(arguments, tmp_path / "run", step):
+        pass
+    said = helpers.printed(arguments)
     if step == 45:  # the checkpoint of step 20 is surely whole by then
-        assert "resumed from step " in done.stdout
+        assert "resumed from step " in said
     for name in ("model.codes", "model.codebook.npy"):
         expected = (finished[0] / "export" / name).read_bytes()
         assert (tmp_path / "run" / "export" / name).read_bytes() == expected
@@ -65,15 +59,9 @@ def test_ctrl_c_saves_and_says_how_to_go_on(finished, table, tmp_path):
 
 def test_a_second_run_in_one_workdir_is_refused(table, tmp_path):
     arguments = helpers.command(table, tmp_path / "run")
-    process = subprocess.Popen(
-        arguments, cwd=helpers.ROOT, env=helpers.environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    helpers.wait_for_step(process, tmp_path / "run", 5)
-    process.send_signal(signal.SIGSTOP)
-    second = helpers.run(arguments)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with helpers.killed_at_step(arguments, tmp_path / "run", 5) as process:
+        process.send_signal(signal.SIGSTOP)
+        second = helpers.run(arguments)
     assert second.returncode == 2
     assert "is in use by another run" in second.stderr.strip().splitlines()[-1]
 

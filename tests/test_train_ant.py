@@ -1,8 +1,6 @@
 """The main of anchors, from files to artefacts."""
 
 import json
-import signal
-import subprocess
 
 import helpers
 import jax
@@ -187,16 +185,10 @@ def test_eight_devices_train_as_one_does(
 
 def test_a_killed_run_ends_with_the_same_tables(ratings_file, finished_ratings, tmp_path):
     workdir = tmp_path / "run"
-    process = subprocess.Popen(
-        helpers.ratings_command(ratings_file, workdir), cwd=helpers.ROOT,
-        env=helpers.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    helpers.wait_for_step(process, workdir, 45)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    done = helpers.run(helpers.ratings_command(ratings_file, workdir))
-    assert done.returncode == 0, done.stderr
-    assert "resumed from step " in done.stdout
+    arguments = helpers.ratings_command(ratings_file, workdir)
+    with helpers.killed_at_step(arguments, workdir, 45):
+        pass
+    assert "resumed from step " in helpers.printed(arguments)
     same_tables(workdir, finished_ratings[0])
     assert summary_of(workdir)["num_anchors"] == summary_of(finished_ratings[0])["num_anchors"]
     np.testing.assert_array_equal(helpers.losses(workdir), helpers.losses(finished_ratings[0]))

@@ -1,6 +1,4 @@
 import json
-import signal
-import subprocess
 
 import helpers
 import numpy as np
@@ -117,16 +115,9 @@ def test_evaluate_needs_only_the_workdir(finished_sentiment, capsys):
 
 def test_killed_and_started_again_a_run_takes_the_same_steps(finished_sentiment, reviews, tmp_path):
     arguments = helpers.sentiment_command(reviews, tmp_path / "run")
-    process = subprocess.Popen(
-        arguments, cwd=helpers.ROOT, env=helpers.environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    helpers.wait_for_step(process, tmp_path / "run", 45)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    done = helpers.run(arguments)
-    assert done.returncode == 0, done.stderr
-    assert "resumed from step " in done.stdout
+    with helpers.killed_at_step(arguments, tmp_path / "run", 45):
+        pass
+    assert "resumed from step " in helpers.printed(arguments)
     np.testing.assert_array_equal(
         helpers.losses(tmp_path / "run"), helpers.losses(finished_sentiment[0])
     )

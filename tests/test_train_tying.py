@@ -1,5 +1,4 @@
 import json
-import signal
 import subprocess
 import sys
 
@@ -239,16 +238,9 @@ def test_a_wrong_command_line_is_one_line_and_writes_nothing(
 
 def test_killed_and_started_again_a_run_ends_with_the_same_bytes(finished_lm, text, tmp_path):
     arguments = helpers.text_command(text, tmp_path / "run")
-    process = subprocess.Popen(
-        arguments, cwd=helpers.ROOT, env=helpers.environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    helpers.wait_for_step(process, tmp_path / "run", 45)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    done = helpers.run(arguments)
-    assert done.returncode == 0, done.stderr
-    assert "resumed from step " in done.stdout
+    with helpers.killed_at_step(arguments, tmp_path / "run", 45):
+        pass
+    assert "resumed from step " in helpers.printed(arguments)
     np.testing.assert_array_equal(helpers.losses(tmp_path / "run"), helpers.losses(finished_lm[0]))
     expected = (finished_lm[0] / "export" / "embedding.npy").read_bytes()
     assert (tmp_path / "run" / "export" / "embedding.npy").read_bytes() == expected

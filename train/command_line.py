@@ -113,13 +113,19 @@ def split_workdirs(arguments: Arguments) -> tuple[list[str], Path]:
 
 def write_summary(workdir: Path, summary: Mapping[str, Any], title: str) -> None:
     """Writes `WORKDIR/summary.json` and, where matplotlib is there, `curves.png`."""
+    write_json(workdir / "summary.json", summary)
     if jax.process_index() == 0:
-        with replacing(workdir / "summary.json") as partial:
-            partial.write_text(json.dumps(summary, indent=2) + "\n")
         if plot_curves(workdir, title):
             say(f"learning curves: {workdir}/curves.png")
         else:
             say('no learning curves drawn; for them: pip install -e ".[plots]"')
+
+
+def write_json(file: Path, figures: Any) -> None:
+    """Writes figures, on process 0."""
+    if jax.process_index() == 0:
+        with replacing(file) as partial:
+            partial.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 def say(line: str = "") -> None:

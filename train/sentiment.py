@@ -7,7 +7,6 @@ several tables and lays them side by side.
 """
 
 import dataclasses
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -19,7 +18,6 @@ import numpy as np
 
 from jaxcompress import classify, loop, sentiment
 from jaxcompress import workdir as workdirs
-from jaxcompress.codes_files import replacing
 from jaxcompress.compressed import Codes
 from jaxcompress.config import Arguments
 from jaxcompress.data.labelled_text import read_labelled_text
@@ -94,7 +92,7 @@ def _run_seeds(problem: classify.Problem, workdir: str, mode: str) -> Outcome:
             return Outcome({}, summaries)
         summary = over_seeds(summaries)
         say("\n" + command_line.table(summary))
-        write_json(path / "summary.json", summary)
+        command_line.write_json(path / "summary.json", summary)
     return Outcome(summary, summaries)
 
 
@@ -212,19 +210,12 @@ def compare(config: sentiment.Config, workdir: str, options: Options) -> list[di
     columns = ("embedding", "embedding_bytes", "test_accuracy", "test_accuracy_std", "seeds",
                "valid_accuracy", "train_seconds", "texts_per_second")  # fmt: skip
     say("\n" + command_line.columns(rows, columns))
-    write_json(Path(workdir) / "compare.json", rows)
+    command_line.write_json(Path(workdir) / "compare.json", rows)
     points = {row["embedding"]: [(row["embedding_bytes"], row["test_accuracy"])] for row in rows}
     picture = Path(workdir) / "compare.png"
     if draw({"test accuracy": points}, picture, "accuracy against bytes", x_label="bytes"):
         say(f"\naccuracy against bytes: {picture}")
     return rows
-
-
-def write_json(file: Path, figures: Any) -> None:
-    """Writes figures, on process 0."""
-    if jax.process_index() == 0:
-        with replacing(file) as partial:
-            partial.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 def make_variants(config: sentiment.Config, options: Options) -> dict[str, sentiment.Config]:

@@ -6,6 +6,7 @@ lengths. Which texts step `s` sees is a function of (seed, s) alone.
 Axis letters: N texts, B texts of a batch, T tokens of its longest, rounded up.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,14 +57,22 @@ def gather_tokens(tokens: Any, index: dict) -> dict:
     return {**{k: v for k, v in index.items() if k != "positions"}, "ids": ids}
 
 
-def steps_per_epoch(texts: Texts, batch_size: int) -> int:
+def steps_per_epoch(num_texts: int, batch_size: int) -> int:
     """Whole batches; what is left over, other texts in each epoch, is not seen in it."""
-    return len(texts.starts) // batch_size
+    return num_texts // batch_size
 
 
-def shuffled(texts: Texts, batch_size: int, width: int, seed: int, gather: Any) -> Feed:
-    """Endless batches, composed and ordered anew in each epoch."""
-    num_steps, orders = steps_per_epoch(texts, batch_size), {}
+def shuffled(texts: Texts, batch_size: int, width: int, seed: int, gather: Callable) -> Feed:
+    """Endless batches, composed and ordered anew in each epoch.
+
+    Args:
+        texts: to train on.
+        batch_size: B.
+        width: T is a multiple of it.
+        seed: the order is a function of (seed, epoch).
+        gather: of the feed; what `gather_tokens` does, and perhaps more.
+    """
+    num_steps, orders = steps_per_epoch(len(texts.starts), batch_size), {}
 
     def order(epoch: int) -> np.ndarray:
         if epoch not in orders:
@@ -84,7 +93,7 @@ def shuffled(texts: Texts, batch_size: int, width: int, seed: int, gather: Any) 
     return Feed(index, gather, batch_size, unit="texts")
 
 
-def by_length(texts: Texts, batch_size: int, width: int, gather: Any) -> Feed:
+def by_length(texts: Texts, batch_size: int, width: int, gather: Callable) -> Feed:
     """Every text once, the shortest first; the last batch is filled up, its mask says where."""
     ids = np.argsort(texts.lengths, kind="stable")
 

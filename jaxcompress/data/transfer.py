@@ -1,7 +1,7 @@
 """One file over HTTP: mirrors in order, a transfer that broke off gone on with, the hash checked.
 
 `pooch` keeps the file and checks its hash. What it calls to fetch is here, since its own downloader
-begins anew each time: what has come lies beside the file as `NAME.XXXXXXXX.part`, a part for each
+begins anew each time: what has come lies beside the file as `NAME.HASH.part`, a part for each
 mirror, with the validator that the server gave in `.part.json`. A range is asked for with
 `If-Range` (RFC 9110, 13.1.5), so that a file that has changed comes whole.
 """
