@@ -2,7 +2,8 @@
 
 Command:  python -m train.sentiment --config configs/ag_news.py --config.vectors=PATH
           --config.data.test=ag_news/test.csv for the official test texts, title and description
-Data:     ag_news/small_train.csv, small_dev.csv, small_test.csv
+Data:     ag_news/small_train.csv, small_dev.csv, small_test.csv; small_dev.csv is a part of
+          small_train.csv, which is not trained on: 4,000, 1,000 and 1,000 texts
 """
 
 from jaxcompress import sentiment

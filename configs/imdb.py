@@ -16,4 +16,4 @@ from jaxcompress import sentiment
 
 
 def get_config() -> sentiment.Config:
-    return sentiment.Config(data=sentiment.DataConfig(source="aclImdb"))
+    return sentiment.Config(num_epochs=3, data=sentiment.DataConfig(source="aclImdb"))

@@ -35,9 +35,9 @@ def check_rows(vectors: np.ndarray, dim: int) -> np.ndarray:
     try:
         rows = np.asarray(vectors)
         if rows.dtype not in (np.float16, np.float32):
-            rows = rows.astype(
-                np.float32, casting="same_kind" if rows.dtype.kind in "fc" else "unsafe"
-            )
+            # Integers and strings of numbers are taken too; a complex number loses no part.
+            casting = "same_kind" if rows.dtype.kind == "c" else "unsafe"
+            rows = rows.astype(np.float32, casting=casting)
     except (TypeError, ValueError) as error:
         raise InputError(f"vectors are no matrix of numbers ({error}).") from None
     if rows.ndim != 2 or rows.shape[1] != dim:

@@ -167,7 +167,9 @@ def test_the_real_archive_has_its_50_000_reviews(real_data):
         np.testing.assert_array_equal(data.labels[split], np.repeat([0, 1], 12_500))
     assert data.texts["train"][0].startswith("Story of a man who has unnatural feelings for a pig.")
     assert data.texts["train"][12_500].startswith("Bromwell High is a cartoon comedy.")
-    assert data.notes == ()
+    assert data.notes == (
+        "123 of the test split's 25,000 texts are in the train split too; they are kept.",
+    )
 
 
 def write(tmp_path, text, name="train.csv"):
@@ -190,7 +192,7 @@ def read_csv(tmp_path, train, test):
     ],
 )
 def test_two_columns_with_a_header_or_without(tmp_path, train):
-    data = read_csv(tmp_path, train, "fine,pos\nbad,neg\n")
+    data = read_csv(tmp_path, train, "good,pos\nbad,neg\n")
     assert data.texts["train"] == ["fine", 'dull, "very"\r\ndull', "so so"]
     assert data.classes == ("mixed", "neg", "pos")
     np.testing.assert_array_equal(data.labels["train"], [2, 1, 0])
@@ -201,7 +203,7 @@ def test_two_columns_with_a_header_or_without(tmp_path, train):
 def test_whole_numbers_are_ordered_as_numbers_and_there_is_a_valid_split(tmp_path):
     train = write(tmp_path, "a,10\nb,9\nc,-1\n")
     valid = write(tmp_path, "d,10\ne,-1\nf,9\n", "valid.csv")
-    data = read_labelled_text(train, valid=valid, test=valid)
+    data = read_labelled_text(train, valid=valid, test=write(tmp_path, "g,9\n", "test.csv"))
     assert data.classes == ("-1", "9", "10")
     np.testing.assert_array_equal(data.labels["valid"], [2, 0, 1])
     assert list(data.texts) == ["train", "test", "valid"]
@@ -288,14 +290,33 @@ def test_real_ag_news_in_two_columns_and_three_is_of_the_same_classes(real_data)
     folder = real_data / "ag_news"
     small = [str(folder / f"small_{split}.csv") for split in ("train", "dev", "test")]
     two = read_labelled_text(small[0], valid=small[1], test=small[2])
-    assert {k: len(v) for k, v in two.texts.items()} == {"train": 5000, "valid": 1000, "test": 1000}
+    assert {k: len(v) for k, v in two.texts.items()} == {"train": 4000, "valid": 1000, "test": 1000}
+    assert two.notes == (  # all of small_dev.csv is in small_train.csv
+        "1,000 of the train split's 5,000 texts are validation texts too, and are not trained on.",
+    )
     assert two.classes == ("0", "1", "2", "3")
     three = read_labelled_text(small[0], test=str(folder / "test.csv"))
     np.testing.assert_array_equal(np.bincount(three.labels["test"]), [1900] * 4)
     label_of = dict(zip(three.texts["test"], three.labels["test"], strict=True))
     for text, label in zip(two.texts["test"], two.labels["test"], strict=True):
         assert label_of[text] == label
-    assert two.notes == three.notes == ()
+    assert three.notes == ()
+
+
+def test_validation_texts_are_not_trained_on_and_shared_test_texts_are_told(tmp_path):
+    train = write(tmp_path, "a,x\nb,y\nc,x\nd,y\n")
+    valid = write(tmp_path, "a,x\ne,y\nb,y\n", "valid.csv")
+    test = write(tmp_path, "c,x\nf,y\ne,y\n", "test.csv")
+    data = read_labelled_text(train, valid=valid, test=test)
+    assert data.texts == {"train": ["c", "d"], "valid": ["a", "e", "b"], "test": ["c", "f", "e"]}
+    np.testing.assert_array_equal(data.labels["train"], [0, 1])
+    assert data.notes == (
+        "2 of the train split's 4 texts are validation texts too, and are not trained on.",
+        "2 of the test split's 3 texts are in the train or valid split too; they are kept.",
+    )
+    assert "all 4 texts to train on are validation texts too" in error_of(
+        train, valid=train, test=test
+    )
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,8 @@ _GET_TEXT = (
     "another with --config.data.source=SOURCE."
 )
 
+_Splits = dict[str, tuple[list[str], list[int]]]  # texts and labels
+
 
 class LabelledText(NamedTuple):
     """Texts of C classes.
@@ -86,28 +88,66 @@ def _csv_files(train: Path, valid: str | None, test: str | None) -> dict[str, Pa
     return files
 
 
-def _checked(
-    splits: dict[str, tuple[list[str], list[int]]], classes: tuple[str, ...], source: str
-) -> LabelledText:
-    """Leaves empty texts out, and says which classes are missing."""
+def _checked(splits: _Splits, classes: tuple[str, ...], source: str) -> LabelledText:
+    """Leaves empty texts out, keeps splits apart, and says which classes are missing."""
     if len(classes) < 2:
         raise InputError(f"{source}: only one class, {''.join(classes)}; expected two or more.")
-    texts, labels, notes = {}, {}, []
-    for split, (some, numbers) in splits.items():
-        kept = [i for i, text in enumerate(some) if not is_empty(text)]
-        if not kept:
-            raise InputError(f"{source}: no text in the {split} split; expected one or more.")
-        if len(kept) < len(some):
-            notes.append(
-                f"{len(some) - len(kept):,} of the {split} split's {len(some):,} texts are empty "
-                "and left out."
-            )
-        texts[split] = [some[i] for i in kept]
-        labels[split] = np.array(numbers, np.int32)[kept]
-        counts = np.bincount(labels[split], minlength=len(classes))
+    splits, empty = _without_empty(splits, source)
+    splits, shared = _kept_apart(splits, source)
+    texts = {split: some for split, (some, _) in splits.items()}
+    labels = {split: np.array(numbers, np.int32) for split, (_, numbers) in splits.items()}
+    notes = [*empty, *shared]
+    for split, some in labels.items():
+        counts = np.bincount(some, minlength=len(classes))
         if missing := [name for name, count in zip(classes, counts, strict=True) if not count]:
             lacks = f"the {split} split has no text of class {', '.join(missing)}"
             if split == "train":
                 raise InputError(f"{source}: {lacks}; expected texts of every class to train on.")
             notes.append(f"{lacks[0].upper()}{lacks[1:]}.")
     return LabelledText(texts, labels, classes, tuple(notes), source)
+
+
+def _without_empty(splits: _Splits, source: str) -> tuple[_Splits, list[str]]:
+    """Texts that have tokens, and how many have none."""
+    found, notes = {}, []
+    for split, (texts, labels) in splits.items():
+        kept = [(t, n) for t, n in zip(texts, labels, strict=True) if not is_empty(t)]
+        if not kept:
+            raise InputError(f"{source}: no text in the {split} split; expected one or more.")
+        if len(kept) < len(texts):
+            notes.append(
+                f"{len(texts) - len(kept):,} of the {split} split's {len(texts):,} texts are empty "
+                "and left out."
+            )
+        found[split] = tuple(map(list, zip(*kept, strict=True)))
+    return found, notes
+
+
+def _kept_apart(splits: _Splits, source: str) -> tuple[_Splits, list[str]]:
+    """Takes the validation texts out of those to train on, where files share them: a run would
+    choose by what it has by heart. Of test texts, which are others' to choose, it is said."""
+    notes = []
+    if "valid" in splits:
+        held_out = set(splits["valid"][0])
+        pairs = list(zip(*splits["train"], strict=True))
+        kept = [(text, label) for text, label in pairs if text not in held_out]
+        if not kept:
+            raise InputError(
+                f"{source}: all {len(pairs):,} texts to train on are validation texts too; leave "
+                "data.valid out to hold some of them out."
+            )
+        if len(kept) < len(pairs):
+            notes.append(
+                f"{len(pairs) - len(kept):,} of the train split's {len(pairs):,} texts are "
+                "validation texts too, and are not trained on."
+            )
+            splits = splits | {"train": tuple(map(list, zip(*kept, strict=True)))}
+    others = [split for split in splits if split != "test"]
+    seen = {text for split in others for text in splits[split][0]}
+    tested = splits["test"][0]
+    if twice := sum(text in seen for text in tested):
+        notes.append(
+            f"{twice:,} of the test split's {len(tested):,} texts are in the {' or '.join(others)} "
+            "split too; they are kept."
+        )
+    return splits, notes
