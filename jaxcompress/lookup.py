@@ -55,13 +55,15 @@ def pair_up(codes: Any, codebooks: Any) -> tuple[Any, Any]:
 
 def _sum_gathers(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
     """Adds one gather at a time. A loop, since XLA fuses a plain sum of gathers into whatever
-    reads it, and computes it there element by element: 20 times as long on CPU."""
+    reads it, and computes it there element by element: 20 times as long on CPU. It makes two turns
+    or more, since XLA takes a loop of one turn apart."""
 
     def add(m, total):
         return total + _take(codebooks[m], codes[:, m])
 
     start = jnp.zeros((codes.shape[0], codebooks.shape[2]), codebooks.dtype)
-    return jax.lax.fori_loop(0, codebooks.shape[0], add, start, unroll=16)
+    unroll = max(1, min(8, codebooks.shape[0] // 2))
+    return jax.lax.fori_loop(0, codebooks.shape[0], add, start, unroll=unroll)
 
 
 def _take(codebook: jax.Array, codes: jax.Array) -> jax.Array:

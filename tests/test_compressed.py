@@ -73,6 +73,15 @@ def test_the_gradient_reaches_the_codebooks():
     np.testing.assert_allclose(gradient, np.broadcast_to(counts[..., None], gradient.shape))
 
 
+@pytest.mark.parametrize(("num_codebooks", "num_codewords"), [(2, 32), (8, 32), (16, 32), (32, 16)])
+def test_a_sum_of_codewords_is_not_fused_into_what_reads_it(num_codebooks, num_codewords):
+    """Which takes the loop in the compiled program: fused, a sum is computed for each reader."""
+    codebooks = jnp.zeros((num_codebooks, num_codewords, 4))
+    codes = jnp.zeros((600, num_codebooks), jnp.uint8)
+    program = jax.jit(sum_codewords).lower(codebooks, codes).compile().as_text()
+    assert " while(" in program
+
+
 def test_sizes_are_those_of_the_files_contents(tmp_path):
     codes = make_codes(num_rows=100, num_codebooks=5, num_codewords=9, dim=7)
     assert codes.bits_per_row == 5 * 4
