@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxcompress import codes_files
+from jaxcompress.codes_files import CODES_FILE
 from jaxcompress.compressed import Codes, check_words
+from jaxcompress.data.paths import expand
 from jaxcompress.data.vectors import check_finite
 from jaxcompress.data.weights import check_weights, normalize_weights, read_weights
 from jaxcompress.errors import InputError
@@ -160,13 +162,15 @@ def load(path: str | os.PathLike) -> Codes | SparseAnchors:
     Raises:
         InputError: where there is none, or it is damaged.
     """
-    path = Path(path).expanduser()
-    if path.is_dir() and (path / "export" / ANCHORS_FILE).exists():
-        path = path / "export" / ANCHORS_FILE
+    path = expand(path)
     if path.is_dir():
-        from jaxcompress.checkpoint import load_artefact
+        exported = (path / "export" / name for name in (ANCHORS_FILE, CODES_FILE))
+        found = None if (path / "artefact").is_dir() else next(filter(Path.exists, exported), None)
+        if found is None:
+            from jaxcompress.checkpoint import load_artefact
 
-        return load_artefact(path)
+            return load_artefact(path)
+        path = found
     if not path.exists():
         raise InputError(
             f"no file or folder {path}; expected a .safetensors file, a .codes file or a workdir."

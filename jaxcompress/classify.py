@@ -1,7 +1,7 @@
 """From labelled texts, a table of words and a config to a job: what the sentiment main runs."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 from jaxcompress import loop, sentiment, workdir
-from jaxcompress.compressed import Codes
+from jaxcompress.compressed import Codes, number_rows
 from jaxcompress.data import buckets
 from jaxcompress.data.batches import Feed, split_rows
 from jaxcompress.data.labelled_text import LabelledText
@@ -105,10 +105,10 @@ def prepare(corpus: Corpus, source: Vectors | Codes | None, config: sentiment.Co
     """
     config.check()
     table = _make_table(corpus, source, config)
-    ids = {word: i for i, word in enumerate(table.words)}
-    row_of = np.array([ids.get(word, len(ids)) for word in corpus.numbered.words], np.int32)
+    ids, unknown = number_rows(table.words), len(table.words)
+    row_of = np.array([ids.get(word, unknown) for word in corpus.numbered.words], np.int32)
     tokens = row_of[corpus.numbered.ids]
-    known = _known_shares(corpus, tokens != len(ids))
+    known = _known_shares(corpus, tokens != unknown)
     if not any(known.values()):
         raise InputError(f"{config.vectors}: none of the words of {corpus.text.source} is in it.")
     num_valid = _num_valid(corpus, config.data.valid_texts)
@@ -128,7 +128,6 @@ def prepare(corpus: Corpus, source: Vectors | Codes | None, config: sentiment.Co
         return {**batch, "tokens": table.read(data["table"], batch.pop("ids"))}
 
     engine = make_engine(config.parallel, config.batch_size, task, tx, gather)
-    digest = workdir.fingerprint(tokens[:, None], list(table.words), corpus.labels)
     return Problem(
         config=config,
         corpus=corpus,
@@ -137,7 +136,7 @@ def prepare(corpus: Corpus, source: Vectors | Codes | None, config: sentiment.Co
         ),
         table=table,
         known=known,
-        fingerprint=digest + _table_fingerprint(source),
+        fingerprint=_corpus_fingerprint(corpus, tokens, table.words) + _table_fingerprint(source),
         num_valid=num_valid,
         steps_per_epoch=per_epoch,
         num_steps=num_steps,
@@ -205,11 +204,12 @@ def _num_valid(corpus: Corpus, wanted: int | None) -> int:
 def _make_table(
     corpus: Corpus, source: Vectors | Codes | None, config: sentiment.Config
 ) -> WordTable:
-    if config.embedding in ("ant", "dense"):
+    if config.embedding in sentiment.FROM_SCRATCH:
         if source is not None:
             raise InputError(
-                f"vectors are given, and embedding is {config.embedding!r}, which is learned from "
-                'scratch; leave one of them out, or set embedding="frozen".'
+                f"vectors are {config.vectors}, and embedding is {config.embedding!r}, which is "
+                "learned from scratch; set one of them anew: --config.vectors=None, or "
+                "--config.embedding=frozen."
             )
         words = _most_common(corpus, config.data.max_vocab)
         if config.embedding == "dense":
@@ -248,6 +248,15 @@ def _known_shares(corpus: Corpus, known: np.ndarray) -> dict[str, float]:
     for split, texts in corpus.ranges.items():
         shares[split] = float(known[bounds[texts.start] : bounds[texts.stop]].mean())
     return shares
+
+
+def _corpus_fingerprint(corpus: Corpus, tokens: np.ndarray, words: Sequence[str]) -> str:
+    """Of the tokens, of where texts and splits end, and of the labels."""
+    lengths = np.diff(corpus.numbered.bounds)
+    splits = [f"{split} {len(texts)}" for split, texts in corpus.ranges.items()]
+    return workdir.fingerprint(tokens[:, None], list(words)) + workdir.fingerprint(
+        lengths[:, None], splits, corpus.labels
+    )
 
 
 def _table_fingerprint(source: Vectors | Codes | None) -> str:

@@ -19,6 +19,7 @@ import safetensors.numpy
 from jaxcompress.errors import InputError
 
 FORMAT = "jaxcompress.codes"
+CODES_FILE = "model.safetensors"  # as a run exports them
 VERSION = "1"
 _CHUNK = 4096  # rows packed or written at a time
 

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,10 +104,7 @@ class Codes:
 
     @functools.cached_property
     def _ids(self) -> dict[str, int]:
-        ids: dict[str, int] = {}
-        for i, word in enumerate(self.words):
-            ids.setdefault(word, i)  # of rows that are named alike, the first
-        return ids
+        return number_rows(self.words)
 
     def id_of(self, word: str | int) -> int:
         """Returns the row number of a word (or checks a row number).
@@ -390,6 +387,14 @@ def top(scores: np.ndarray, count: int) -> np.ndarray:
         return np.zeros(0, np.int64)
     best = np.argpartition(-scores, count - 1)[:count]
     return best[np.lexsort((best, -scores[best]))]
+
+
+def number_rows(names: Iterable[str]) -> dict[str, int]:
+    """Row numbers by name; of rows that are named alike, the first."""
+    ids: dict[str, int] = {}
+    for i, name in enumerate(names):
+        ids.setdefault(name, i)
+    return ids
 
 
 def find_row(word: str | int, ids: Mapping[str, int] | None, num_rows: int) -> int:

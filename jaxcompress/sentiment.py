@@ -25,7 +25,8 @@ from jaxcompress.lstm import LSTMState, LSTMWeights, lstm
 from jaxcompress.optim import proximal_yogi
 from jaxcompress.task import Task
 
-EMBEDDINGS = ("frozen", "finetune_codebooks", "ant", "dense")
+FROM_SCRATCH = ("ant", "dense")
+EMBEDDINGS = ("frozen", "finetune_codebooks", *FROM_SCRATCH)
 POOLINGS = ("mean", "last")
 
 
@@ -38,6 +39,7 @@ class DataConfig:
     max_tokens: int = 400  # a longer text is cut
     keep: str = "first"  # which of its tokens are kept: the "first" or the "last"
     max_vocab: int = 30_000  # words, by frequency, of an embedding that is learned from scratch
+    tensor: str | None = None  # which matrix of vectors in a .safetensors file
     bucket_width: int = 50  # texts of a batch are padded to a multiple of so many tokens
 
 

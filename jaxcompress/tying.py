@@ -35,6 +35,7 @@ class DataConfig:
     vocabulary: str | None = None  # a file, a word a line; None: the training split's words
     max_vocab: int | None = None  # words kept, by frequency
     vectors: str | None = None  # the embedding's first values: what train.dccl reads, or codes
+    tensor: str | None = None  # which matrix of vectors in a .safetensors file
 
 
 @dataclasses.dataclass(kw_only=True)

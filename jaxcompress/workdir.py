@@ -52,8 +52,9 @@ def opened(workdir: str | os.PathLike, config: Any, data: str) -> Iterator[Path]
         InputError: where another run holds it, or it is that of another config or other data.
     """
     path = Path(workdir)
-    if path.exists() and not path.is_dir():
-        raise InputError(f"workdir {path} is a file; expected a folder.")
+    for part in (path, *path.parents):
+        if part.exists() and not part.is_dir():
+            raise InputError(f"workdir {path}: {part} is a file; expected a folder.")
     if jax.process_index() > 0:
         yield path
         return
@@ -72,22 +73,27 @@ def _check_same_run(path: Path, config: Any, data: str) -> None:
     new = {"data_fingerprint": data, **dataclasses.asdict(config)}
     file = path / "config.json"
     if file.exists():
-        old = _flatten(json.loads(file.read_text()))
-        for name, value in _flatten(json.loads(json.dumps(new))).items():
-            if name in _FREE or old.get(name) == value:
-                continue
-            if name == "data_fingerprint":
-                raise InputError(
-                    f"workdir {path} holds a run over other data; give another "
-                    "--workdir, or delete it."
-                )
+        old, new = (_flatten(tree) for tree in (json.loads(file.read_text()), _plain(new)))
+        other = [name for name in new if name not in _FREE and old.get(name) != new[name]]
+        if "data_fingerprint" in other:
             raise InputError(
-                f"workdir {path} holds a run with {name} = {old.get(name)}, this one "
-                f"has {value}; give another --workdir, or delete it."
+                f"workdir {path} holds a run over other data; give another --workdir, or delete it."
+            )
+        if other:
+            held = ", ".join(f"{name} = {old.get(name)}" for name in other)
+            raise InputError(
+                f"workdir {path} holds a run with {held}, this one has "
+                f"{', '.join(str(new[name]) for name in other)}; give another --workdir, or delete "
+                "it."
             )
     else:
         with replacing(file) as partial:
             partial.write_text(json.dumps(new, indent=2) + "\n")
+
+
+def _plain(tree: dict[str, Any]) -> dict[str, Any]:
+    """As it is read back from a file: tuples are lists."""
+    return json.loads(json.dumps(tree))
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

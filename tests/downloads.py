@@ -18,6 +18,9 @@ class Server(http.server.ThreadingHTTPServer):
         heeds: whether it heeds If-Range.
         off: by how much it names another range than it was asked for.
         cut: bytes of an answer after which it closes the connection; None: never.
+        chunked: whether answers come in chunks, without a length.
+        status: of whole answers.
+        headers: of all answers, beside the usual ones.
         gate: answers wait for it before their last byte.
         requests: (path, Range, If-Range).
     """
@@ -28,6 +31,7 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files, self.etag, self.ranges, self.cut = {}, '"1"', True, None
         self.heeds, self.off = True, 0
+        self.chunked, self.status, self.headers = False, 200, {}
         self.content_type, self.requests, self.gate = "application/zip", [], threading.Event()
         self.gate.set()
 
@@ -47,10 +51,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         changed = server.heeds and self.headers.get("If-Range") != server.etag
         if changed or not server.ranges:
             start = 0
-        if start >= len(whole):
+        if start and start >= len(whole):
             self.send_error(416)
             return
-        self.send_response(206 if start else 200)
+        self.send_response(206 if start else server.status)
         if start:
             self.send_header(
                 "Content-Range", f"bytes {start + server.off}-{len(whole) - 1}/{len(whole)}"
@@ -58,9 +62,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if server.etag:
             self.send_header("ETag", server.etag)
         self.send_header("Content-Type", server.content_type)
-        self.send_header("Content-Length", str(len(whole) - start))
-        self.end_headers()
+        for name, value in server.headers.items():
+            self.send_header(name, value)
         body = whole[start:][: server.cut]
+        if server.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+            cut = server.cut is not None
+            body = b"%x\r\n%s%s" % (len(body) + cut, body, b"" if cut else b"\r\n0\r\n\r\n")
+        else:
+            self.send_header("Content-Length", str(len(whole) - start))
+        self.end_headers()
         with contextlib.suppress(ConnectionError):
             self.wfile.write(body[:-1])
             server.gate.wait(10)

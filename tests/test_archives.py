@@ -1,3 +1,4 @@
+import io
 import tarfile
 import zipfile
 
@@ -12,6 +13,13 @@ def link_in_a_zip():
     info = zipfile.ZipInfo("toy/link")
     info.external_attr = 0o120777 << 16
     return packed([("toy/a.txt", ""), (info, "/etc/passwd")])
+
+
+def damaged_lzma():
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_LZMA) as bundle:
+        bundle.writestr("toy/a.txt", "some text " * 100)
+    return content.getvalue()[:55] + bytes(10) + content.getvalue()[65:]
 
 
 @pytest.mark.parametrize(
@@ -34,11 +42,14 @@ def link_in_a_zip():
         ("toy.zip", packed([("toy/a.txt", "some")]).replace(b"some", b"same", 1), "corrupt"),
         ("toy.tar.gz", tarred(("toy/a.txt", "some", ""))[:-20], "corrupt"),
         ("toy.tar.gz", b"nothing of the kind", "corrupt"),
+        ("toy.zip", damaged_lzma(), "corrupt"),
+        ("toy.zip", packed([("toy", ""), ("toy/a.txt", "")]), "corrupt"),
+        ("toy.zip", packed([("toy/a.txt", ""), ("toy/" + 300 * "b", "")]), "corrupt"),
         ("toy.zip", packed([("other/a.txt", "")]), "holds no toy/a.txt"),
     ],
     ids=["zip up", "zip down and up", "zip root", "zip backslash", "zip link", "tar up", "tar root",
          "tar link up", "tar link to root", "tar device", "zip cut", "zip changed", "tar cut",
-         "tar none", "other content"],
+         "tar none", "zip with LZMA changed", "file and folder", "long name", "other content"],
 )  # fmt: skip
 def test_nothing_comes_of_a_bad_archive(tmp_path, name, content, message):
     archive = tmp_path / "data" / name

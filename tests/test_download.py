@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+import pooch
 import pytest
 from downloads import packed, serving, tarred
 
@@ -60,7 +61,7 @@ def left(tmp_path):
 
 
 def part_of(tmp_path):
-    (part,) = (tmp_path / "data").glob("*.part")
+    (part,) = (tmp_path / "data").glob(".*.coming/*.part")
     return part
 
 
@@ -183,6 +184,72 @@ def test_without_a_validator_nothing_is_kept(server, offer, run, tmp_path):
     assert left(tmp_path) == []
 
 
+def test_a_transfer_of_unknown_length_goes_on_too(server, offer, run, tmp_path):
+    server.files["a"], server.cut, server.chunked = WHOLE, 4000, True
+    offer(server.url("a"))
+    assert "cut off after 4,000 bytes (" in run()[1]
+    server.cut = None
+    assert run()[0] == 0
+    assert [asked for _, asked, _ in server.requests] == [None, "bytes=4000-"]
+    assert (tmp_path / "data" / "toy.bin").read_bytes() == WHOLE
+
+
+def test_what_is_no_file_is_not_taken(server, offer, run, tmp_path):
+    server.files["a"], server.content_type = b'{"error": "busy"}', "application/json"
+    offer(server.url("a"), sha256=None)
+    assert "a web page or a message came in the place of the file" in run()[1]
+    server.files["a"], server.content_type = b"", "text/csv"
+    assert "(nothing came); there is nothing to go on by, so the next run begins anew" in run()[1]
+    server.files["a"], server.headers = b"packed", {"Content-Encoding": "gzip"}
+    assert "it came encoded (gzip), which was not asked for" in run()[1]
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("location", ["/a", "http://[::1/f"], ids=["a loop", "no address"])
+def test_a_redirect_that_leads_nowhere_is_one_line(server, offer, run, location):
+    server.files["a"], server.status, server.headers = b"", 302, {"Location": location}
+    offer(server.url("a"))
+    status, said = run()
+    assert status == 1
+    assert said.splitlines()[-1].startswith("error: toy.bin was not fetched: ")
+    assert "what came is removed" not in said
+
+
+def test_a_run_stopped_while_the_hash_is_checked_keeps_what_came(
+    server, offer, run, monkeypatch, tmp_path
+):
+    server.files["a"] = WHOLE
+    offer(server.url("a"))
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pooch.core, "hash_matches", stopped)
+        assert run()[0] == 130
+    assert part_of(tmp_path).read_bytes() == WHOLE
+    assert run()[0] == 0
+    assert len(server.requests) == 1
+    assert left(tmp_path) == ["toy.bin"]
+
+
+def test_an_archive_that_was_there_is_used_and_kept(server, offer, run, tmp_path):
+    content = packed([("toy/a.txt", "some")])
+    offer_archive(server, offer, content, "toy.zip", ("toy/a.txt",))
+    own = tmp_path / "data" / "toy.zip"
+    own.parent.mkdir()
+    own.write_bytes(b"of one's own")
+    status, said = run()
+    assert status == 2
+    assert f"{own} is there, but it is another file than is known" in said
+    assert own.read_bytes() == b"of one's own"
+    own.write_bytes(content)
+    assert run()[0] == 0
+    assert server.requests == []
+    assert left(tmp_path) == ["toy", "toy.zip"]
+    assert (tmp_path / "data" / "toy" / "a.txt").read_text() == "some"
+
+
 def test_a_server_that_falls_silent_is_left(server, offer, run, monkeypatch, tmp_path):
     monkeypatch.setattr(transfer, "_TIMEOUT", 0.2)
     server.files["a"] = WHOLE
@@ -222,7 +289,7 @@ def test_where_all_mirrors_fail_each_is_named_with_its_reason(server, other, off
     assert status == 1
     assert said.splitlines()[-1] == (
         f"error: toy.bin was not fetched: {server.url('a')}: HTTP 404 Not Found; "
-        f"{other.url('a')}: a web page came in the place of the file."
+        f"{other.url('a')}: a web page or a message came in the place of the file."
     )
     assert left(tmp_path) == []
 
@@ -259,7 +326,7 @@ def test_a_full_disk_says_what_is_needed_and_keeps_what_came(
     assert status == 1
     assert said.splitlines()[-1] == (
         f"error: {tmp_path / 'data'}: the disk is full; 0.8 MB more are needed; the 0.2 MB that "
-        f"came are kept in {part.name}. Make room, and the same command goes on from there."
+        f"came are kept in {part.parent.name}. Make room, and the same command goes on from there."
     )
     assert "toy.bin" not in left(tmp_path)
     assert other.requests == []
@@ -322,7 +389,7 @@ def test_a_bad_archive_is_one_line_and_removed(server, offer, run, tmp_path):
     status, said = run()
     assert status == 2
     assert said.splitlines()[-1] == (
-        f"error: {tmp_path / 'data' / 'toy.zip'}: refused, '../out' leads out of the folder; "
+        f"error: {tmp_path / 'data' / '.toy.zip'}: refused, '../out' leads out of the folder; "
         "nothing was unpacked, and it is removed."
     )
     assert left(tmp_path) == []
@@ -341,15 +408,20 @@ def test_a_disk_that_is_full_while_unpacking_leaves_the_archive(
         patch.setattr(shutil, "copyfileobj", full)
         status, said = run()
     assert status == 1
-    assert "the disk is full while toy.zip is unpacked, 2.0 MB in all; nothing is left" in said
-    assert left(tmp_path) == ["toy.zip"]
+    assert "the disk is full while .toy.zip is unpacked, 2.0 MB in all; nothing is left" in said
+    assert left(tmp_path) == [".toy.zip"]
     assert run()[0] == 0
     assert len(server.requests) == 1
 
 
-def test_a_folder_in_the_way_is_named(offer, run, tmp_path):
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_is_in_the_way_is_named(offer, run, tmp_path, kind):
     offer("http://127.0.0.1:9/toy.zip", name="toy.zip", unpacked=("toy/a.txt",))
-    (tmp_path / "data" / "toy").mkdir(parents=True)
+    (tmp_path / "data").mkdir()
+    if kind == "folder":
+        (tmp_path / "data" / "toy").mkdir()
+    else:
+        (tmp_path / "data" / "toy").write_text("")
     status, said = run()
     assert status == 2
     assert "toy is there, but not" in said

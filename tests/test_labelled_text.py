@@ -257,6 +257,13 @@ def test_a_long_field_and_an_empty_text(tmp_path):
         ("text,stars\na,1\nb,2\n", "", "train.csv:1: 'text,stars' is like a header, but not one"),
         ("text,stars\na,good\nb,bad\n", "", "train.csv:1: 'text,stars' is like a header, but not"),
         ("words,stars\na,1\nb,2\n", "", "train.csv:1: 'words,stars' is like a header, but not one"),
+        ("tweet,mood\na,good\nb,bad\nc,bad\nd,good\n", "a,good\n", "train.csv:1: the only row "
+         "with label 'mood', so it is like a header; name its columns"),
+        ("tweet,stars\na,1.0\nb,1.0\n", "a,1.0\n", "train.csv:1: the only row with label 'stars'"),
+        ('a,x\nb,"y\nz"\n', "", r"train.csv:2: 'y\nz' is no label but a text"),
+        (f"a,x\nb,{'y' * 101}\n", "", "is no label but a text; expected text,label"),
+        (f"2,c,y\n{'1' * 5000},b,x\n", "", "is no label but a text"),
+        (f"2,c,y\n{'1' * 50},b,x\n", "", "of three columns is not a whole number"),
         ("text,label\n", "", "train.csv: no rows after the header"),
         ("\n\n", "", "train.csv is empty"),
         ("a,x\nb,x\n", "a,x\n", "only one class, x; expected two or more"),
@@ -269,6 +276,32 @@ def test_a_long_field_and_an_empty_text(tmp_path):
 def test_what_is_wrong_with_a_csv_file_is_one_line(tmp_path, train, test, expected):
     test = write(tmp_path, test, "test.csv")
     assert expected in error_of(write(tmp_path, train), test=test)
+
+
+def damaged_gz():
+    content = bytearray(gzip.compress(b"some text,x\nother text,y\n" * 50, 9))
+    content[12:20] = bytes(8)
+    return "train.csv.gz", bytes(content)
+
+
+def damaged_zip(method):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as bundle:
+        bundle.writestr("a", "some text,x\nother text,y\n" * 50)
+    content = bytearray(packed.getvalue())
+    content[45:60] = b"\xff" * 15
+    return "train.zip", bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [damaged_gz(), damaged_zip(zipfile.ZIP_DEFLATED), damaged_zip(zipfile.ZIP_LZMA)],
+    ids=["gz", "zip", "zip with LZMA"],
+)
+def test_a_packed_file_that_is_damaged_is_one_line(tmp_path, damaged):
+    name, content = damaged
+    (tmp_path / name).write_bytes(content)
+    assert "cannot be read (" in error_of(str(tmp_path / name), test=write(tmp_path, "a,x\n"))
 
 
 def test_many_classes_are_not_all_listed(tmp_path):

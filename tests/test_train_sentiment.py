@@ -3,12 +3,15 @@ import json
 import helpers
 import numpy as np
 import pytest
+import safetensors.numpy
+import scipy.sparse
 
 import jaxcompress
 import train.sentiment
 from jaxcompress import classify, loop, sentiment
 from jaxcompress.data.labelled_text import read_labelled_text
 from jaxcompress.data.vectors import read_vectors, read_words
+from jaxcompress.sparse_anchors import SparseAnchors
 
 
 def main(*arguments):
@@ -107,6 +110,7 @@ def test_validation_texts_come_from_those_to_train_on_alone(reviews):
 def test_evaluate_needs_only_the_workdir(finished_sentiment, capsys):
     workdir, _ = finished_sentiment
     before = json.loads((workdir / "summary.json").read_text())
+    (workdir / "summary.json").unlink()
     assert main("--mode=evaluate", f"--workdir={workdir}") == 0
     after = json.loads((workdir / "summary.json").read_text())
     assert after["test_accuracy"] == before["test_accuracy"]
@@ -140,9 +144,8 @@ def test_losses_do_not_depend_on_the_number_of_devices(finished_sentiment, revie
 
 
 def test_compare_lays_tables_side_by_side(reviews, codes, tmp_path, capsys):
-    arguments = [a for a in small(reviews, tmp_path) if not a.startswith("--config.vectors=")]
     assert main(
-        *arguments,
+        *small(reviews, tmp_path, "--config.vectors=None"),
         "--mode=compare",
         f"--vectors={reviews}/vectors.npy",
         f"--codes={codes}",
@@ -169,20 +172,77 @@ def test_compare_lays_tables_side_by_side(reviews, codes, tmp_path, capsys):
     trained, start = jaxcompress.load(tuned_file), jaxcompress.load(codes)
     np.testing.assert_array_equal(trained.codes, start.codes)
     assert (trained.codebooks != start.codebooks).any()
+    again = jaxcompress.load(tuned_file.parents[1])  # the workdir, as the run says
+    np.testing.assert_array_equal(again.codebooks, trained.codebooks)
+
+
+def variants_of(config=None, **options):
+    config = config or sentiment.Config()
+    made = train.sentiment.make_variants(config, train.sentiment.Options(**options))
+    assert all(len(folder) < 100 for folder in made)
+    return [(variant.vectors, variant.embedding) for variant in made.values()]
+
+
+def test_what_is_compared_is_every_table_once():
+    both = "out/a/export/model.safetensors", "out-a/export/model.safetensors"
+    assert variants_of(codes=",".join(both)) == [(path, "frozen") for path in both]
+    assert variants_of(vectors="a.npy,./a.npy", codes="b", kinds="finetune_codebooks,ant") == [
+        ("./a.npy", "frozen"),
+        ("b", "frozen"),
+        ("b", "finetune_codebooks"),
+        (None, "ant"),
+    ]
+    long = f"{'x' * 300}/{'y' * 300}.npy"
+    assert variants_of(vectors=long) == [(long, "frozen")]
+    own = sentiment.Config(vectors="b", embedding="finetune_codebooks")
+    assert variants_of(own, vectors="a") == [("b", "finetune_codebooks"), ("a", "frozen")]
+
+
+def test_tables_of_one_name_are_told_apart():
+    paths = "one/v.npy", "two/v.npy", "other.npy"
+    configs = [sentiment.Config(vectors=path) for path in paths]
+    assert train.sentiment.tell_apart(configs) == [
+        "one/v.npy: v.npy, frozen",
+        "two/v.npy: v.npy, frozen",
+        "other.npy, frozen",
+    ]
+
+
+def test_a_run_knows_where_its_splits_end(reviews, finished_sentiment, tmp_path, capsys):
+    """The same texts, cut into other splits, are other data."""
+    rows = [(reviews / f"{split}.csv").read_text().splitlines(True) for split in ("train", "test")]
+    both = rows[0] + rows[1]
+    (tmp_path / "train.csv").write_text("".join(both[:-1]))
+    (tmp_path / "test.csv").write_text(both[-1])
+    vectors = f"--config.vectors={reviews}/vectors.npy"
+    assert main(*small(tmp_path, finished_sentiment[0], vectors)) == 2
+    assert "holds a run over other data" in capsys.readouterr().err
+
+
+def test_of_rows_named_alike_the_first_is_read(reviews):
+    vectors = read_vectors(str(reviews / "vectors.npy"))
+    words = [vectors.words[3], *vectors.words[1:]]  # row 3's name is row 0's too
+    corpus = classify.number_corpus(read_corpus(reviews))
+    problem = classify.prepare(corpus, vectors._replace(words=words), sentiment.Config(vectors="v"))
+    tokens = np.asarray(problem.data["tokens"])
+    row_of = dict(zip(corpus.numbered.words, range(len(corpus.numbered.words)), strict=True))
+    assert set(tokens[corpus.numbered.ids == row_of[words[0]]]) == {0}
+    assert set(tokens[corpus.numbered.ids == row_of["rare"]]) == {len(words)}
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--config.vectors=none.npy"], "no file none.npy; looked at"),
-        (["--config.embedding=dense"], "vectors are given, and embedding is 'dense'"),
+        (["--config.vectors=none.npy"], "no file or folder none.npy; looked at"),
+        (["--config.embedding=dense"], "and embedding is 'dense', which is learned from scratch"),
         (
             ["--config.embedding=finetune_codebooks"],
             "holds vectors; embedding 'finetune_codebooks'",
         ),
         (["--config.batch_size=1000"], "batch_size 1000 is more than the 270 texts to train on"),
         (["--config.data.valid_texts=300"], "data.valid_texts is 300; expected from 1 to 299"),
-        (["--mode=compare"], "nothing to compare; add --vectors=PATH,... or --codes=PATH,..."),
+        (["--mode=compare", "--kinds=finetune_codebooks"], "which is of codes; add --codes=PATH"),
+        (["--config.vectors=~nobody-here/v.npy"], "no file or folder ~nobody-here/v.npy; looked"),
         (["--mode=compare", "--kinds=pq"], "kinds has 'pq'; it must be of finetune_codebooks, ant"),
     ],
 )
@@ -203,9 +263,41 @@ def test_vectors_of_other_words_and_missing_ones_are_told(reviews, tmp_path, cap
     (tmp_path / "other.words.txt").unlink()
     assert main(*arguments) == 2
     assert "its rows have no names; expected a word for each" in capsys.readouterr().err
-    arguments = [a for a in arguments if not a.startswith("--config.vectors=")]
-    assert main(*arguments, "--config.vectors=None") == 2
+    arguments.append("--config.vectors=None")
+    assert main(*arguments) == 2
     assert "no vectors given, and embedding is 'frozen'; add" in capsys.readouterr().err
+    assert main(*arguments, "--mode=compare") == 2
+    assert "nothing to compare; add --vectors=PATH,... or" in capsys.readouterr().err
+    tuned = ("--mode=compare", "--config.embedding=finetune_codebooks", "--codes=a")
+    assert main(*arguments, *tuned) == 2
+    assert "for all codes that are compared: --kinds=finetune_codebooks" in capsys.readouterr().err
+
+
+def test_files_that_are_no_vectors_are_one_line(reviews, codes, tmp_path, capsys):
+    anchors = tmp_path / "anchors.safetensors"
+    entries = scipy.sparse.csr_matrix(np.eye(3, dtype=np.float32))
+    SparseAnchors.from_csr(entries, np.ones((3, 4), np.float32)).save(anchors)
+    cut, two = tmp_path / "model.safetensors", tmp_path / "two.safetensors"
+    cut.write_bytes(codes.read_bytes()[:-10])
+    matrix = np.ones((3, 4), np.float32)
+    safetensors.numpy.save_file({"x": matrix, "y": matrix}, two)
+    for file, message in (
+        (anchors, "holds anchors; expected vectors or codes"),
+        (cut, "not a .safetensors file, or cut short"),
+        (two, "no data.tensor given; matrices in it: x [3, 4], y [3, 4]"),
+    ):
+        assert main(*small(reviews, tmp_path / "run", f"--config.vectors={file}")) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: {file}")
+        assert message in error
+        assert error.count("\n") == 1
+
+
+def test_a_file_in_the_place_of_a_workdir_is_one_line(reviews, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    for workdir in (tmp_path / "file", tmp_path / "file" / "run"):
+        assert main(*small(reviews, workdir)) == 2
+        assert f"{tmp_path / 'file'} is a file; expected a folder" in capsys.readouterr().err
 
 
 def test_seeds_differ_in_their_validation_texts_and_first_values(reviews):

@@ -17,6 +17,7 @@ import numpy as np
 from jaxcompress import coded_table, dccl, learn, loop, sweep
 from jaxcompress import workdir as workdirs
 from jaxcompress.checkpoint import find_artefact, save_artefact
+from jaxcompress.codes_files import CODES_FILE
 from jaxcompress.compressed import Codes, top
 from jaxcompress.config import Arguments
 from jaxcompress.data.stdlib_text import SOURCE
@@ -242,7 +243,7 @@ def export(codes: Codes, workdir: Path, words: bool) -> None:
     if jax.process_index() == 0:
         folder = workdir / "export"
         folder.mkdir(exist_ok=True)
-        codes.save(folder / "model.safetensors")
+        codes.save(folder / CODES_FILE)
         codes.save_text(folder / "model", words=words)
 
 

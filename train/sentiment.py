@@ -7,8 +7,10 @@ several tables and lays them side by side.
 """
 
 import dataclasses
+import os
 import re
 import sys
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +20,7 @@ import numpy as np
 
 from jaxcompress import classify, loop, sentiment
 from jaxcompress import workdir as workdirs
+from jaxcompress.codes_files import CODES_FILE
 from jaxcompress.compressed import Codes
 from jaxcompress.config import Arguments
 from jaxcompress.data.labelled_text import read_labelled_text
@@ -36,7 +39,7 @@ MODES = ("train", "evaluate", "export", "compare")
 class Options:
     """Flags of `--mode compare`."""
 
-    vectors: str = ""  # PATH,PATH,...: frozen, as they are
+    vectors: str = ""  # PATH,PATH,...: frozen, as they are; beside config.vectors
     codes: str = ""  # PATH,PATH,...: frozen, and as --kinds has it
     kinds: str = ""  # further ones: finetune_codebooks (of each of the codes), ant, dense
 
@@ -70,7 +73,7 @@ def read(config: sentiment.Config) -> classify.Corpus:
 
 def prepare(corpus: classify.Corpus, config: sentiment.Config) -> classify.Problem:
     """Opens the table that the config names, and tells how much of the texts it knows."""
-    source = None if config.vectors is None else read_table(config.vectors)
+    source = None if config.vectors is None else read_table(config.vectors, config.data.tensor)
     problem = classify.prepare(corpus, source, config)
     shares = (f"{100 * share:.1f} % of {split}" for split, share in problem.known.items())
     say(f"{describe(config)}: it knows {', '.join(shares)} tokens")
@@ -135,12 +138,26 @@ def _run(problem: classify.Problem, seed: int, workdir: str, mode: str) -> dict[
 
 
 def describe(config: sentiment.Config) -> str:
-    """A run's embedding, in words: of a file its name, or else that of the run it was made by."""
+    """A run's embedding, in words."""
     if config.vectors is None:
         return {"ant": "ANT, from scratch", "dense": "dense, from scratch"}[config.embedding]
-    parts = Path(config.vectors).parts
-    names = [part for part in parts if part not in ("export", "model.safetensors", "/")]
-    return f"{(names or parts)[-1]}, {config.embedding.replace('_', ' ')}"
+    return f"{_name_of(config.vectors)}, {config.embedding.replace('_', ' ')}"
+
+
+def tell_apart(configs: Sequence[sentiment.Config]) -> list[str]:
+    """What `describe` says, with the path where that is the same of several."""
+    names = [describe(config) for config in configs]
+    return [
+        name if names.count(name) == 1 else f"{config.vectors}: {name}"
+        for config, name in zip(configs, names, strict=True)
+    ]
+
+
+def _name_of(path: str) -> str:
+    """Of a file its name, or else that of the run it was made by."""
+    parts = Path(path).parts
+    names = [part for part in parts if part not in ("export", CODES_FILE, "/")]
+    return (names or parts)[-1]
 
 
 def summarize(problem: classify.Problem, job: loop.Job, fitted: loop.Fitted) -> dict[str, Any]:
@@ -189,7 +206,7 @@ def export(problem: classify.Problem, fitted: loop.Fitted, workdir: Path) -> Non
         write_rows(folder, artefact, [*table.words, UNKNOWN])
         say(f"\nwrote {folder}/embedding.npy and embedding.words.txt")
         return
-    file = folder / (ANCHORS_FILE if isinstance(artefact, SparseAnchors) else "model.safetensors")
+    file = folder / (ANCHORS_FILE if isinstance(artefact, SparseAnchors) else CODES_FILE)
     artefact.save(file)
     say(f'\nwrote {file}; open it with jaxcompress.load("{workdir}")')
 
@@ -203,10 +220,13 @@ def compare(config: sentiment.Config, workdir: str, options: Options) -> list[di
     variants, rows = make_variants(config, options), []
     corpus = read(config)
     problems = {name: prepare(corpus, variant) for name, variant in variants.items()}
-    for name, problem in problems.items():
-        say(f"\n== {describe(problem.config)}")
-        found = _run_seeds(problem, f"{workdir}/{name}", "train").summary
-        rows.append({"test_accuracy_std": 0.0, "seeds": config.num_seeds, **found})
+    for (folder, problem), name in zip(
+        problems.items(), tell_apart(list(variants.values())), strict=True
+    ):
+        say(f"\n== {name}")
+        found = _run_seeds(problem, f"{workdir}/{folder}", "train").summary
+        rows.append({"test_accuracy_std": 0.0, "seeds": config.num_seeds, **found,
+                     "embedding": name})  # fmt: skip
     columns = ("embedding", "embedding_bytes", "test_accuracy", "test_accuracy_std", "seeds",
                "valid_accuracy", "train_seconds", "texts_per_second")  # fmt: skip
     say("\n" + command_line.columns(rows, columns))
@@ -219,28 +239,45 @@ def compare(config: sentiment.Config, workdir: str, options: Options) -> list[di
 
 
 def make_variants(config: sentiment.Config, options: Options) -> dict[str, sentiment.Config]:
-    """The config of each table that is to be judged, by the name of its folder."""
+    """The configs to compare, by the names of their folders: that of the config's own table, where
+    it has one, and those of the options."""
     vectors, codes, kinds = (
         [part for part in text.split(",") if part]
         for text in (options.vectors, options.codes, options.kinds)
     )
-    asked = [(path, "frozen") for path in (*vectors, *codes)]
+    asked = []
+    if config.vectors is not None or config.embedding in sentiment.FROM_SCRATCH:
+        asked.append((config.vectors, config.embedding))
+    elif config.embedding != "frozen":
+        raise InputError(
+            f"embedding is {config.embedding!r}, and no vectors are set for it; for all codes "
+            f"that are compared: --kinds={config.embedding}."
+        )
+    asked += [(path, "frozen") for path in (*vectors, *codes)]
     for kind in kinds:
         if kind not in sentiment.EMBEDDINGS[1:]:
             raise InputError(
                 f"kinds has {kind!r}; it must be of {', '.join(sentiment.EMBEDDINGS[1:])}."
             )
-        asked += [(path, kind) for path in codes] if kind == "finetune_codebooks" else [
-            (None, kind)
-        ]  # fmt: skip
+        if kind in sentiment.FROM_SCRATCH:
+            asked.append((None, kind))
+        elif codes:
+            asked += [(path, kind) for path in codes]
+        else:
+            raise InputError(f"kinds has {kind!r}, which is of codes; add --codes=PATH,...")
     if not asked:
         raise InputError("nothing to compare; add --vectors=PATH,... or --codes=PATH,...")
-    return {
-        re.sub(r"[^\w.-]+", "-", f"{kind}-{path}" if path else kind): dataclasses.replace(
-            config, vectors=path, embedding=kind
-        )
-        for path, kind in asked
-    }
+    variants = (dataclasses.replace(config, vectors=v, embedding=e) for v, e in asked)
+    return {_folder(variant): variant for variant in variants}
+
+
+def _folder(config: sentiment.Config) -> str:
+    """A name for the workdir of a table: the same however its path is written."""
+    if config.vectors is None:
+        return config.embedding
+    path = os.path.normpath(config.vectors)
+    name = re.sub(r"[^\w.-]+", "-", _name_of(path))[:60]
+    return f"{config.embedding}-{name}-{zlib.crc32(path.encode()):08x}"
 
 
 def _main(arguments: Arguments) -> None:

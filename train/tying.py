@@ -20,7 +20,7 @@ import jaxcompress
 from jaxcompress import loop, tying
 from jaxcompress import workdir as workdirs
 from jaxcompress.codes_files import replacing
-from jaxcompress.compressed import Codes
+from jaxcompress.compressed import Codes, number_rows
 from jaxcompress.config import Arguments
 from jaxcompress.data import lanes, tokens
 from jaxcompress.data.vectors import read_words, write_words
@@ -164,7 +164,7 @@ def read_embedding(
     path = config.data.vectors
     if path is None:
         return None, None
-    source = read_table(path)
+    source = read_table(path, config.data.tensor)
     names, table = source.words, source.decode() if isinstance(source, Codes) else source.rows
     if names is None:
         raise InputError(f"{path}: its rows have no names; expected a word for each row.")
@@ -173,7 +173,7 @@ def read_embedding(
             f"{path}: {table.shape[1]} dimensions; model.hidden_size is "
             f"{config.model.hidden_size}; set --config.model.hidden_size={table.shape[1]}."
         )
-    ids = {name: i for i, name in enumerate(names)}
+    ids = number_rows(names)
     rows = np.array([ids.get(word, -1) for word in words])
     known = rows >= 0
     if not known.any():

@@ -1,6 +1,7 @@
 """Unpacks .zip and .tar.gz files that are not to be trusted; what comes is whole or not there."""
 
 import errno
+import lzma
 import os
 import shutil
 import stat
@@ -13,40 +14,48 @@ from pathlib import Path, PureWindowsPath
 from jaxcompress.data.transfer import DiskError
 from jaxcompress.errors import InputError
 
+_DAMAGES = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+    *(EOFError, RuntimeError),  # RuntimeError: a password is asked for
+)
+_OF_ITS_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 
-def unpack(archive: Path, targets: Sequence[str], folder: Path) -> None:
+
+def unpack(archive: Path, targets: Sequence[str], folder: Path, *, keep: bool = False) -> None:
     """Unpacks under a temporary name in `folder`, then renames the top folders and files.
 
     Args:
-        archive: .zip, .tar or .tar.gz. It is removed in the end, also where it is no good, so that
-            the next run fetches it anew; not where the disk is full.
+        archive: .zip, .tar or .tar.gz.
         targets: paths that must be in it. Each top folder or file of theirs is renamed into
             `folder`; nothing that is there already is replaced.
         folder: of the data. One process at a time.
+        keep: whether the archive stays. Otherwise it is removed in the end, also where it is no
+            good, so that the next run fetches it anew; not where the disk is full.
 
     Raises:
-        InputError: where it is corrupt, lacks a target, or holds paths that climb out, links or
-            devices; nothing comes of it then.
+        InputError: where it is corrupt, lacks a target, or holds paths or links that climb out,
+            devices, or in a .zip any link; nothing comes of it then.
         DiskError: where the disk is full.
     """
-    temporary = folder / f".{archive.name}.unpacking"
+    temporary = folder / f".{archive.name.lstrip('.')}.unpacking"
     _remove(temporary)  # of a run that was killed
     try:
         _extract(archive, temporary)
         for target in targets:
             if not (temporary / target).exists():
-                raise InputError(
-                    f"{archive}: holds no {target}; nothing was unpacked, and it is removed."
-                )
+                raise _refused(archive, f"it holds no {target}")
         for top in dict.fromkeys(Path(target).parts[0] for target in targets):
             if not (folder / top).exists():
                 os.replace(temporary / top, folder / top)
-    except InputError:
+    except InputError as error:
+        if keep:
+            raise
         archive.unlink()
-        raise
+        raise InputError(f"{str(error)[:-1]}, and it is removed.") from None
     finally:
         _remove(temporary)
-    archive.unlink()
+    if not keep:
+        archive.unlink()
 
 
 def _remove(folder: Path) -> None:
@@ -69,7 +78,7 @@ def _extract(archive: Path, folder: Path) -> None:
     except tarfile.FilterError as error:  # links that lead out, devices
         raise _refused(archive, str(error)) from None
     except OSError as error:
-        if error.errno is None:  # how gzip says it
+        if error.errno is None or error.errno in _OF_ITS_NAMES:  # None: how gzip says it
             raise _corrupt(archive, error) from None
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -78,13 +87,13 @@ def _extract(archive: Path, folder: Path) -> None:
             f"{_unpacked_size(archive)}; nothing is left of it but the archive. Make room, and "
             "run the same command again."
         ) from None
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError) as error:
+    except _DAMAGES as error:
         raise _corrupt(archive, error) from None
 
 
 def _corrupt(archive: Path, error: Exception) -> InputError:
     reason = str(error).split("\n")[0].rstrip(":")
-    return InputError(f"{archive}: corrupt ({reason}); nothing was unpacked, and it is removed.")
+    return InputError(f"{archive}: corrupt ({reason}); nothing was unpacked.")
 
 
 def _check_zip_entry(archive: Path, info: zipfile.ZipInfo) -> None:
@@ -102,7 +111,7 @@ def _check_name(archive: Path, name: str) -> None:
 
 
 def _refused(archive: Path, reason: str) -> InputError:
-    return InputError(f"{archive}: refused, {reason}; nothing was unpacked, and it is removed.")
+    return InputError(f"{archive}: refused, {reason}; nothing was unpacked.")
 
 
 def _unpacked_size(archive: Path) -> str:

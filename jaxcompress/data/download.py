@@ -15,7 +15,7 @@ import filelock
 import pooch
 
 from jaxcompress.data import archives, sources, transfer
-from jaxcompress.data.paths import cache_dir
+from jaxcompress.data.paths import cache_dir, expand
 from jaxcompress.errors import InputError
 
 
@@ -34,7 +34,7 @@ def download(name: str, to: str | os.PathLike | None = None) -> list[Path]:
         TransferError: where it cannot be fetched.
     """
     data_set = sources.find(name)
-    folder = Path(to or os.environ.get("JAXCOMPRESS_DATA") or cache_dir()).expanduser()
+    folder = expand(to or os.environ.get("JAXCOMPRESS_DATA") or cache_dir())
     paths = [folder / target for file in data_set.files for target in file.targets]
     if all(path.exists() for path in paths):
         print(f"{name} is there: {folder / data_set.lands}")
@@ -53,7 +53,7 @@ def download(name: str, to: str | os.PathLike | None = None) -> list[Path]:
 def _check_nothing_in_the_way(file: sources.File, folder: Path) -> None:
     for target in file.unpacked:
         top = folder / Path(target).parts[0]
-        if top.is_dir() and not (folder / target).exists():
+        if top.exists() and not (folder / target).exists():
             raise InputError(
                 f"{top} is there, but not {folder / target}; move it away, or give another folder "
                 "with --to DIR."
@@ -86,17 +86,33 @@ def _alone(path: Path, name: str) -> Iterator[None]:
 
 
 def _get(file: sources.File, folder: Path) -> None:
-    path = folder / file.name
+    path = given = folder / file.name
     path.parent.mkdir(parents=True, exist_ok=True)
-    size = "" if file.size is None else f", {file.size / 1e6:,.1f} MB"
-    print(f"fetching {file.name}{size}", flush=True)
-    transfer.fetch(path, file.mirrors, file.sha256)
+    if given.exists():
+        _check_given(given, file.sha256)
+    else:
+        if file.unpacked:
+            path = given.with_name(f".{given.name}")  # which a user has not put there
+        size = "" if file.size is None else f", {file.size / 1e6:,.1f} MB"
+        print(f"fetching {file.name}{size}", flush=True)
+        if not path.exists():  # of a run that ended before it was unpacked
+            transfer.fetch(path, file.mirrors, file.sha256)
     if file.sha256 is None:
         digest = pooch.file_hash(str(path))
         print(f"{file.name}: {path.stat().st_size:,} bytes, sha256 {digest}; no hash is known.")
     if file.unpacked:
         print(f"unpacking {file.name}", flush=True)
-        archives.unpack(path, file.unpacked, folder)
+        archives.unpack(path, file.unpacked, folder, keep=path == given)
+
+
+def _check_given(path: Path, sha256: str | None) -> None:
+    """Checks an archive that somebody else has put there."""
+    if sha256 is not None and pooch.file_hash(str(path)) != sha256:
+        raise InputError(
+            f"{path} is there, but it is another file than is known (SHA-256 {sha256}); move it "
+            "away, or give another folder with --to DIR."
+        )
+    print(f"{path} is there", flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

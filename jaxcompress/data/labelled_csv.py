@@ -7,6 +7,7 @@ the columns stand in the order given here.
 
 import csv
 import io
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ _EXPECTED = (
     "expected text,label or AG News's label,title,description; a text with commas is put in quotes"
 )
 _MOST_NAMED = 20  # classes that an error lists
+_LONGEST = 100  # characters of a label
 
 
 class _Row(NamedTuple):
@@ -53,6 +55,7 @@ def read_csv(
         InputError: with file, line, and what was expected.
     """
     found = {split: _read(file) for split, file in files.items()}
+    _check_first_row(found["train"])
     classes = _in_order(set(found["train"].labels))
     number = {name: i for i, name in enumerate(classes)}
     splits = {}
@@ -61,7 +64,7 @@ def read_csv(
             if label not in number:
                 more = ", ..." if len(classes) > _MOST_NAMED else ""
                 raise InputError(
-                    f"{rows.file}:{line}: label {label[:60]!r} is not one of the training file's "
+                    f"{rows.file}:{line}: label {label!r} is not one of the training file's "
                     f"{len(classes)} classes: {', '.join(classes[:_MOST_NAMED])}{more}."
                 )
         splits[split] = rows.texts, [number[label] for label in rows.labels]
@@ -84,6 +87,16 @@ def _read(file: Path) -> _Rows:
     return _Rows(file, [line for line, _ in data], texts, labels)
 
 
+def _check_first_row(train: _Rows) -> None:
+    """A label that line 1 alone has is a header's, where every other class has more rows."""
+    first, *others = Counter(train.labels).values()
+    if train.lines[0] == 1 and first == 1 and others and min(others) > 1:
+        raise InputError(
+            f"{train.file}:1: the only row with label {train.labels[0]!r}, so it is like a header; "
+            "name its columns as in text,label or label,title,description, or remove it."
+        )
+
+
 def _text_and_label(fields: list[str], columns: tuple[str, ...], place: str) -> tuple[str, str]:
     if len(fields) != len(columns):
         raise InputError(
@@ -94,12 +107,13 @@ def _text_and_label(fields: list[str], columns: tuple[str, ...], place: str) -> 
     label = row["label"].strip()
     if not label:
         raise InputError(f"{place}: the label is empty; {_EXPECTED}.")
+    if len(label) > _LONGEST or not label.isprintable():
+        raise InputError(f"{place}: {label[:60]!r} is no label but a text; {_EXPECTED}.")
     if "text" in row:
         return row["text"], label
-    if not label.isdecimal() or int(label) < 1:
+    if not _is_whole(label) or int(label) < 1:
         raise InputError(
-            f"{place}: label {label[:60]!r} of three columns is not a whole number from 1; "
-            f"{_EXPECTED}."
+            f"{place}: label {label!r} of three columns is not a whole number from 1; {_EXPECTED}."
         )
     return f"{row['title']} {row['description']}", str(int(label) - 1)
 
@@ -159,7 +173,7 @@ def _column_of(field: str) -> str | None:
 
 
 def _is_whole(text: str) -> bool:
-    return text.removeprefix("-").isdecimal()
+    return text.removeprefix("-").isdecimal() and len(text) < 19
 
 
 def _in_order(labels: set[str]) -> tuple[str, ...]:

@@ -2,8 +2,10 @@
 
 import contextlib
 import gzip
+import lzma
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -13,7 +15,13 @@ from jaxcompress.errors import InputError
 
 def cache_dir() -> Path:
     """`$JAXCOMPRESS_CACHE`, or else `~/.cache/jaxcompress`."""
-    return Path(os.environ.get("JAXCOMPRESS_CACHE") or "~/.cache/jaxcompress").expanduser()
+    return expand(os.environ.get("JAXCOMPRESS_CACHE") or "~/.cache/jaxcompress")
+
+
+def expand(path: str | os.PathLike) -> Path:
+    """`~/a` and `~user/a` as they are meant; the latter as it stands where there is no such user,
+    where `Path.expanduser` raises."""
+    return Path(os.path.expanduser(path))
 
 
 def find(path: str, where_to_get_it: str) -> Path:
@@ -44,10 +52,10 @@ def find_either(path: str, where_to_get_it: str) -> Path:
 
 
 def _find(path: str, where_to_get_it: str, kind: str, is_kind: Callable[[Path], bool]) -> Path:
-    places = [Path(path).expanduser()]
+    places = [expand(path)]
     if not places[0].is_absolute():
         if root := os.environ.get("JAXCOMPRESS_DATA"):
-            places.append(Path(root).expanduser() / path)
+            places.append(expand(root) / path)
         places.append(cache_dir() / path)
     for place in places:
         if is_kind(place):
@@ -91,5 +99,5 @@ def open_binary(path: Path) -> Iterator[BinaryIO]:
         else:
             with open(archive, "rb") as stream:
                 yield stream
-    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise InputError(f"{archive}: cannot be read ({error}).") from None

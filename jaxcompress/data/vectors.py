@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -13,10 +13,7 @@ from jaxcompress.data import text_vectors
 from jaxcompress.data.paths import find
 from jaxcompress.errors import InputError
 
-GET_GLOVE = (
-    "Fetch GloVe with: python -m jaxcompress.data.download glove.6B; or give another file with "
-    "--config.data.path=FILE."
-)
+GET_GLOVE = "Fetch GloVe with: python -m jaxcompress.data.download glove.6B; or give another file."
 
 
 class Vectors(NamedTuple):
@@ -80,18 +77,11 @@ def _read_npy(file: Path) -> np.ndarray:
 
 
 def _read_safetensors(file: Path, tensor: str | None) -> np.ndarray:
-    """Maps one tensor of the file: an 8-byte length, a JSON header, then the data.
+    """Maps one tensor of the file.
 
     Read by hand since the safetensors library copies a tensor whole, and tables are large.
     """
-    try:
-        with open(file, "rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            if not 0 < length < os.path.getsize(file):
-                raise ValueError("its header's length is not possible")
-            header = json.loads(stream.read(length))
-    except ValueError as error:
-        raise InputError(f"{file}: not a .safetensors file, or cut short ({error}).") from None
+    header, data = read_header(file)
     tables = {k: v for k, v in header.items() if k != "__metadata__" and len(v["shape"]) == 2}
     if tensor is None and len(tables) == 1:
         tensor = next(iter(tables))
@@ -106,10 +96,26 @@ def _read_safetensors(file: Path, tensor: str | None) -> np.ndarray:
             f"{file}: {tensor} is {entry['dtype']}; expected one of {', '.join(dtypes)}."
         )
     start, end = entry["data_offsets"]
-    if 8 + length + end > os.path.getsize(file):
-        raise InputError(f"{file}: cut short; {tensor} should end at byte {8 + length + end}.")
-    raw = np.memmap(file, np.uint8, "r", offset=8 + length + start, shape=(end - start,))
+    if data + end > os.path.getsize(file):
+        raise InputError(f"{file}: cut short; {tensor} should end at byte {data + end}.")
+    raw = np.memmap(file, np.uint8, "r", offset=data + start, shape=(end - start,))
     return raw.view(dtypes[entry["dtype"]]).reshape(entry["shape"])
+
+
+def read_header(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
+    """Reads the header of a .safetensors file, an 8-byte length and JSON, and where the data start.
+
+    Raises:
+        InputError: where there is none.
+    """
+    try:
+        with open(path, "rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if not 0 < length < os.path.getsize(path):
+                raise ValueError("its header's length is not possible")
+            return json.loads(stream.read(length)), 8 + length
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: not a .safetensors file, or cut short ({error}).") from None
 
 
 def _as_table(array: np.ndarray, file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
