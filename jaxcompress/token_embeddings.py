@@ -1,8 +1,12 @@
 """What a classifier can read words with: vectors, codes, or tables learned with the task.
 
 What is not trained is data: it lies on the device once, in no checkpoint, and tokens become vectors
-as a batch is gathered. Given tables are read scaled to a variance of 1, by one number: from small
-vectors a classifier learns slowly.
+as a batch is gathered.
+
+Given tables are read along their principal axes, each scaled to a variance near 1. A first layer
+could learn as much, and nothing is lost; but an optimiser's steps are then of one size in all
+directions, and what lies in the small ones is learned too. It matters for codes most: these keep
+the large directions and shrink the small ones.
 
 Axis letters: B texts, T tokens, V rows, D dimensions, M codebooks, K codewords.
 """
@@ -22,6 +26,8 @@ from jaxcompress.lookup import sum_codewords
 from jaxcompress.sentiment import Embedding
 from jaxcompress.sparse_anchors import SparseAnchors
 
+_SAMPLE = 10_000  # rows that the axes are computed of
+_RIDGE = 0.1  # of the mean variance, added to each: noise in the least axes is not blown up
 UNKNOWN = "<unk>"  # the last row of a table that is learned from scratch
 
 
@@ -48,37 +54,40 @@ class WordTable(NamedTuple):
 
 def frozen_vectors(words: Sequence[str], rows: np.ndarray) -> WordTable:
     """Vectors as they are, float [V, D]; an unknown word has a vector of zeros."""
+    axes = _principal_axes(rows)
+    turned = np.empty(rows.shape, rows.dtype)
+    for start in range(0, len(rows), _SAMPLE):
+        chunk = slice(start, start + _SAMPLE)
+        turned[chunk] = (rows[chunk] - axes.mean) @ axes.to
 
-    scale = _scale(rows)
+    def read(turned, ids):
+        return turned.at[ids].get(mode="fill", fill_value=0).astype(jnp.float32)
 
-    def read(rows, ids):
-        return scale * rows.at[ids].get(mode="fill", fill_value=0).astype(jnp.float32)
-
-    return WordTable(words, rows.shape[1], _FROZEN, rows, read, lambda params: rows)
+    return WordTable(words, rows.shape[1], _FROZEN, turned, read, lambda params: rows)
 
 
 def frozen_codes(codes: Codes) -> WordTable:
     """Sums of codewords as they are; an unknown word has a vector of zeros."""
 
-    scale = _scale(codes)
-
     def read(data, ids):
-        return scale * _decode(data["codebooks"], _read_codes(data["codes"], ids))
+        return _decode(data["codebooks"], _read_codes(data["codes"], ids))
 
-    data = {"codes": codes.codes, "codebooks": codes.codebooks}
+    turned = _turn(codes.codebooks, _principal_axes(codes))
+    data = {"codes": codes.codes, "codebooks": turned}
     return WordTable(codes.words, codes.dim, _FROZEN, data, read, lambda params: codes)
 
 
 def trained_codebooks(codes: Codes) -> WordTable:
     """Codes as they are, over codebooks that are trained with the task."""
-    scale = _scale(codes)
+    axes = _principal_axes(codes)
     embedding = Embedding(
-        lambda key: {"codebooks": jnp.asarray(codes.codebooks)},
-        lambda params, tokens: scale * _decode(params["codebooks"], tokens),
+        lambda key: {"codebooks": jnp.asarray(_turn(codes.codebooks, axes))},
+        lambda params, tokens: _decode(params["codebooks"], tokens),
     )
 
     def artefact(params):
-        return dataclasses.replace(codes, codebooks=params["codebooks"], encoder=None)
+        codebooks = _turn_back(params["codebooks"], axes)
+        return dataclasses.replace(codes, codebooks=codebooks, encoder=None)
 
     return WordTable(codes.words, codes.dim, embedding, codes.codes, _read_codes, artefact)
 
@@ -115,11 +124,43 @@ def dense_table(words: Sequence[str], dim: int) -> WordTable:
 _FROZEN = Embedding(lambda key: {}, lambda params, vectors: vectors)
 
 
-def _scale(table: np.ndarray | Codes) -> float:
-    """1 over the root mean square of the entries, of up to 10,000 rows."""
-    picked = np.arange(0, len(table), -(-len(table) // 10_000))
+class _Axes(NamedTuple):
+    """Principal axes of a table: `(row - mean) @ to` has variances near 1, `back` undoes `to`.
+
+    Attributes:
+        mean: [D].
+        to: [D, D].
+        back: [D, D].
+    """
+
+    mean: np.ndarray
+    to: np.ndarray
+    back: np.ndarray
+
+
+def _principal_axes(table: np.ndarray | Codes) -> _Axes:
+    picked = np.arange(0, len(table), -(-len(table) // _SAMPLE))
     rows = table.decode(picked) if isinstance(table, Codes) else table[picked]
-    return float(np.square(rows, dtype=np.float32).mean() + 1e-30) ** -0.5
+    rows = rows.astype(np.float32)
+    mean = rows.mean(axis=0)
+    variances, axes = np.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
+    variances = np.maximum(variances, 0)
+    rounding = 1e-6 * np.square(mean).mean() + 1e-30  # of a table whose rows are all alike
+    deviations = np.sqrt(variances + _RIDGE * variances.mean() + rounding)
+    return _Axes(mean, axes / deviations, deviations[:, None] * axes.T)
+
+
+def _turn(codebooks: np.ndarray, axes: _Axes) -> np.ndarray:
+    """Codebooks [M, K, D] whose sums are turned; the first one takes the mean off."""
+    turned = codebooks @ axes.to
+    turned[0] -= axes.mean @ axes.to
+    return turned
+
+
+def _turn_back(turned: np.ndarray, axes: _Axes) -> np.ndarray:
+    codebooks = turned @ axes.back
+    codebooks[0] += axes.mean
+    return codebooks
 
 
 def _ids(data: Any, ids: jax.Array) -> jax.Array:
