@@ -53,7 +53,7 @@ class WordTable(NamedTuple):
 
 
 def frozen_vectors(words: Sequence[str], rows: np.ndarray) -> WordTable:
-    """Vectors as they are, float [V, D]; an unknown word has a vector of zeros."""
+    """Vectors as they are, float [V, D], along their axes; an unknown word's is of zeros."""
     axes = _principal_axes(rows)
     turned = np.empty(rows.shape, rows.dtype)
     for start in range(0, len(rows), _SAMPLE):
@@ -67,7 +67,7 @@ def frozen_vectors(words: Sequence[str], rows: np.ndarray) -> WordTable:
 
 
 def frozen_codes(codes: Codes) -> WordTable:
-    """Sums of codewords as they are; an unknown word has a vector of zeros."""
+    """Sums of codewords as they are, along their axes; an unknown word's is of zeros."""
 
     def read(data, ids):
         return _decode(data["codebooks"], _read_codes(data["codes"], ids))

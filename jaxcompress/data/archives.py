@@ -21,6 +21,10 @@ _DAMAGES = (
 _OF_ITS_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 
 
+class _Unusable(Exception):
+    """An archive that cannot be unpacked, and why."""
+
+
 def unpack(archive: Path, targets: Sequence[str], folder: Path, *, keep: bool = False) -> None:
     """Unpacks under a temporary name in `folder`, then renames the top folders and files.
 
@@ -43,15 +47,15 @@ def unpack(archive: Path, targets: Sequence[str], folder: Path, *, keep: bool = 
         _extract(archive, temporary)
         for target in targets:
             if not (temporary / target).exists():
-                raise _refused(archive, f"it holds no {target}")
+                raise _Unusable(f"holds no {target}")
         for top in dict.fromkeys(Path(target).parts[0] for target in targets):
             if not (folder / top).exists():
                 os.replace(temporary / top, folder / top)
-    except InputError as error:
-        if keep:
-            raise
-        archive.unlink()
-        raise InputError(f"{str(error)[:-1]}, and it is removed.") from None
+    except _Unusable as error:
+        if not keep:
+            archive.unlink()
+        end = "" if keep else ", and it is removed"
+        raise InputError(f"{archive}: {error}; nothing was unpacked{end}.") from None
     finally:
         _remove(temporary)
     if not keep:
@@ -68,18 +72,18 @@ def _extract(archive: Path, folder: Path) -> None:
         if archive.suffix == ".zip":
             with zipfile.ZipFile(archive) as bundle:
                 for info in bundle.infolist():
-                    _check_zip_entry(archive, info)
+                    _check_zip_entry(info)
                 bundle.extractall(folder)
         else:
             with tarfile.open(archive) as bundle:
                 for member in bundle:
-                    _check_name(archive, member.name)
+                    _check_name(member.name)
                     bundle.extract(member, folder, filter="data")
     except tarfile.FilterError as error:  # links that lead out, devices
-        raise _refused(archive, str(error)) from None
+        raise _Unusable(f"refused, {error}") from None
     except OSError as error:
         if error.errno is None or error.errno in _OF_ITS_NAMES:  # None: how gzip says it
-            raise _corrupt(archive, error) from None
+            raise _corrupt(error) from None
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise DiskError(
@@ -88,30 +92,26 @@ def _extract(archive: Path, folder: Path) -> None:
             "run the same command again."
         ) from None
     except _DAMAGES as error:
-        raise _corrupt(archive, error) from None
+        raise _corrupt(error) from None
 
 
-def _corrupt(archive: Path, error: Exception) -> InputError:
+def _corrupt(error: Exception) -> _Unusable:
     reason = str(error).split("\n")[0].rstrip(":")
-    return InputError(f"{archive}: corrupt ({reason}); nothing was unpacked.")
+    return _Unusable(f"corrupt ({reason})")
 
 
-def _check_zip_entry(archive: Path, info: zipfile.ZipInfo) -> None:
+def _check_zip_entry(info: zipfile.ZipInfo) -> None:
     """As tarfile's data filter does, which zipfile has not."""
-    _check_name(archive, info.filename)
+    _check_name(info.filename)
     kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where it was not made on Unix
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise _refused(archive, f"{info.filename!r} is a link or a device")
+        raise _Unusable(f"refused, {info.filename!r} is a link or a device")
 
 
-def _check_name(archive: Path, name: str) -> None:
+def _check_name(name: str) -> None:
     path = PureWindowsPath(name)  # its rules take in those of Unix
     if path.drive or path.root or ".." in path.parts:
-        raise _refused(archive, f"{name!r} leads out of the folder")
-
-
-def _refused(archive: Path, reason: str) -> InputError:
-    return InputError(f"{archive}: refused, {reason}; nothing was unpacked.")
+        raise _Unusable(f"refused, {name!r} leads out of the folder")
 
 
 def _unpacked_size(archive: Path) -> str:
