@@ -156,8 +156,9 @@ def draw(
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (name, curves) in zip(axes, sorted(panels.items()), strict=False):
         for curve, points in sorted(curves.items()):
+            size = 3 if len(points) > 1 else 10  # a single point has no line to be seen by
             axis.plot(
-                *zip(*points, strict=True), label=curve, linewidth=1.3, marker=".", markersize=3
+                *zip(*points, strict=True), label=curve, linewidth=1.3, marker=".", markersize=size
             )
         axis.set(title=name.replace("_", " "), xlabel=x_label)
         axis.grid(alpha=0.3)
