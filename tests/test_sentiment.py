@@ -220,6 +220,20 @@ def test_the_transform_of_anchors_gets_sparse_and_stays_at_least_0():
     assert (np.asarray(params["lstm_inputs"]) != 0).all()
 
 
+def test_rows_of_anchors_with_small_gradients_move_as_fast_as_others():
+    table = TABLES["ant"]
+    params, _ = small_task(table).init(jax.random.key(5))
+    config = sentiment.OptimizerConfig(learning_rate=0.01, penalty=0.0, clip_norm=None)
+    tx = sentiment.make_optimizer(config, 1000, table.embedding)
+    size = jnp.where(jnp.arange(params["embedding"]["transform"].shape[0])[:, None] % 2, 1e-3, 1.0)
+    gradient = jax.tree.map(jnp.zeros_like, params)
+    gradient["embedding"]["transform"] = -jnp.broadcast_to(
+        size, params["embedding"]["transform"].shape
+    )
+    updates, _ = tx.update(gradient, tx.init(params), params)
+    np.testing.assert_allclose(updates["embedding"]["transform"], 0.01, rtol=0.05)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
