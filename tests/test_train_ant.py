@@ -133,7 +133,7 @@ def test_every_method_trains_exports_and_evaluates(method, ratings_file, tmp_pat
     file, workdir = config_file(tmp_path, method), tmp_path / "run"
     data = f"--config.data.path={ratings_file}"
     anchors = ("--config.model.user_anchors=4", "--config.model.item_anchors=4",
-               "--config.growth.max_anchors=9", "--config.model.num_blocks=3")  # fmt: skip
+               "--config.growth.max_anchors=9", "--config.model.num_blocks=2")  # fmt: skip
     assert main(f"--config={file}", data, f"--workdir={workdir}", *anchors) == 0
     summary = summary_of(workdir)
     if method in ("ant", "nbant", "pruned"):
