@@ -1,0 +1,73 @@
+"""Runs and artefacts of an earlier release: `golden/make_workdirs.py` says how they were made."""
+
+import json
+import tarfile
+
+import helpers
+import numpy as np
+import pytest
+
+import jaxcompress
+
+COMMANDS = {"ant": (helpers.make_ratings, helpers.ratings_command),
+            "dccl": (helpers.make_table, helpers.command),
+            "sentiment": (helpers.make_reviews, helpers.sentiment_command),
+            "tying": (helpers.make_text, helpers.text_command)}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory):
+    """The folder of the archive's runs."""
+    folder = tmp_path_factory.mktemp("earlier")
+    with tarfile.open(helpers.ROOT / "tests" / "golden" / "workdirs.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.mark.parametrize("method", COMMANDS)
+def test_a_run_of_an_earlier_release_goes_on_and_ends_with_the_same_figures(
+    method, earlier, tmp_path
+):
+    make_data, command = COMMANDS[method]
+    workdir = earlier / method / "half"
+    printed = helpers.printed(command(make_data(tmp_path), workdir))
+    assert "resumed from step 40 of 60" in printed
+    ours, theirs = (
+        json.loads(file.read_text())
+        for file in (workdir / "summary.json", earlier / method / "summary.json")
+    )
+    assert ours.keys() == theirs.keys()
+    elsewhere = ("dataset", "embedding")  # they name the file or the folder, which lies elsewhere
+    for name, value in theirs.items():
+        if name in elsewhere or name.endswith(("_seconds", "_per_second")):
+            continue
+        # What is discrete (codes, zeros of a transform) can differ by a machine's rounding.
+        expected = value if isinstance(value, str) else pytest.approx(value, rel=0.01)
+        assert ours[name] == expected, name
+
+
+def test_artefacts_of_an_earlier_release_open_with_their_rows(earlier):
+    codes = jaxcompress.load(earlier / "dccl" / "export" / "model.safetensors")
+    assert codes.num_rows == 600
+    assert codes.words[599] == "w599"
+    assert codes.encoder is not None
+    text = jaxcompress.load(earlier / "dccl" / "export" / "model.codes")
+    workdir = jaxcompress.load(earlier / "dccl" / "finished")
+    for other in (text, workdir):
+        np.testing.assert_array_equal(other.codes, codes.codes)
+        np.testing.assert_array_equal(other.codebooks, codes.codebooks)
+        assert list(other.words) == list(codes.words)
+    rows = np.load(helpers.make_table(earlier))
+    error = np.square(codes.decode() - rows).sum(axis=1).mean()
+    summary = json.loads((earlier / "dccl" / "summary.json").read_text())
+    assert error == pytest.approx(summary["mean_squared_l2"], rel=1e-5)
+
+
+def test_anchors_of_an_earlier_release_open_with_their_rows(earlier):
+    tables = jaxcompress.load(earlier / "ant" / "export" / "anchors.safetensors")
+    for side, count in (("users", 60), ("items", 40)):
+        table = tables.part(side)
+        anchors = np.load(earlier / "ant" / "export" / f"{side}.anchors.npy")
+        assert len(table) == count
+        np.testing.assert_array_equal(table.anchors, anchors)
+        np.testing.assert_allclose(table.decode(), table.to_csr() @ anchors, atol=1e-6)
