@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcompress import Codes
-from jaxcompress.layers import attend
+from jaxcompress.codes.attend import attend
 
 NUM_ROWS, DIM, NUM_CODEBOOKS, NUM_CODEWORDS = 30_000, 300, 32, 16
 

@@ -17,21 +17,23 @@ import numpy as np
 import torch
 from torch.nn.utils import rnn
 
-from jaxcompress import classify, loop, sentiment
-from jaxcompress.data.labelled_text import read_labelled_text
-from jaxcompress.data.vectors import read_vectors
+from jaxcompress import classifier
+from jaxcompress.classifier.prepare import make_job, number_corpus, prepare
+from jaxcompress.data.labelled.read import read_labelled_text
+from jaxcompress.data.vectors.files import read_vectors
+from jaxcompress.engine.loop import init_state, stack
 
 torch.set_num_threads(2)
 
 
 def our_trainer(problem, batches):
-    job = classify.make_job(problem, 0)
-    state, key = job.engine.place_state(loop.init_state(job)), jax.random.key(0)
+    job = make_job(problem, 0)
+    state, key = job.engine.place_state(init_state(job)), jax.random.key(0)
 
     def take():
         nonlocal state
         for index in batches:
-            state, metrics = job.engine.train(state, job.data, loop.stack([index]), key)
+            state, metrics = job.engine.train(state, job.data, stack([index]), key)
         jax.block_until_ready(metrics)
 
     return take
@@ -90,15 +92,15 @@ def main():
     parser.add_argument("--batches", type=int, default=40, help="of one measurement")
     parser.add_argument("--rounds", type=int, default=5)
     flags = parser.parse_args()
-    config = sentiment.Config(
+    config = classifier.Config(
         vectors=flags.vectors,
-        data=sentiment.DataConfig(source="aclImdb"),
-        model=sentiment.ModelConfig(dropout=0.0),
+        data=classifier.DataConfig(source="aclImdb"),
+        model=classifier.ModelConfig(dropout=0.0),
     )
-    corpus = classify.number_corpus(read_labelled_text(config.data.source))
+    corpus = number_corpus(read_labelled_text(config.data.source))
     vectors = read_vectors(flags.vectors)
-    problem = classify.prepare(corpus, vectors, config)
-    feed = classify.make_job(problem, 0).feed
+    problem = prepare(corpus, vectors, config)
+    feed = make_job(problem, 0).feed
     batches = [feed.index(step) for step in range(flags.batches)]
     tokens = sum(int(index["lengths"].sum()) for index in batches)
     padded = sum(index["positions"].size for index in batches)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcompress.data.vectors import read_vectors
+from jaxcompress.data.vectors.files import read_vectors
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = "vectors/w2v-imdb-wiki.300d.npy"

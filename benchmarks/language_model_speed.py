@@ -15,9 +15,11 @@ import numpy as np
 import torch
 
 from jaxcompress import tying
-from jaxcompress.data.lanes import as_stream, training_lanes
-from jaxcompress.loop import Job, init_state, stack
-from jaxcompress.steps import make_engine
+from jaxcompress.data.text.lanes import as_stream, training_lanes
+from jaxcompress.engine.job import Job
+from jaxcompress.engine.loop import init_state, stack
+from jaxcompress.engine.steps import make_engine
+from jaxcompress.tying.task import make_optimizer, make_task
 
 torch.set_num_threads(2)
 NUM_WORDS, BATCH, UNROLL = 10_000, 20, 35
@@ -30,8 +32,8 @@ def our_trainer(variant, hidden_size, tokens, num_steps):
         model=tying.with_variant(tying.ModelConfig(hidden_size=hidden_size, dropout=0.0), variant),
     )
     stream, splits = as_stream({"train": tokens}, 0)
-    task = tying.make_task(config.model, NUM_WORDS, 1_000)
-    tx = tying.make_optimizer(config.optimizer, 1_000)
+    task = make_task(config.model, NUM_WORDS, 1_000)
+    tx = make_optimizer(config.optimizer, 1_000)
     feed = training_lanes(splits["train"], BATCH, UNROLL)
     engine = make_engine("jit", BATCH, task, tx, feed.gather)
     job = Job(task, tx, engine, engine.place_data(stream), feed, {}, config, 1_000, "")

@@ -8,17 +8,21 @@ import numpy as np
 import peers
 import torch
 
-from jaxcompress import coded_table, dccl, learn, loop
+from jaxcompress import dccl
+from jaxcompress.codes.measure import code_errors
+from jaxcompress.dccl.export import to_codes
+from jaxcompress.dccl.prepare import prepare
+from jaxcompress.engine.loop import fit
 
 
 def ours(table, num_steps, seed):
     config = data.config("glove_paper")
     config.num_steps, config.seed, config.eval_every = num_steps, seed, num_steps
     config.data = dccl.DataConfig(valid_rows=0)
-    problem = learn.prepare(table, config)
-    fitted = loop.fit(problem.job, show_progress=False)
-    codes = learn.to_codes(problem, fitted.state, None)
-    return coded_table.code_errors(problem.table, codes)["all"]["mean_squared_l2"]
+    problem = prepare(table, config)
+    fitted = fit(problem.job, show_progress=False)
+    codes = to_codes(problem, fitted.state, None)
+    return code_errors(problem.table, codes)["all"]["mean_squared_l2"]
 
 
 def theirs(table, num_steps, seed):

@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 import torch
 
-from jaxcompress.codes_files import pack_codes
+from jaxcompress.storage.bits import pack_codes
 
 NUM_THREADS = 2
 torch.set_num_threads(NUM_THREADS)

@@ -10,15 +10,17 @@ import dataclasses
 import data
 import numpy as np
 
-from jaxcompress import loop, recommend
+from jaxcompress.ant import prepare as ant_prepare
+from jaxcompress.ant.prepare import prepare
+from jaxcompress.engine.loop import fit
 
 PLANTED = (6, 16, 30)
 
 
 def found(config):
     """The numbers of anchors of users and items that the objective chooses."""
-    problem = recommend.prepare(recommend.read(config), config, say=lambda line: None)
-    state = loop.fit(problem.job, show_progress=False).state
+    problem = prepare(ant_prepare.read(config), config, say=lambda line: None)
+    state = fit(problem.job, show_progress=False).state
     return np.asarray(state.aux["growth"]["best_count"]).tolist()
 
 

@@ -17,10 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxcompress import factorization as mf
-from jaxcompress import loop, rating_model, recommend
-from jaxcompress.data.ratings import read_ratings
-from jaxcompress.metrics import draw
+from jaxcompress import ant
+from jaxcompress.ant import prepare as ant_prepare
+from jaxcompress.ant.model import SIDES
+from jaxcompress.ant.prepare import prepare
+from jaxcompress.data.ratings.read import read_ratings
+from jaxcompress.engine.loop import evaluate, fit
+from jaxcompress.engine.plots import draw
 
 DENSE_L2 = {1: (0.0, 0.02), 2: (0.0, 0.02), 4: (0.02, 0.05), 8: (0.02, 0.05), 16: (0.02, 0.05)}
 FIELDS = ("method", "size", "l2", "seed", "parameters", "anchors", "valid_mse", "test_mse")
@@ -28,9 +31,9 @@ FIELDS = ("method", "size", "l2", "seed", "parameters", "anchors", "valid_mse", 
 
 def configure(flags, method, size, l2, seed):
     """The config of one run; `size` is a dimension, a number of parameters, or alpha."""
-    config = mf.published_config(
+    config = ant.published_config(
         method, num_parameters=40_000, seed=seed,
-        data=mf.DataConfig(path=flags.path),
+        data=ant.DataConfig(path=flags.path),
     )  # fmt: skip
     penalty = config.penalty if l2 is None else dataclasses.replace(config.penalty, l2=l2)
     model = config.model
@@ -44,12 +47,12 @@ def configure(flags, method, size, l2, seed):
 
 
 def run(ratings, config, workdir):
-    problem = recommend.prepare(ratings, config, say=lambda line: None)
-    state = loop.fit(problem.job, workdir=workdir, show_progress=False).state
-    anchors = [int(np.asarray(state.aux[side]["active"]).sum()) for side in rating_model.SIDES]
+    problem = prepare(ratings, config, say=lambda line: None)
+    state = fit(problem.job, workdir=workdir, show_progress=False).state
+    anchors = [int(np.asarray(state.aux[side]["active"]).sum()) for side in SIDES]
     figures = {
         split: problem.job.task.metrics(
-            loop.evaluate(problem.job, state, recommend.evaluation(problem.splits[split]))
+            evaluate(problem.job, state, ant_prepare.evaluation(problem.splits[split]))
         )
         for split in ("valid", "test")
     }

@@ -14,24 +14,24 @@ import jax
 import numpy as np
 import torch
 
-from jaxcompress import factorization as mf
-from jaxcompress import recommend
-from jaxcompress.data.ratings import read_ratings
-from jaxcompress.loop import init_state, stack
+from jaxcompress import ant
+from jaxcompress.ant.prepare import prepare
+from jaxcompress.data.ratings.read import read_ratings
+from jaxcompress.engine.loop import init_state, stack
 
 torch.set_num_threads(2)
 RATE, PENALTY, B1, B2, EPS = 0.01, 2e-6, 0.9, 0.999, 1e-3
 
 
 def our_trainer(ratings, num_anchors, batch_size, num_steps):
-    config = mf.Config(
+    config = ant.Config(
         batch_size=batch_size,
         num_steps=1_000_000,
         eval_every=100_000,
-        model=mf.ModelConfig(user_anchors=num_anchors, item_anchors=num_anchors),
-        penalty=mf.PenaltyConfig(transform=PENALTY),
+        model=ant.ModelConfig(user_anchors=num_anchors, item_anchors=num_anchors),
+        penalty=ant.PenaltyConfig(transform=PENALTY),
     )
-    job = recommend.prepare(ratings, config).job
+    job = prepare(ratings, config).job
     state, step, key = job.engine.place_state(init_state(job)), 0, jax.random.key(0)
 
     def take():

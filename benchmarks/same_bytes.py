@@ -31,8 +31,8 @@ from matplotlib.figure import Figure
 
 import jaxcompress
 from jaxcompress import dccl
-from jaxcompress.codes_files import replacing
 from jaxcompress.errors import InputError
+from jaxcompress.storage.atomic import atomic_write
 
 BATCH, SAMPLE, NEAREST = 4096, 1000, 10
 OURS = "refined"
@@ -166,7 +166,7 @@ def write_table(results, bound, title, out):
         ]
         lines.append(f"- the bound: {error / bound:.3f}")
     text = f"{title}\n\n" + "\n".join(lines) + "\n"
-    with replacing(out / "table.md") as partial:
+    with atomic_write(out / "table.md") as partial:
         partial.write_text(text)
     draw(results, bound, title, out / "table.png")
     return text
@@ -192,7 +192,7 @@ def draw(results, bound, title, path):
             axis.invert_yaxis()
             axis.axvline(bound, color="black", linestyle="--", linewidth=1)
             axis.text(bound, -0.7, " bound", fontsize=8)
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, format="png", dpi=110)
 
 
@@ -246,7 +246,7 @@ def main():
         context = multiprocessing.get_context("spawn")
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
             figures = pool.submit(measure, key, flags).result()
-        with replacing(files[key]) as partial:
+        with atomic_write(files[key]) as partial:
             partial.write_text(json.dumps({"key": key, "settings": settings, **figures}))
     results = {
         label: json.loads(files[key].read_text())

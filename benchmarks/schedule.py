@@ -10,7 +10,11 @@ import time
 
 import data
 
-from jaxcompress import coded_table, dccl, learn, loop
+from jaxcompress import dccl
+from jaxcompress.codes.measure import code_errors
+from jaxcompress.dccl.export import to_codes
+from jaxcompress.dccl.prepare import prepare
+from jaxcompress.engine.loop import fit
 
 TRIES = {
     "ours": {},
@@ -47,11 +51,11 @@ def main():
         config.data = dccl.DataConfig(valid_rows=0)
         config.refine = dccl.RefineConfig(num_rounds=0)
         started = time.perf_counter()
-        problem = learn.prepare(table, config)
-        fitted = loop.fit(problem.job, show_progress=False)
-        codes = learn.to_codes(problem, fitted.state, None)
+        problem = prepare(table, config)
+        fitted = fit(problem.job, show_progress=False)
+        codes = to_codes(problem, fitted.state, None)
         seconds = time.perf_counter() - started
-        error = coded_table.code_errors(problem.table, codes)["all"]["mean_squared_l2"]
+        error = code_errors(problem.table, codes)["all"]["mean_squared_l2"]
         print(f"{name:28}{error:8.4f}{seconds:8.1f}", flush=True)
 
 

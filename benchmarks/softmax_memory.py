@@ -11,7 +11,7 @@ import argparse
 import jax
 import jax.numpy as jnp
 
-from jaxcompress.softmax_loss import Augmentation, softmax_loss
+from jaxcompress.tying.softmax_loss import Augmentation, softmax_loss
 
 BATCH, TIME, TAU, ALPHA = 20, 35, 20.0, 13.0
 

@@ -13,8 +13,9 @@ import jax
 import numpy as np
 import peers
 
-from jaxcompress import dccl, learn
-from jaxcompress.loop import init_state, stack
+from jaxcompress import dccl
+from jaxcompress.dccl.prepare import prepare
+from jaxcompress.engine.loop import init_state, stack
 
 NUM_CODEBOOKS, NUM_CODEWORDS = 32, 16
 HIDDEN = NUM_CODEBOOKS * NUM_CODEWORDS // 2
@@ -30,7 +31,7 @@ def our_trainer(table, batch_size):
         model=dccl.ModelConfig(hidden_size=HIDDEN, final_temperature=None, normalize=False),
         optimizer=dccl.OptimizerConfig(learning_rate=1e-3, schedule="constant"),
     )
-    job = learn.prepare(table, config).job
+    job = prepare(table, config).job
     engine, feed = job.engine, job.feed
     state = engine.place_state(init_state(job))
     step, key = 0, jax.random.key(0)

@@ -6,13 +6,13 @@ Data:     ag_news/small_train.csv, small_dev.csv, small_test.csv; small_dev.csv 
           small_train.csv, which is not trained on: 4,000, 1,000 and 1,000 texts
 """
 
-from jaxcompress import sentiment
+from jaxcompress import classifier
 
 
-def get_config() -> sentiment.Config:
-    return sentiment.Config(
+def get_config() -> classifier.Config:
+    return classifier.Config(
         num_epochs=10,
-        data=sentiment.DataConfig(
+        data=classifier.DataConfig(
             source="ag_news/small_train.csv",
             valid="ag_news/small_dev.csv",
             test="ag_news/small_test.csv",

@@ -8,14 +8,12 @@ Command:  python -m train.ant --config configs/amazon.py:METHOD
 Data:     amazon/*.csv, one category or several, without a header: item,user,rating,timestamp
 """
 
-from jaxcompress import factorization
+from jaxcompress import ant
 
 
-def get_config(method: str = "ant") -> factorization.Config:
-    return factorization.published_config(
+def get_config(method: str = "ant") -> ant.Config:
+    return ant.published_config(
         method,
         num_parameters=100_000,
-        data=factorization.DataConfig(
-            path="amazon", columns=("item", "user", "rating", "timestamp")
-        ),
+        data=ant.DataConfig(path="amazon", columns=("item", "user", "rating", "timestamp")),
     )

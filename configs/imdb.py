@@ -14,8 +14,8 @@ Expected: accuracy on the official 25,000 test reviews; of word2vec vectors of f
           16x32 and 32x16 codes (1.23 and 1.66 MB)
 """
 
-from jaxcompress import sentiment
+from jaxcompress import classifier
 
 
-def get_config() -> sentiment.Config:
-    return sentiment.Config(num_epochs=3, data=sentiment.DataConfig(source="aclImdb"))
+def get_config() -> classifier.Config:
+    return classifier.Config(num_epochs=3, data=classifier.DataConfig(source="aclImdb"))

@@ -8,12 +8,12 @@ Command:  python -m train.ant --config configs/movielens_100k.py:METHOD
 Data:     ml-100k/u.data
 """
 
-from jaxcompress import factorization
+from jaxcompress import ant
 
 
-def get_config(method: str = "ant") -> factorization.Config:
-    return factorization.published_config(
+def get_config(method: str = "ant") -> ant.Config:
+    return ant.published_config(
         method,
         num_parameters=10_000,
-        data=factorization.DataConfig(path="ml-100k"),
+        data=ant.DataConfig(path="ml-100k"),
     )

@@ -7,12 +7,12 @@ Command:  python -m train.ant --config configs/movielens_1m.py:METHOD
 Data:     ml-1m/ratings.dat
 """
 
-from jaxcompress import factorization
+from jaxcompress import ant
 
 
-def get_config(method: str = "ant") -> factorization.Config:
-    return factorization.published_config(
+def get_config(method: str = "ant") -> ant.Config:
+    return ant.published_config(
         method,
         num_parameters=40_000,
-        data=factorization.DataConfig(path="ml-1m"),
+        data=ant.DataConfig(path="ml-1m"),
     )

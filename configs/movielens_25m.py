@@ -7,12 +7,12 @@ Command:  python -m train.ant --config configs/movielens_25m.py:METHOD
 Data:     ml-25m/ratings.csv
 """
 
-from jaxcompress import factorization
+from jaxcompress import ant
 
 
-def get_config(method: str = "ant") -> factorization.Config:
-    return factorization.published_config(
+def get_config(method: str = "ant") -> ant.Config:
+    return ant.published_config(
         method,
         num_parameters=400_000,
-        data=factorization.DataConfig(path="ml-25m"),
+        data=ant.DataConfig(path="ml-25m"),
     )

@@ -6,16 +6,16 @@ Command:  python -m train.ant --config configs/quickstart_ratings.py
 Expected: `num_anchors` within 2 of `planted_anchors` (16), in a minute on two cores
 """
 
-from jaxcompress import factorization
+from jaxcompress import ant
 
 
-def get_config() -> factorization.Config:
-    return factorization.Config(
+def get_config() -> ant.Config:
+    return ant.Config(
         num_steps=24_000,
         eval_every=1000,
-        model=factorization.ModelConfig(latent_dim=32, user_anchors=10, item_anchors=10),
-        growth=factorization.GrowthConfig(
+        model=ant.ModelConfig(latent_dim=32, user_anchors=10, item_anchors=10),
+        growth=ant.GrowthConfig(
             enabled=True, max_anchors=48, anchor_penalty=2e-3, nonzero_penalty=1e-6
         ),
-        optimizer=factorization.OptimizerConfig(learning_rate=0.03),
+        optimizer=ant.OptimizerConfig(learning_rate=0.03),
     )

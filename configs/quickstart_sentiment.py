@@ -6,14 +6,14 @@ Command:  python -m train.sentiment --config configs/quickstart_sentiment.py
 Expected: a test accuracy of about 0.88 in less than a minute on two cores
 """
 
-from jaxcompress import sentiment
+from jaxcompress import classifier
 
 
-def get_config() -> sentiment.Config:
-    return sentiment.Config(
+def get_config() -> classifier.Config:
+    return classifier.Config(
         num_epochs=4,
         vectors="stdlib",
-        data=sentiment.DataConfig(source="planted", max_tokens=100),
-        model=sentiment.ModelConfig(hidden_size=64, dropout=0.1),
-        optimizer=sentiment.OptimizerConfig(learning_rate=1e-2),
+        data=classifier.DataConfig(source="planted", max_tokens=100),
+        model=classifier.ModelConfig(hidden_size=64, dropout=0.1),
+        optimizer=classifier.OptimizerConfig(learning_rate=1e-2),
     )

@@ -5,11 +5,12 @@
 codes needs no jax until `Codes.lookup` is called.
 """
 
-from jaxcompress.api import compress, load, refine
-from jaxcompress.compressed import Codes
+from jaxcompress.anchors.artefact import SparseAnchors
+from jaxcompress.api import compress, refine
+from jaxcompress.codes.artefact import Codes
+from jaxcompress.codes.bound import rate_distortion_bound
 from jaxcompress.errors import InputError
-from jaxcompress.rate_distortion import rate_distortion_bound
-from jaxcompress.sparse_anchors import SparseAnchors
+from jaxcompress.loading import load
 
 __all__ = [
     "Codes",

@@ -3,22 +3,20 @@
 import dataclasses
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxcompress import codes_files
-from jaxcompress.codes_files import CODES_FILE
-from jaxcompress.compressed import Codes, check_words
-from jaxcompress.data.paths import expand
-from jaxcompress.data.vectors import check_finite
-from jaxcompress.data.weights import check_weights, normalize_weights, read_weights
+from jaxcompress import dccl
+from jaxcompress.codes.artefact import Codes
+from jaxcompress.codes.config import RefineConfig
+from jaxcompress.data.vectors.files import check_finite
+from jaxcompress.data.vectors.weights import check_weights, normalize_weights, read_weights
 from jaxcompress.errors import InputError
-from jaxcompress.sparse_anchors import ANCHORS_FILE, FORMAT, SparseAnchors
+from jaxcompress.storage.names import check_names
 
 if TYPE_CHECKING:
-    from jaxcompress import coded_table, dccl
+    from jaxcompress.codes.rows import Table
 
 
 def compress(
@@ -28,7 +26,7 @@ def compress(
     *,
     words: Sequence[str] | None = None,
     weights: Any = None,
-    config: "dccl.Config | None" = None,
+    config: dccl.Config | None = None,
     show_progress: bool = False,
 ) -> Codes:
     """Compresses a table to codes: M*ceil(log2 K) bits a row, and M codebooks of K codewords.
@@ -53,7 +51,9 @@ def compress(
     Reference:
         Shu & Nakayama, ICLR 2018, arXiv 1711.01068.
     """
-    from jaxcompress import dccl, learn, loop
+    from jaxcompress.dccl.export import to_codes
+    from jaxcompress.dccl.prepare import prepare
+    from jaxcompress.engine.loop import fit
 
     rows = np.asarray(vectors)
     if rows.ndim != 2 or 0 in rows.shape:
@@ -63,16 +63,16 @@ def compress(
     check_finite(rows, "vectors")
     if words is not None:
         words = list(words)
-        check_words(words, len(rows))
+        check_names(words, len(rows))
     config = config or dccl.Config(data=dccl.DataConfig(valid_rows=0))
     model = dataclasses.replace(
         config.model, num_codebooks=num_codebooks, num_codewords=num_codewords
     )
     weights = config.data.weights if weights is None else weights
     weights = _read_weights(weights, len(rows), words)
-    problem = learn.prepare(rows, dataclasses.replace(config, model=model), weights=weights)
-    fitted = loop.fit(problem.job, show_progress=show_progress)
-    trained = learn.to_codes(problem, fitted.state, words)
+    problem = prepare(rows, dataclasses.replace(config, model=model), weights=weights)
+    fitted = fit(problem.job, show_progress=show_progress)
+    trained = to_codes(problem, fitted.state, words)
     return _refine(
         problem.table, trained, problem.config.refine, problem.config.seed, show_progress
     )
@@ -104,8 +104,8 @@ def refine(
     Raises:
         InputError: where vectors, weights and codes do not fit each other.
     """
-    from jaxcompress import coded_table, dccl
-    from jaxcompress.encoding import check_rows
+    from jaxcompress.codes.encode import check_rows
+    from jaxcompress.codes.rows import make_table
 
     rows = check_rows(vectors, codes.dim)
     if len(rows) != len(codes):
@@ -120,8 +120,8 @@ def refine(
         weights = normalize_weights(weights, np.arange(len(rows)))
     if num_rounds < 0:
         raise InputError(f"num_rounds is {num_rounds}; it must be at least 0.")
-    table = coded_table.make_table(rows, weights)
-    return _refine(table, codes, dccl.RefineConfig(num_rounds=num_rounds), seed, show_progress)
+    table = make_table(rows, weights)
+    return _refine(table, codes, RefineConfig(num_rounds=num_rounds), seed, show_progress)
 
 
 def _read_weights(weights: Any, num_rows: int, words: Sequence[str] | None) -> np.ndarray | None:
@@ -135,49 +135,17 @@ def _read_weights(weights: Any, num_rows: int, words: Sequence[str] | None) -> n
 
 
 def _refine(
-    table: "coded_table.Table",
+    table: "Table",
     codes: Codes,
-    config: "dccl.RefineConfig",
+    config: RefineConfig,
     seed: int,
     show_progress: bool,
 ) -> Codes:
-    from jaxcompress import coded_table
+    from jaxcompress.codes.measure import code_errors
+    from jaxcompress.codes.refine import refine_codes
 
-    refined = coded_table.refine_codes(
-        table, codes, config, seed=seed, show_progress=show_progress
-    ).codes
-    error = coded_table.code_errors(table, refined)["all"]["mean_squared_l2"]
+    refined = refine_codes(table, codes, config, seed=seed, show_progress=show_progress).codes
+    error = code_errors(table, refined)["all"]["mean_squared_l2"]
     return dataclasses.replace(
         refined, metadata={**refined.metadata, "mean_squared_l2": repr(error)}
     )
-
-
-def load(path: str | os.PathLike) -> Codes | SparseAnchors:
-    """Opens a compressed table.
-
-    Args:
-        path: a .safetensors file of codes or of anchors, a `.codes` file with its `.codebook.npy`
-            beside it (those of the DCCL implementations too), or the workdir of a run.
-
-    Raises:
-        InputError: where there is none, or it is damaged.
-    """
-    path = expand(path)
-    if path.is_dir():
-        exported = (path / "export" / name for name in (ANCHORS_FILE, CODES_FILE))
-        found = None if (path / "artefact").is_dir() else next(filter(Path.exists, exported), None)
-        if found is None:
-            from jaxcompress.checkpoint import load_artefact
-
-            return load_artefact(path)
-        path = found
-    if not path.exists():
-        raise InputError(
-            f"no file or folder {path}; expected a .safetensors file, a .codes file or a workdir."
-        )
-    if path.suffix == ".codes":
-        return Codes(*codes_files.read_text(path))
-    tensors, metadata = codes_files.read_tensors(path, (codes_files.FORMAT, FORMAT))
-    if metadata["format"] == FORMAT:
-        return SparseAnchors.of(tensors, metadata)
-    return Codes(*codes_files.codes_of(tensors, metadata))

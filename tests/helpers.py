@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxcompress.data.vectors import write_words
+from jaxcompress.storage.names import write_words
 
 ROOT = Path(__file__).parents[1]
 SMALL = (

@@ -5,8 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcompress import ant, baselines, rating_model
-from jaxcompress import factorization as mf
+from jaxcompress import ant
+from jaxcompress.anchors import growth as anchors_growth
+from jaxcompress.anchors.growth import climb, no_growth, observe, resize, trend
+from jaxcompress.anchors.pruning import gradual_count, keep_largest, saliency
+from jaxcompress.anchors.table import AnchorTable
+from jaxcompress.ant.baselines import DenseTable, NeuralFactorization, mixed_dimensions
+from jaxcompress.ant.model import SIDES, RatingModel, num_nonzero, num_others, product
+from jaxcompress.ant.schedule import make_schedule
+from jaxcompress.ant.task import Start, make_task
 from jaxcompress.errors import InputError
 
 
@@ -15,7 +22,7 @@ def everything(count):
 
 
 def test_a_row_is_the_mix_of_its_anchors():
-    table = ant.AnchorTable(3, 2, 2)
+    table = AnchorTable(3, 2, 2)
     params = {"transform": jnp.array([[1.0, 0.0], [2.0, 3.0], [0.0, 0.0]]),
               "anchors": jnp.array([[1.0, 10.0], [0.5, -1.0]])}  # fmt: skip
     rows = table.apply({"params": params}, jnp.array([1, 0, 2]), everything(2))
@@ -29,21 +36,21 @@ def test_a_row_is_the_mix_of_its_anchors():
 
 def a_model(table="anchors", biases=False):
     make = {
-        "anchors": lambda v: ant.AnchorTable(v, 3, 4),
-        "dense": lambda v: baselines.DenseTable(v, 4),
-        "mixed": lambda v: baselines.mixed_dimensions(np.arange(v, 0, -1), 2, 4, 0.5),
+        "anchors": lambda v: AnchorTable(v, 3, 4),
+        "dense": lambda v: DenseTable(v, 4),
+        "mixed": lambda v: mixed_dimensions(np.arange(v, 0, -1), 2, 4, 0.5),
     }[table]
-    return rating_model.RatingModel(make(6), make(5), rating_model.product, 3.0, biases)
+    return RatingModel(make(6), make(5), product, 3.0, biases)
 
 
 def a_task(table="anchors", biases=False, config=None, end=100):
     counts = {"users": np.array([4, 3, 2, 2, 1, 0]), "items": np.array([4, 3, 3, 2, 0])}
     starts = {
-        side: mf.Start(c, np.where(c > 0, 0, 2**31 - 1), 3 if table == "anchors" else 4, {})
+        side: Start(c, np.where(c > 0, 0, 2**31 - 1), 3 if table == "anchors" else 4, {})
         for side, c in counts.items()
     }
-    config = config or mf.Config()
-    return mf.make_task(config, a_model(table, biases), starts, mf.make_schedule(config, end, 10))
+    config = config or ant.Config()
+    return make_task(config, a_model(table, biases), starts, make_schedule(config, end, 10))
 
 
 BATCH = {
@@ -56,13 +63,13 @@ BATCH = {
 
 @pytest.mark.parametrize("table", ["anchors", "dense", "mixed"])
 def test_the_loss_is_the_squared_error_and_the_gradient_its_slope(table):
-    config = mf.Config(penalty=mf.PenaltyConfig(l2=0.1))
+    config = ant.Config(penalty=ant.PenaltyConfig(l2=0.1))
     task = a_task(table, biases=True, config=config)
     params, aux = task.init(jax.random.key(0))
     model = a_model(table, biases=True)
-    about = {side: aux[side] for side in rating_model.SIDES}
+    about = {side: aux[side] for side in SIDES}
     rows = {side: np.asarray(model.apply({"params": params}, side, about, method="rows"))
-            for side in rating_model.SIDES}  # fmt: skip
+            for side in SIDES}  # fmt: skip
 
     def loss(params):
         return task.loss(params, aux, (), {k: v[:3] for k, v in BATCH.items()}, 0, None)[0]
@@ -82,7 +89,7 @@ def test_rows_without_a_training_rating_are_the_mean_of_the_others():
     task = a_task()
     params, aux = task.init(jax.random.key(0))
     assert (params["users"]["transform"][5] == 0).all()
-    about = {side: aux[side] for side in rating_model.SIDES}
+    about = {side: aux[side] for side in SIDES}
     rows = a_model().apply({"params": params}, "users", about, method="rows")
     np.testing.assert_allclose(rows[5], rows[:5].mean(axis=0), rtol=1e-5)
     _, sums = task.evaluate(params, aux, (), BATCH)
@@ -92,11 +99,11 @@ def test_rows_without_a_training_rating_are_the_mean_of_the_others():
 def test_parameters_are_counted_by_table():
     params, aux = a_task(biases=True).init(jax.random.key(0))
     # 5 and 4 rows seen x 3 entries; 2 x 3 x 4 anchors, 6 + 5 biases and one
-    assert int(rating_model.num_nonzero(params, aux)) == 27
-    assert int(rating_model.num_others(params, aux)) == 24 + 11 + 1
+    assert int(num_nonzero(params, aux)) == 27
+    assert int(num_others(params, aux)) == 24 + 11 + 1
     params, aux = a_task("dense").init(jax.random.key(0))
-    assert int(rating_model.num_nonzero(params, aux)) == 9 * 4
-    assert int(rating_model.num_others(params, aux)) == 1
+    assert int(num_nonzero(params, aux)) == 9 * 4
+    assert int(num_others(params, aux)) == 1
 
 
 def test_saliency_is_the_rise_of_the_squared_error_where_all_pairs_are_rated():
@@ -107,7 +114,7 @@ def test_saliency_is_the_rise_of_the_squared_error_where_all_pairs_are_rated():
         rng.normal(size=(7, 4)),
     )
     counts = np.full(5, 7.0)
-    found = ant.saliency(
+    found = saliency(
         jnp.array(transform),
         jnp.array(anchors),
         jnp.array(counts),
@@ -123,18 +130,18 @@ def test_saliency_is_the_rise_of_the_squared_error_where_all_pairs_are_rated():
 def test_the_largest_are_kept_over_both_tables():
     tables = [jnp.arange(1.0, 5.0).reshape(2, 2), jnp.arange(5.0, 7.0).reshape(1, 2)]
     scores = [jnp.array([[9.0, 1.0], [2.0, 8.0]]), jnp.array([[3.0, 7.0]])]
-    kept = ant.keep_largest(scores, tables, jnp.int32(3))
+    kept = keep_largest(scores, tables, jnp.int32(3))
     np.testing.assert_array_equal(kept[0], [[1, 0], [0, 4]])
     np.testing.assert_array_equal(kept[1], [[0, 6]])
 
 
 def test_entries_go_along_a_cubic_curve():
-    counts = [int(ant.gradual_count(jnp.int32(s), 10, 30, 1000, 200)) for s in (10, 20, 30, 40)]
+    counts = [int(gradual_count(jnp.int32(s), 10, 30, 1000, 200)) for s in (10, 20, 30, 40)]
     assert counts == [1000, 200 + 800 / 8, 200, 200]
 
 
 def growth_of(objectives, direction=1, count=None):
-    return ant.no_growth()._replace(
+    return no_growth()._replace(
         objectives=jnp.array(objectives, float),
         num_evaluations=jnp.int32(len(objectives) if count is None else count),
         direction=jnp.int32(direction),
@@ -153,22 +160,22 @@ def growth_of(objectives, direction=1, count=None):
     ],
 )
 def test_the_rule_of_the_reference(objectives, count, expected):
-    assert int(ant.trend(growth_of(objectives, count=count))) == expected
+    assert int(trend(growth_of(objectives, count=count))) == expected
 
 
 def test_climbing_turns_where_the_objective_rose():
-    assert int(ant.climb(growth_of([9.0, 3.0, 2.0], 1))) == 1
-    assert int(ant.climb(growth_of([9.0, 3.0, 2.0], -1))) == -1
-    assert int(ant.climb(growth_of([0.0, 2.0, 3.0], 1))) == -1
-    assert int(ant.climb(growth_of([0.0, 2.0, 3.0], -1))) == 1
+    assert int(climb(growth_of([9.0, 3.0, 2.0], 1))) == 1
+    assert int(climb(growth_of([9.0, 3.0, 2.0], -1))) == -1
+    assert int(climb(growth_of([0.0, 2.0, 3.0], 1))) == -1
+    assert int(climb(growth_of([0.0, 2.0, 3.0], -1))) == 1
 
 
 def test_the_objective_and_the_best_number_are_remembered():
-    value = ant.objective(0.5, 1000, 20, 0.01, 2e-6)
+    value = anchors_growth.objective(0.5, 1000, 20, 0.01, 2e-6)
     np.testing.assert_allclose(value, 0.5 + 2e-3 + 20 * (0.01 - 2e-6))
-    growth = ant.no_growth()
+    growth = no_growth()
     for objective, numbers in ((3.0, [10, 10]), (1.0, [12, 12]), (2.0, [14, 14])):
-        growth = ant.observe(growth, jnp.float32(objective), jnp.array(numbers))
+        growth = observe(growth, jnp.float32(objective), jnp.array(numbers))
     assert list(growth.objectives) == [3.0, 1.0, 2.0]
     assert list(growth.best_count) == [12, 12]
 
@@ -178,40 +185,40 @@ def test_anchors_join_and_the_least_important_go():
     active = jnp.array([True, True, False, True, False, False])
     importance = jnp.array([5.0, 1.0, 0.0, 3.0, 0.0, 0.0])
     key = jax.random.key(0)
-    t, a, now = ant.resize(key, transform, anchors, active, importance, jnp.int32(2))
+    t, a, now = resize(key, transform, anchors, active, importance, jnp.int32(2))
     np.testing.assert_array_equal(now, [True, True, True, True, True, False])
     assert (np.asarray(t)[:, [0, 1, 3]] == 1).all()
     assert (np.asarray(t)[:, [2, 4]] != 1).all()
     assert (np.asarray(t) >= 0).all()
     assert (np.asarray(a)[[2, 4]] != 1).all()
-    t, a, now = ant.resize(key, transform, anchors, active, importance, jnp.int32(-1))
+    t, a, now = resize(key, transform, anchors, active, importance, jnp.int32(-1))
     np.testing.assert_array_equal(now, [True, False, False, True, False, False])
     assert (np.asarray(t[:, 1]) == 0).all()
-    _, _, now = ant.resize(key, transform, anchors, active, importance, jnp.int32(-9))
+    _, _, now = resize(key, transform, anchors, active, importance, jnp.int32(-9))
     np.testing.assert_array_equal(now, [True, False, False, False, False, False])
-    _, _, now = ant.resize(key, transform, anchors, active, importance, jnp.int32(9))
+    _, _, now = resize(key, transform, anchors, active, importance, jnp.int32(9))
     assert now.all()
 
 
 def test_pruning_meets_the_number_of_parameters():
-    config = mf.Config(
-        prune_steps=20, debias_steps=30, penalty=mf.PenaltyConfig(num_parameters=24 + 1 + 11)
+    config = ant.Config(
+        prune_steps=20, debias_steps=30, penalty=ant.PenaltyConfig(num_parameters=24 + 1 + 11)
     )
     task = a_task(config=config)
     params, aux = task.init(jax.random.key(0))
     key = jax.random.key(1)
     same, _ = task.after_eval(40, key, params, aux, {})
-    assert int(rating_model.num_nonzero(same, aux)) == 27
+    assert int(num_nonzero(same, aux)) == 27
     between, _ = task.after_eval(60, key, params, aux, {})
-    assert int(rating_model.num_nonzero(between, aux)) == 11 + (27 - 11) // 8
+    assert int(num_nonzero(between, aux)) == 11 + (27 - 11) // 8
     last, _ = task.after_eval(70, key, params, aux, {})
-    assert int(rating_model.num_nonzero(last, aux)) == 11
-    assert int(rating_model.num_nonzero(last, aux) + rating_model.num_others(last, aux)) == 36
+    assert int(num_nonzero(last, aux)) == 11
+    assert int(num_nonzero(last, aux) + num_others(last, aux)) == 36
 
 
 def test_mixed_dimensions_share_no_row_and_follow_the_power_rule():
     counts = np.array([1, 100, 9, 30, 2, 58, 0])
-    table = baselines.mixed_dimensions(counts, 3, 8, 0.5)
+    table = mixed_dimensions(counts, 3, 8, 0.5)
     assert sorted(table.ranks) == list(range(7))
     assert np.argsort(table.ranks)[:3].tolist() == [1, 5, 3]  # by frequency
     assert table.starts == (0, 1, 2, 7)  # a third of 200 each: 100 | 58 | the rest
@@ -225,7 +232,7 @@ def test_mixed_dimensions_share_no_row_and_follow_the_power_rule():
 
 
 def test_the_deeper_network_holds_the_product():
-    network = baselines.NeuralFactorization((3,))
+    network = NeuralFactorization((3,))
     users, items = jnp.array([[1.0, 2.0]]), jnp.array([[3.0, -1.0]])
     params = network.init(jax.random.key(0), users, items)["params"]
     params["Dense_1"]["kernel"] = jnp.array([[1.0], [1.0], [0.0], [0.0], [0.0]])
@@ -233,38 +240,38 @@ def test_the_deeper_network_holds_the_product():
 
 
 def test_phases_must_fit_into_the_run():
-    config = mf.Config(
-        prune_steps=20, debias_steps=30, growth=mf.GrowthConfig(enabled=True, num_steps=60)
+    config = ant.Config(
+        prune_steps=20, debias_steps=30, growth=ant.GrowthConfig(enabled=True, num_steps=60)
     )
     with pytest.raises(InputError, match="too few for growth of 60"):
-        mf.make_schedule(config, 100, 10)
-    assert mf.make_schedule(config, 120, 10) == (60, 70, 90, 120, 91, 0)
+        make_schedule(config, 100, 10)
+    assert make_schedule(config, 120, 10) == (60, 70, 90, 120, 91, 0)
 
 
 def test_phases_are_shares_of_the_run_where_parameters_are_to_go():
-    config = mf.published_config("nbant", num_parameters=100)
-    assert mf.make_schedule(config, 60, 1) == (15, 26, 40, 60, 41, 20)
-    config = mf.Config(growth=mf.GrowthConfig(enabled=True))
-    assert mf.make_schedule(config, 60, 1) == (60, 60, 60, 60, 0, 0)
-    assert mf.make_schedule(mf.Config(), 60, 1) == (0, 60, 60, 60, 1, 0)
+    config = ant.published_config("nbant", num_parameters=100)
+    assert make_schedule(config, 60, 1) == (15, 26, 40, 60, 41, 20)
+    config = ant.Config(growth=ant.GrowthConfig(enabled=True))
+    assert make_schedule(config, 60, 1) == (60, 60, 60, 60, 0, 0)
+    assert make_schedule(ant.Config(), 60, 1) == (0, 60, 60, 60, 1, 0)
 
 
-@pytest.mark.parametrize("method", mf.METHODS)
+@pytest.mark.parametrize("method", ant.METHODS)
 def test_every_published_config_is_possible(method):
-    mf.published_config(method, num_parameters=100).check()
+    ant.published_config(method, num_parameters=100).check()
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": mf.ModelConfig(table="cubes")}, "model.table is 'cubes'; it must be one of"),
-        ({"penalty": mf.PenaltyConfig(transform=-1.0)}, "penalty.transform is -1.0"),
-        ({"model": mf.ModelConfig(table="dense"), "growth": mf.GrowthConfig(enabled=True)},
+        ({"model": ant.ModelConfig(table="cubes")}, "model.table is 'cubes'; it must be one of"),
+        ({"penalty": ant.PenaltyConfig(transform=-1.0)}, "penalty.transform is -1.0"),
+        ({"model": ant.ModelConfig(table="dense"), "growth": ant.GrowthConfig(enabled=True)},
          "only model.table anchors can grow"),
-        ({"data": mf.DataConfig(related_items="x")}, "model.anchor_init frequency"),
+        ({"data": ant.DataConfig(related_items="x")}, "model.anchor_init frequency"),
         ({"debias_steps": -1}, "debias_steps is -1"),
     ],
 )  # fmt: skip
 def test_settings_that_are_not_possible(change, message):
     with pytest.raises(InputError, match=message):
-        mf.Config(**change).check()
+        ant.Config(**change).check()

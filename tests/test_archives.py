@@ -6,7 +6,7 @@ import pytest
 from downloads import packed, tarred
 
 from jaxcompress import InputError
-from jaxcompress.data.archives import unpack
+from jaxcompress.data.download.archives import unpack
 
 
 def link_in_a_zip():

@@ -1,7 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcompress.data.buckets import (
+from jaxcompress.data.labelled.buckets import (
     by_length,
     cut_texts,
     gather_tokens,

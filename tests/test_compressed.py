@@ -9,8 +9,8 @@ import safetensors.numpy
 
 import jaxcompress
 from jaxcompress import Codes, InputError
-from jaxcompress.codes_files import code_bits, pack_codes, unpack_codes
-from jaxcompress.lookup import sum_codewords
+from jaxcompress.codes.decode import sum_codewords
+from jaxcompress.storage.bits import code_bits, pack_codes, unpack_codes
 
 
 def make_codes(num_rows=50, num_codebooks=5, num_codewords=8, dim=7, words=True, seed=0):

@@ -9,9 +9,12 @@ import pytest
 from jax.test_util import check_grads
 
 from jaxcompress import dccl
+from jaxcompress.dccl.export import encode, export_codebooks
+from jaxcompress.dccl.model import CodeLearner, exponential_noise
+from jaxcompress.dccl.task import make_optimizer, make_task, revive_codewords, row_statistics
+from jaxcompress.engine.steps import train_step
+from jaxcompress.engine.task import TrainState
 from jaxcompress.errors import InputError
-from jaxcompress.steps import train_step
-from jaxcompress.task import TrainState
 
 GOLDEN = Path(__file__).with_name("golden") / "dccl.npz"
 
@@ -35,7 +38,7 @@ def test_loss_gradients_and_update_are_those_of_the_equations_in_pytorch(tempera
     rows = jnp.asarray(arrays["rows"], jnp.float32)
     noise = jnp.asarray(np.exp(-arrays["gumbel"]), jnp.float32)
     _, num_codebooks, num_codewords = noise.shape
-    model = dccl.CodeLearner(num_codebooks, num_codewords, arrays["hidden_bias"].size)
+    model = CodeLearner(num_codebooks, num_codewords, arrays["hidden_bias"].size)
 
     def loss(params):
         output, _, _ = model.apply({"params": params}, rows, noise, temperature)
@@ -47,7 +50,7 @@ def test_loss_gradients_and_update_are_those_of_the_equations_in_pytorch(tempera
     expected = golden_params(arrays, "gradient_", f"_{temperature}")
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), gradients, expected)
 
-    tx = dccl.make_optimizer(
+    tx = make_optimizer(
         dccl.OptimizerConfig(learning_rate=1e-2, schedule="constant", clip_norm=0.1), 10
     )
     updates, _ = tx.update(gradients, tx.init(params), params)
@@ -64,8 +67,8 @@ def small_task(num_rows=200, dim=6, seed=0, **model):
     rows = (3.0 + 2.0 * rng.normal(size=(num_rows, dim))).astype(np.float32)
     model = {"final_temperature": None, **model}
     config = dccl.ModelConfig(num_codebooks=4, num_codewords=8, **model)
-    statistics = dccl.row_statistics(rows, np.arange(num_rows))
-    return rows, dccl.make_task(config, statistics, num_steps=10), statistics
+    statistics = row_statistics(rows, np.arange(num_rows))
+    return rows, make_task(config, statistics, num_steps=10), statistics
 
 
 def batch_of(rows):
@@ -85,7 +88,7 @@ def test_the_task_loss_is_half_the_mean_squared_error_of_normalised_rows():
     hidden = np.tanh(x @ weights["hidden"]["kernel"] + weights["hidden"]["bias"])
     scores = hidden @ weights["scores"]["kernel"] + weights["scores"]["bias"]
     alpha = np.log1p(np.exp(scores)).reshape(len(rows), 4, 8)
-    gumbel = -np.log(np.asarray(dccl.exponential_noise(key, alpha.shape)))
+    gumbel = -np.log(np.asarray(exponential_noise(key, alpha.shape)))
     d = np.exp((np.log(alpha) + gumbel) / 0.5)
     d /= d.sum(axis=-1, keepdims=True)
     error = np.einsum("bmk,mkd->bd", d, np.asarray(params["codebooks"])) - x
@@ -103,7 +106,7 @@ def test_temperature_goes_geometrically_from_first_to_last():
 
 
 def test_gumbel_noise_is_distributed_as_it_should_be():
-    noise = -np.log(np.asarray(dccl.exponential_noise(jax.random.key(0), (2_000, 10, 11))))
+    noise = -np.log(np.asarray(exponential_noise(jax.random.key(0), (2_000, 10, 11))))
     assert noise.shape == (2_000, 10, 11)
     assert np.isfinite(noise).all()
     np.testing.assert_allclose(noise.mean(), np.euler_gamma, atol=0.01)
@@ -119,8 +122,8 @@ def test_evaluation_is_of_hard_noiseless_codes_in_the_units_of_the_table():
     figures = task.metrics(jax.device_get(sums))
 
     state = TrainState(jnp.int32(0), params, (), aux, ())
-    codes = dccl.encode(state, batch_of(rows))
-    codes, codebooks = np.asarray(codes), dccl.export_codebooks(params, aux)
+    codes = encode(state, batch_of(rows))
+    codes, codebooks = np.asarray(codes), export_codebooks(params, aux)
     decoded = sum(codebooks[m, codes[:, m]] for m in range(4))
     squared = ((decoded - rows) ** 2).sum(axis=1)
     spread = ((rows - rows.mean(axis=0)) ** 2).sum()
@@ -161,7 +164,7 @@ def test_dead_codewords_start_anew_beside_the_most_used_one():
     usage = np.full((4, 8), 10.0)
     usage[1, 2], usage[1, 5], usage[1, 6] = 0, 90, 0
     usage[1, 0] = 80
-    revived = dccl.revive_codewords(jax.random.key(1), params, jnp.asarray(usage))
+    revived = revive_codewords(jax.random.key(1), params, jnp.asarray(usage))
     old, new = np.asarray(params["codebooks"]), np.asarray(revived["codebooks"])
     np.testing.assert_allclose(new[1, 2], old[1, 5], atol=0.1 * old.std())
     np.testing.assert_allclose(new[1, 6], old[1, 0], atol=0.1 * old.std())
@@ -171,17 +174,17 @@ def test_dead_codewords_start_anew_beside_the_most_used_one():
     np.testing.assert_array_equal(new[same], old[same])
     old_bias = np.asarray(params["encoder"]["scores"]["bias"]) + np.arange(32)
     params["encoder"]["scores"]["bias"] = jnp.asarray(old_bias)
-    revived = dccl.revive_codewords(jax.random.key(1), params, jnp.asarray(usage))
+    revived = revive_codewords(jax.random.key(1), params, jnp.asarray(usage))
     new_bias = np.asarray(revived["encoder"]["scores"]["bias"])
     assert new_bias[8 + 2] == old_bias[8 + 5]
     assert new_bias[8 + 6] == old_bias[8 + 0]
-    unchanged = dccl.revive_codewords(jax.random.key(1), params, jnp.ones((4, 8)))
+    unchanged = revive_codewords(jax.random.key(1), params, jnp.ones((4, 8)))
     jax.tree.map(np.testing.assert_array_equal, unchanged, params)
 
 
 def test_twenty_seeds_give_twenty_finite_runs_that_learn():
     rows, task, _ = small_task(num_rows=400)
-    tx = dccl.make_optimizer(dccl.OptimizerConfig(), 40)
+    tx = make_optimizer(dccl.OptimizerConfig(), 40)
     batch = batch_of(rows)
 
     @jax.jit

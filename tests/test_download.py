@@ -13,7 +13,9 @@ import pooch
 import pytest
 from downloads import packed, serving, tarred
 
-from jaxcompress.data import download, sources, transfer
+from jaxcompress.data.download import command, sources, transfer
+from jaxcompress.data.download.command import main
+from jaxcompress.data.download.sources import DataSet, File
 
 WHOLE = bytes(range(256)) * 40  # 10,240 bytes
 WHOLE_HASH = hashlib.sha256(WHOLE).hexdigest()
@@ -36,8 +38,8 @@ def offer(monkeypatch):
     """Makes the command know one data set, `toy`, of these mirrors."""
 
     def _offer(*mirrors, name="toy.bin", sha256=WHOLE_HASH, unpacked=()):
-        file = sources.File(name, mirrors, sha256, None, unpacked)
-        toy = sources.DataSet("toy", "a toy", name, "none", (file,))
+        file = File(name, mirrors, sha256, None, unpacked)
+        toy = DataSet("toy", "a toy", name, "none", (file,))
         monkeypatch.setattr(sources, "known", lambda: {"toy": toy})
 
     return _offer
@@ -48,7 +50,7 @@ def run(tmp_path, capsys):
     """Runs the command; gives its status, and what it printed in all."""
 
     def _run(name="toy"):
-        status = download.main([name, "--to", str(tmp_path / "data")])
+        status = main([name, "--to", str(tmp_path / "data")])
         out, err = capsys.readouterr()
         return status, out + err
 
@@ -351,7 +353,7 @@ def test_an_interrupted_run_keeps_what_came(server, offer, run, monkeypatch, tmp
 def test_two_runs_fetch_once(server, offer, capsys, tmp_path):
     offer_archive(server, offer, packed([("toy/a.txt", "some")]), "toy.zip", ("toy/a.txt",))
     server.gate.clear()
-    runs = [threading.Thread(target=download.download, args=("toy", tmp_path)) for _ in range(2)]
+    runs = [threading.Thread(target=command.download, args=("toy", tmp_path)) for _ in range(2)]
     for some in runs:
         some.start()
     said, end = "", time.monotonic() + 10
@@ -430,7 +432,7 @@ def test_what_is_in_the_way_is_named(offer, run, tmp_path, kind):
 def test_a_folder_that_cannot_be_made_is_named(offer, tmp_path, capsys):
     offer("http://127.0.0.1:9/a")
     (tmp_path / "file").write_text("")
-    assert download.main(["toy", "--to", str(tmp_path / "file" / "data")]) == 2
+    assert main(["toy", "--to", str(tmp_path / "file" / "data")]) == 2
     assert "cannot be used (Not a directory); give another" in capsys.readouterr().err
 
 
@@ -450,5 +452,5 @@ def test_the_command_lists_what_there_is_without_jax(tmp_path):
 
 
 def test_a_command_line_without_a_name_says_so(capsys):
-    assert download.main([]) == 2
+    assert main([]) == 2
     assert capsys.readouterr().err == "error: no NAME given; --list shows what there is.\n"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxcompress import Codes, InputError
-from jaxcompress.data.vectors import read_vectors
+from jaxcompress.data.vectors.files import read_vectors
 
 
 def make_codes(num_rows=300, num_codebooks=5, num_codewords=8, dim=7, words=None):

@@ -11,10 +11,10 @@ import zlib
 import numpy as np
 import pytest
 
-from jaxcompress.data import planted_reviews
-from jaxcompress.data.labelled_text import read_labelled_text
-from jaxcompress.data.stdlib_vectors import stdlib_vectors
-from jaxcompress.data.tokenizer import count_words, tokenize
+from jaxcompress.data.labelled import planted as labelled_planted
+from jaxcompress.data.labelled.read import read_labelled_text
+from jaxcompress.data.text.tokenizer import count_words, tokenize
+from jaxcompress.data.vectors.stdlib import stdlib_vectors
 from jaxcompress.errors import InputError
 
 REVIEWS = {
@@ -360,9 +360,9 @@ def planted():
 def test_planted_reviews_are_as_many_as_said_and_the_same_again(planted):
     assert {k: len(v) for k, v in planted.texts.items()} == {"train": 4000, "test": 1000}
     assert planted.classes == ("neg", "pos")
-    again = planted_reviews.planted_reviews()
+    again = labelled_planted.planted_reviews()
     assert again["test"][0] == planted.texts["test"]
-    first, second = (planted_reviews.planted_reviews(s, num_train=9, num_test=1) for s in (0, 1))
+    first, second = (labelled_planted.planted_reviews(s, num_train=9, num_test=1) for s in (0, 1))
     assert first["train"][0] != second["train"][0]
     for split, share in (("train", 0.05), ("test", 0.08)):
         assert abs(planted.labels[split].mean() - 0.5) < share

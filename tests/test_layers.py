@@ -12,7 +12,9 @@ import pytest
 from flax import nnx
 
 from jaxcompress import Codes, InputError
-from jaxcompress.layers import CodesEmbed, Fixed, NNXCodesEmbed, attend
+from jaxcompress.codes.attend import attend
+from jaxcompress.layers.flax import CodesEmbed
+from jaxcompress.layers.nnx import Fixed, NNXCodesEmbed
 
 README = Path(__file__).parents[1] / "README.md"
 BOTH = pytest.mark.parametrize("kind", ["linen", "nnx"])

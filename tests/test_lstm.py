@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcompress.lstm import LSTMState, LSTMWeights, lstm
+from jaxcompress.nn.lstm import LSTMState, LSTMWeights, lstm
 
 T, B, D, H = 7, 3, 4, 5
 

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxcompress.optim import proximal_yogi
+from jaxcompress.anchors.proximal_yogi import proximal_yogi
 
 B1, B2, EPS, NU = 0.9, 0.999, 1e-3, 1e-6
 

@@ -6,11 +6,12 @@ import zipfile
 import numpy as np
 import pytest
 
-from jaxcompress import recommend
-from jaxcompress.data import rating_batches
-from jaxcompress.data import ratings as data
-from jaxcompress.data.planted import planted_ratings
-from jaxcompress.data.titles import read_titles
+from jaxcompress.ant.rank import precision_and_recall
+from jaxcompress.data.ratings import batches as ratings_batches
+from jaxcompress.data.ratings.batches import first_rows, streaming
+from jaxcompress.data.ratings.planted import planted_ratings
+from jaxcompress.data.ratings.read import read_ratings
+from jaxcompress.data.ratings.titles import read_titles
 from jaxcompress.errors import InputError
 
 AMAZON = ("item", "user", "rating", "timestamp")
@@ -40,7 +41,7 @@ def as_triples(ratings):
     ],
 )
 def test_separators_headers_and_orders_of_columns(tmp_path, text):
-    ratings = data.read_ratings(write(tmp_path, text), with_times=True)
+    ratings = read_ratings(write(tmp_path, text), with_times=True)
     assert as_triples(ratings) == [("1", "10", 5.0), ("2", "7", 3.5)]
     assert ratings.item_ids == ["7", "10"]  # numbers in their order
     assert list(ratings.times) == [97, 98]
@@ -49,7 +50,7 @@ def test_separators_headers_and_orders_of_columns(tmp_path, text):
 
 def test_ids_are_strings_with_gaps_and_leading_zeros(tmp_path):
     text = "B07,u9,5.0,1\nA1,u10,4.0,1\n007,u9,1.0,1\n"
-    ratings = data.read_ratings(write(tmp_path, text), columns=AMAZON)
+    ratings = read_ratings(write(tmp_path, text), columns=AMAZON)
     assert as_triples(ratings) == [("u9", "B07", 5.0), ("u10", "A1", 4.0), ("u9", "007", 1.0)]
     assert ratings.item_ids == ["007", "A1", "B07"]
 
@@ -57,7 +58,7 @@ def test_ids_are_strings_with_gaps_and_leading_zeros(tmp_path):
 def test_a_folder_of_files_is_one_data_set_and_the_last_of_duplicates_wins(tmp_path):
     write(tmp_path, "1,10,5\n2,10,4\n", "a.csv")
     write(tmp_path, "2,10,1\n3,11,2\n", "b.csv")
-    ratings = data.read_ratings(str(tmp_path))
+    ratings = read_ratings(str(tmp_path))
     assert as_triples(ratings) == [("1", "10", 5.0), ("2", "10", 1.0), ("3", "11", 2.0)]
     assert any(note.startswith("1 of 4 ratings") for note in ratings.notes)
 
@@ -65,13 +66,13 @@ def test_a_folder_of_files_is_one_data_set_and_the_last_of_duplicates_wins(tmp_p
 def test_the_core_is_taken_again_and_again(tmp_path):
     # 3 rates once; without 3, item 11 has one rating; without 11, user 2 has one.
     text = "1,10,5\n1,12,5\n4,10,3\n4,12,3\n2,10,4\n2,11,4\n3,11,2\n"
-    ratings = data.read_ratings(write(tmp_path, text), min_count=2)
+    ratings = read_ratings(write(tmp_path, text), min_count=2)
     assert {t[:2] for t in as_triples(ratings)} == {
         ("1", "10"), ("1", "12"), ("4", "10"), ("4", "12")
     }  # fmt: skip
     assert ratings.user_ids == ["1", "4"]
     with pytest.raises(InputError, match=r"no ratings are left with data.min_count = 9"):
-        data.read_ratings(str(tmp_path / "ratings.csv"), min_count=9)
+        read_ratings(str(tmp_path / "ratings.csv"), min_count=9)
 
 
 def test_gz_and_zip(tmp_path):
@@ -82,7 +83,7 @@ def test_gz_and_zip(tmp_path):
         bundle.writestr("ml/ratings.csv", text)
         bundle.writestr("ml/movies.csv", b"")
     for path in ("r.csv.gz", "ml.zip/ml/ratings.csv"):
-        assert as_triples(data.read_ratings(str(tmp_path / path))) == [("1", "10", 5.0)]
+        assert as_triples(read_ratings(str(tmp_path / path))) == [("1", "10", 5.0)]
 
 
 @pytest.mark.parametrize(
@@ -102,65 +103,65 @@ def test_gz_and_zip(tmp_path):
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path, text, message):
     with pytest.raises(InputError, match=message) as caught:
-        data.read_ratings(write(tmp_path, text, "r.csv"))
+        read_ratings(write(tmp_path, text, "r.csv"))
     assert "\n" not in str(caught.value)
 
 
 def test_bytes_that_are_not_utf_8_are_said(tmp_path):
     (tmp_path / "r.csv").write_bytes(b"1,10,5\n2,\xff\xfe,3\n")
     with pytest.raises(InputError, match=r"r.csv:2: not UTF-8"):
-        data.read_ratings(str(tmp_path / "r.csv"))
+        read_ratings(str(tmp_path / "r.csv"))
 
 
 def test_timestamps_that_are_asked_for_must_be_there(tmp_path):
     path = write(tmp_path, "1,10,5\n")
     with pytest.raises(InputError, match="no timestamps"):
-        data.read_ratings(path, with_times=True)
+        read_ratings(path, with_times=True)
     path = write(tmp_path, "1,10,5,3\n1,11,5,soon\n")
     with pytest.raises(InputError, match="csv:2: timestamp 'soon' is not a whole number"):
-        data.read_ratings(path, with_times=True)
+        read_ratings(path, with_times=True)
 
 
 def test_a_missing_file_says_where_it_was_looked_for(tmp_path):
     with pytest.raises(InputError, match=r"no file or folder gone; looked at .*download ml-1m "):
-        data.read_ratings("gone")
+        read_ratings("gone")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no ratings in this folder"):
-        data.read_ratings(str(tmp_path / "empty"))
+        read_ratings(str(tmp_path / "empty"))
 
 
 def test_splits_are_disjoint_and_of_the_seed():
-    parts = rating_batches.split(1003, "holdout", 0)
+    parts = ratings_batches.split(1003, "holdout", 0)
     assert [len(parts[name]) for name in ("train", "valid", "test")] == [803, 100, 100]
     assert np.array_equal(np.sort(np.concatenate(list(parts.values()))), np.arange(1003))
-    assert not np.array_equal(parts["test"], rating_batches.split(1003, "holdout", 1)["test"])
-    parts = rating_batches.split(1003, "reference", 0)
+    assert not np.array_equal(parts["test"], ratings_batches.split(1003, "holdout", 1)["test"])
+    parts = ratings_batches.split(1003, "reference", 0)
     assert len(parts["train"]) == 903
     assert parts["valid"] is parts["test"]
     with pytest.raises(InputError, match="9 ratings; expected at least 10"):
-        rating_batches.split(9, "holdout", 0)
+        ratings_batches.split(9, "holdout", 0)
 
 
 def test_windows_follow_time_and_the_last_is_never_trained_on():
     times = np.array([5, 1, 4, 2, 3, 0, 6])
-    parts = rating_batches.windows(times, 3, num_passes=2, batch_size=2)
+    parts = ratings_batches.windows(times, 3, num_passes=2, batch_size=2)
     assert [list(p) for p in parts.positions] == [[5, 1, 3], [4, 2, 0], [6]]
     assert parts.steps == 3
-    feed = rating_batches.streaming(parts, 2, seed=0)
+    feed = streaming(parts, 2, seed=0)
     for number in (0, 1):
         seen = np.concatenate([feed.index(3 * number + i)["ids"] for i in range(3)])
         assert sorted(seen) == sorted(2 * list(parts.positions[number]))
-    first = rating_batches.first_rows(np.array([0, 1, 1, 2, 0, 1, 3]), parts.positions, 5)
+    first = first_rows(np.array([0, 1, 1, 2, 0, 1, 3]), parts.positions, 5)
     assert list(first) == [1, 0, 0, 2, -1]
     with pytest.raises(InputError, match="expected two windows or more"):
-        rating_batches.windows(times, 7, 1, 2)
+        ratings_batches.windows(times, 7, 1, 2)
 
 
 def test_precision_and_recall_at_k_by_hand():
     users = np.array([0, 0, 0, 1, 1, 2])
     truth = np.array([5, 1, 4, 4, 2, 1.0])
     predicted = np.array([4.5, 4.0, 3.0, 3.9, 3.8, 2.0])
-    who, precision, recall = recommend.precision_and_recall(users, truth, predicted, 2, 3.5)
+    who, precision, recall = precision_and_recall(users, truth, predicted, 2, 3.5)
     # 0: recommended 5 and 1, of relevant 5 and 4; 1: both, of which one is; 2: none either way.
     assert list(who) == [0, 1, 2]
     np.testing.assert_allclose(precision, [1 / 2, 1 / 2, 0])
@@ -168,19 +169,19 @@ def test_precision_and_recall_at_k_by_hand():
 
 
 def test_real_movielens_and_amazon_have_their_counts(real_data):
-    ratings = data.read_ratings(str(real_data / "ml-1m"))
+    ratings = read_ratings(str(real_data / "ml-1m"))
     assert (len(ratings), len(ratings.user_ids), len(ratings.item_ids)) == (1_000_209, 6040, 3706)
     assert ratings.user_ids[ratings.users[0]] == "1"
     assert ratings.item_ids[ratings.items[0]] == "1193"
     assert not ratings.notes
-    ratings = data.read_ratings(str(real_data / "ml-100k"), with_times=True)
+    ratings = read_ratings(str(real_data / "ml-100k"), with_times=True)
     assert (len(ratings), len(ratings.user_ids), len(ratings.item_ids)) == (100_000, 943, 1682)
     assert ratings.times[0] == 881250949
-    ratings = data.read_ratings(str(real_data / "amazon"), columns=AMAZON)
+    ratings = read_ratings(str(real_data / "amazon"), columns=AMAZON)
     assert (len(ratings.user_ids), len(ratings.item_ids)) == (72_098, 2428)
     assert len(ratings) == 88_318
     assert ratings.notes[0].startswith("1,371 of 89,689 ratings")  # 1,366 pairs
-    core = data.read_ratings(str(real_data / "amazon"), columns=AMAZON, min_count=5)
+    core = read_ratings(str(real_data / "amazon"), columns=AMAZON, min_count=5)
     assert np.bincount(core.users).min() >= 5
     assert np.bincount(core.items).min() >= 5
 

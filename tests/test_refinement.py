@@ -14,7 +14,13 @@ import numpy as np
 import pytest
 
 import jaxcompress
-from jaxcompress import Codes, InputError, coded_table, dccl, local_search, refinement
+from jaxcompress import Codes, InputError, dccl
+from jaxcompress.codes import refine
+from jaxcompress.codes import refine as coded_table
+from jaxcompress.codes.least_squares import normal_equations, relaxation_of, solve_codebooks
+from jaxcompress.codes.refine import FOLDER, refine_codes
+from jaxcompress.codes.rows import make_table
+from jaxcompress.codes.search import beam_search, improve_codes, squared_errors
 
 
 def random_problem(seed=0, num_rows=300, dim=5):
@@ -28,30 +34,26 @@ def random_problem(seed=0, num_rows=300, dim=5):
 def test_codebooks_of_least_squares_are_those_of_numpy():
     rows, codes, codebooks = random_problem()
     mask = jnp.arange(300) < 290
-    solved = refinement.solve_codebooks(
-        *refinement.normal_equations(rows, codes, mask, 8), codebooks
-    )
+    solved = solve_codebooks(*normal_equations(rows, codes, mask, 8), codebooks)
     one_hot = np.eye(8)[np.asarray(codes)].reshape(300, 32)[:290]
     best = np.linalg.lstsq(one_hot, np.asarray(rows, np.float64)[:290], rcond=None)[0]
     expected = ((one_hot @ best - np.asarray(rows)[:290]) ** 2).sum()
-    found = local_search.squared_errors(rows, codes, solved)[:290].sum()
+    found = squared_errors(rows, codes, solved)[:290].sum()
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 def test_no_round_of_refinement_makes_any_row_worse():
     rows, codes, codebooks = random_problem()
     key = jax.random.key(0)
-    before = local_search.squared_errors(rows, codes, codebooks)
-    improved = local_search.improve_codes(key, rows, codes, codebooks, 20)
-    after = local_search.squared_errors(rows, improved, codebooks)
+    before = squared_errors(rows, codes, codebooks)
+    improved = improve_codes(key, rows, codes, codebooks, 20)
+    after = squared_errors(rows, improved, codebooks)
     assert improved.dtype == codes.dtype
     assert (after <= before).all()
     assert after.sum() < 0.5 * before.sum()
     mask = jnp.ones(300, bool)
-    solved = refinement.solve_codebooks(
-        *refinement.normal_equations(rows, improved, mask, 8), codebooks
-    )
-    assert local_search.squared_errors(rows, improved, solved).sum() < after.sum()
+    solved = solve_codebooks(*normal_equations(rows, improved, mask, 8), codebooks)
+    assert squared_errors(rows, improved, solved).sum() < after.sum()
 
 
 @pytest.mark.parametrize("num_codewords", [5, 40])
@@ -60,7 +62,7 @@ def test_normal_equations_count_pairs_of_codewords_and_sum_rows(num_codewords):
     rows = rng.normal(size=(200, 6)).astype(np.float32)
     codes = rng.integers(0, num_codewords, (200, 3))
     mask = np.arange(200) < 150
-    counts, sums = refinement.normal_equations(
+    counts, sums = normal_equations(
         jnp.asarray(rows), jnp.asarray(codes), jnp.asarray(mask), num_codewords
     )
     one_hot = np.eye(num_codewords)[codes[:150]].reshape(150, -1)
@@ -84,8 +86,8 @@ def test_search_finds_the_best_of_all_codes_of_nearly_every_row(num_codebooks, n
     codebooks = jnp.asarray(rng.normal(size=shape) + 1.0, jnp.float32)
     codes = jnp.zeros((40, num_codebooks), jnp.uint8)
     for seed in range(10):
-        codes = local_search.improve_codes(jax.random.key(seed), rows, codes, codebooks, 12)
-    found = local_search.squared_errors(rows, codes, codebooks)
+        codes = improve_codes(jax.random.key(seed), rows, codes, codebooks, 12)
+    found = squared_errors(rows, codes, codebooks)
     best = best_of_all(rows, codebooks)
     assert (found > best - 1e-4).all()
     assert (found < best + 1e-4).mean() > 0.8
@@ -98,9 +100,9 @@ def test_no_row_gets_worse_by_a_search_and_most_get_better(num_codewords):
     rows = jnp.asarray(rng.normal(size=(100, 5)), jnp.float32)
     codebooks = jnp.asarray(rng.normal(size=(4, num_codewords, 5)) / 2, jnp.float32)
     codes = jnp.asarray(rng.integers(0, num_codewords, (100, 4)), jnp.uint16)
-    before = local_search.squared_errors(rows, codes, codebooks)
-    found = local_search.improve_codes(jax.random.key(0), rows, codes, codebooks, 12)
-    after = local_search.squared_errors(rows, found, codebooks)
+    before = squared_errors(rows, codes, codebooks)
+    found = improve_codes(jax.random.key(0), rows, codes, codebooks, 12)
+    after = squared_errors(rows, found, codebooks)
     assert found.dtype == codes.dtype
     assert (after <= before).all()
     assert after.sum() < 0.3 * before.sum()
@@ -110,10 +112,10 @@ def test_a_wide_beam_is_an_exact_search_and_a_beam_of_one_a_greedy_one():
     rng = np.random.default_rng(0)
     rows = jnp.asarray(rng.normal(size=(30, 4)), jnp.float32)
     codebooks = jnp.asarray(rng.normal(size=(3, 5, 4)) * [[[3.0]], [[1.0]], [[2.0]]], jnp.float32)
-    exact = local_search.beam_search(rows, codebooks, beam=25)
-    found = local_search.squared_errors(rows, exact, codebooks)
+    exact = beam_search(rows, codebooks, beam=25)
+    found = squared_errors(rows, exact, codebooks)
     np.testing.assert_allclose(found, best_of_all(rows, codebooks), rtol=1e-4)
-    greedy = np.asarray(local_search.beam_search(rows, codebooks, beam=1))
+    greedy = np.asarray(beam_search(rows, codebooks, beam=1))
     means = np.asarray(codebooks).mean(axis=1)
     residual = np.asarray(rows) - means.sum(axis=0)
     for m in (0, 2, 1):  # the widest first
@@ -125,15 +127,15 @@ def test_a_wide_beam_is_an_exact_search_and_a_beam_of_one_a_greedy_one():
 
 def test_going_twice_as_far_leaves_the_error_as_it_was():
     rows, codes, codebooks = random_problem()
-    equations = refinement.normal_equations(rows, codes, jnp.ones(300), 8)
-    before = local_search.squared_errors(rows, codes, codebooks).sum()
-    least = refinement.solve_codebooks(*equations, codebooks, 1.0)
-    beyond = refinement.solve_codebooks(*equations, codebooks, 2.0)
+    equations = normal_equations(rows, codes, jnp.ones(300), 8)
+    before = squared_errors(rows, codes, codebooks).sum()
+    least = solve_codebooks(*equations, codebooks, 1.0)
+    beyond = solve_codebooks(*equations, codebooks, 2.0)
     np.testing.assert_allclose(beyond - least, least - codebooks, atol=1e-4)
-    after = local_search.squared_errors(rows, codes, beyond).sum()
+    after = squared_errors(rows, codes, beyond).sum()
     np.testing.assert_allclose(after, before, rtol=1e-2)  # less by what the ridge holds back
     assert after <= before
-    assert [refinement.relaxation_of(i, 4) for i in range(4)] == [2.0, 2.0, 1.0, 1.0]
+    assert [relaxation_of(i, 4) for i in range(4)] == [2.0, 2.0, 1.0, 1.0]
 
 
 def random_codes(num_rows=400, dim=6, seed=0, encoder=None):
@@ -317,10 +319,10 @@ def test_what_does_not_fit_is_one_line(refined):
 
 def test_a_refinement_that_stopped_goes_on_in_its_round_and_ends_the_same(tmp_path, monkeypatch):
     codes, vectors = random_codes()
-    table, config = coded_table.make_table(vectors), dccl.RefineConfig(num_rounds=6)
-    whole = coded_table.refine_codes(table, codes, config).codes
+    table, config = make_table(vectors), dccl.RefineConfig(num_rounds=6)
+    whole = refine_codes(table, codes, config).codes
     rounds, said = [], []
-    search = coded_table.search
+    search = refine.search
 
     def stops_in_round_4(*arguments):
         rounds.append(0)
@@ -330,8 +332,8 @@ def test_a_refinement_that_stopped_goes_on_in_its_round_and_ends_the_same(tmp_pa
 
     monkeypatch.setattr(coded_table, "search", stops_in_round_4)
     with pytest.raises(KeyboardInterrupt):
-        coded_table.refine_codes(table, codes, config, workdir=tmp_path)
-    again = coded_table.refine_codes(table, codes, config, workdir=tmp_path, say=said.append)
+        refine_codes(table, codes, config, workdir=tmp_path)
+    again = refine_codes(table, codes, config, workdir=tmp_path, say=said.append)
     assert said == ["resumed from round 3 of 6 of refinement"]
     assert len(rounds) == 4 + 3
     np.testing.assert_array_equal(again.codes.codes, whole.codes)
@@ -348,7 +350,7 @@ def test_a_run_that_is_killed_while_it_refines_ends_with_the_same_codes(table, t
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    folder = tmp_path / "killed" / coded_table.FOLDER
+    folder = tmp_path / "killed" / FOLDER
     end = time.monotonic() + 200
     while time.monotonic() < end and process.poll() is None and not any(folder.glob("*/*05")):
         time.sleep(0.01)

@@ -4,15 +4,12 @@ import numpy as np
 import optax
 import pytest
 
-from jaxcompress import InputError, sentiment
-from jaxcompress.compressed import Codes
-from jaxcompress.token_embeddings import (
-    anchor_table,
-    dense_table,
-    frozen_codes,
-    frozen_vectors,
-    trained_codebooks,
-)
+from jaxcompress import InputError, classifier
+from jaxcompress.classifier.task import make_optimizer, make_task
+from jaxcompress.codes.artefact import Codes
+from jaxcompress.tables.anchors import anchor_table
+from jaxcompress.tables.codes import frozen_codes, trained_codebooks
+from jaxcompress.tables.dense import dense_table, frozen_vectors
 
 WORDS = [f"w{i}" for i in range(6)]
 RNG = np.random.default_rng(0)
@@ -46,8 +43,8 @@ def make_batch(table, ids, lengths):
 
 
 def small_task(table, **model):
-    config = sentiment.ModelConfig(hidden_size=4, **model)
-    return sentiment.make_task(config, 3, table.embedding, table.dim)
+    config = classifier.ModelConfig(hidden_size=4, **model)
+    return make_task(config, 3, table.embedding, table.dim)
 
 
 EVERY = jnp.arange(7)[None]  # the unknown word too
@@ -135,7 +132,7 @@ def test_padding_changes_no_result(name, pooling):
     assert found["count"] == 1
 
 
-@pytest.mark.parametrize("pooling", sentiment.POOLINGS)
+@pytest.mark.parametrize("pooling", classifier.POOLINGS)
 def test_the_classifier_agrees_with_a_loop_in_numpy(pooling):
     table = TABLES["frozen vectors"]
     task = small_task(table, pooling=pooling)
@@ -201,8 +198,8 @@ def test_the_transform_of_anchors_gets_sparse_and_stays_at_least_0():
     table = TABLES["ant"]
     task = small_task(table)
     params, aux = task.init(jax.random.key(5))
-    config = sentiment.OptimizerConfig(learning_rate=0.05, penalty=0.05)
-    tx = sentiment.make_optimizer(config, 60, table.embedding)
+    config = classifier.OptimizerConfig(learning_rate=0.05, penalty=0.05)
+    tx = make_optimizer(config, 60, table.embedding)
     state = tx.init(params)
     batch = make_batch(table, [[0, 3, 5, 1], [2, 4, 0, 0]], [4, 2]) | {"labels": jnp.array([2, 0])}
 
@@ -223,8 +220,8 @@ def test_the_transform_of_anchors_gets_sparse_and_stays_at_least_0():
 def test_rows_of_anchors_with_small_gradients_move_as_fast_as_others():
     table = TABLES["ant"]
     params, _ = small_task(table).init(jax.random.key(5))
-    config = sentiment.OptimizerConfig(learning_rate=0.01, penalty=0.0, clip_norm=None)
-    tx = sentiment.make_optimizer(config, 1000, table.embedding)
+    config = classifier.OptimizerConfig(learning_rate=0.01, penalty=0.0, clip_norm=None)
+    tx = make_optimizer(config, 1000, table.embedding)
     gradient = jax.tree.map(jnp.zeros_like, params)
     transform = params["embedding"]["transform"]
     gradient["embedding"]["transform"] = jnp.full_like(transform, -1.0).at[::2].set(-1e-3)
@@ -236,15 +233,24 @@ def test_rows_of_anchors_with_small_gradients_move_as_fast_as_others():
     ("change", "message"),
     [
         ({"embedding": "sparse"}, "embedding is 'sparse'; it must be one of frozen, finetune_co"),
-        ({"model": sentiment.ModelConfig(pooling="max")}, "model.pooling is 'max'; it must be"),
-        ({"model": sentiment.ModelConfig(dropout=1.0)}, r"model.dropout is 1.0; it must be in \[0"),
-        ({"data": sentiment.DataConfig(keep="middle")}, "data.keep is 'middle'; it must be one of"),
-        ({"data": sentiment.DataConfig(max_tokens=0)}, "data.max_tokens is 0; it must be at least"),
+        ({"model": classifier.ModelConfig(pooling="max")}, "model.pooling is 'max'; it must be"),
+        (
+            {"model": classifier.ModelConfig(dropout=1.0)},
+            r"model.dropout is 1.0; it must be in \[0",
+        ),
+        (
+            {"data": classifier.DataConfig(keep="middle")},
+            "data.keep is 'middle'; it must be one of",
+        ),
+        (
+            {"data": classifier.DataConfig(max_tokens=0)},
+            "data.max_tokens is 0; it must be at least",
+        ),
         ({"steps_per_dispatch": 4}, "steps_per_dispatch is 4; it must be 1 here"),
         ({"num_seeds": 0}, "num_seeds is 0; it must be at least 1"),
     ],
 )
 def test_a_config_that_is_not_possible_is_one_line(change, message):
     with pytest.raises(InputError, match=message) as caught:
-        sentiment.Config(**change).check()
+        classifier.Config(**change).check()
     assert "\n" not in str(caught.value)

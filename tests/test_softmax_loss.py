@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcompress import softmax_loss as module
-from jaxcompress.softmax_loss import Augmentation, softmax_loss
+from jaxcompress.tying import softmax_loss as module
+from jaxcompress.tying.softmax_loss import Augmentation, softmax_loss
 
 V, B, T, D = 50, 3, 7, 8
 TAU, ALPHA = 3.0, 1.7

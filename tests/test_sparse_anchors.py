@@ -9,8 +9,8 @@ import pytest
 import scipy.sparse
 
 import jaxcompress
-from jaxcompress import codes_files
-from jaxcompress.sparse_anchors import SparseAnchors, stack
+from jaxcompress.anchors.artefact import SparseAnchors, stack
+from jaxcompress.storage.tensors import write_tensors
 
 
 def make(num_rows=20, num_anchors=5, seed=0, **others):
@@ -86,7 +86,7 @@ def test_a_damaged_file_is_one_line(tmp_path):
     (tmp_path / "a.safetensors").write_bytes(raw)
     with pytest.raises(jaxcompress.InputError, match="damaged; its hash differs"):
         jaxcompress.load(tmp_path / "a.safetensors")
-    codes_files.write_tensors(tmp_path / "b.safetensors", {}, "other", {})
+    write_tensors(tmp_path / "b.safetensors", {}, "other", {})
     with pytest.raises(jaxcompress.InputError, match="holds no compressed table"):
         jaxcompress.load(tmp_path / "b.safetensors")
 

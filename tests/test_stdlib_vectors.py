@@ -1,6 +1,6 @@
 import numpy as np
 
-from jaxcompress.data.stdlib_vectors import stdlib_vectors
+from jaxcompress.data.vectors.stdlib import stdlib_vectors
 
 
 def test_the_embedded_vectors_are_words_with_sensible_neighbours_always_the_same():

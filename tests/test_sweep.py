@@ -8,9 +8,14 @@ import pytest
 
 import jaxcompress
 import train.dccl
-from jaxcompress import Codes, InputError, dccl, learn, sweep
-from jaxcompress.config import parse_arguments
-from jaxcompress.sizes import Size, at_bytes_per_row, within_target
+from jaxcompress import Codes, InputError, dccl
+from jaxcompress.cli.arguments import parse_arguments
+from jaxcompress.codes.sizes import Size, at_bytes_per_row, within_target
+from jaxcompress.dccl import prepare as dccl_prepare
+from jaxcompress.dccl import prepare as learn
+from jaxcompress.dccl import sweep
+from jaxcompress.dccl import sweep as dccl_sweep
+from jaxcompress.dccl.sweep import Sample, choose, take_sample
 
 
 def test_bytes_are_those_worked_out_by_hand():
@@ -91,7 +96,7 @@ def test_the_size_of_least_error_is_chosen():
         {"num_codebooks": m, "num_codewords": 4, "mean_squared_l2": error}
         for m, error in ((5, 2.0), (4, 1.5), (3, 1.75))
     ]
-    assert sweep.choose(rows) == (4, 4)
+    assert choose(rows) == (4, 4)
 
 
 def small_config(table, **changes):
@@ -110,16 +115,16 @@ def small_config(table, **changes):
 
 def test_the_sample_is_of_rows_that_the_run_trains_on_and_a_sixth_is_held_out(table):
     rows, config = np.load(table), small_config(table)
-    train_ids, _ = learn.split(600, config)  # 570 rows
-    sample = sweep.take_sample(rows, config)
+    train_ids, _ = dccl_prepare.split(600, config)  # 570 rows
+    sample = take_sample(rows, config)
     assert len(sample.rows) == 200 + 95  # 570 / 6
     assert sample.num_held_out == 95
     trained = {row.tobytes() for row in rows[train_ids]}
     drawn = {row.tobytes() for row in sample.rows}
     assert len(drawn) == 295
     assert drawn <= trained
-    np.testing.assert_array_equal(sweep.take_sample(rows, config).rows, sample.rows)
-    other = sweep.take_sample(rows, dataclasses.replace(config, seed=1))
+    np.testing.assert_array_equal(take_sample(rows, config).rows, sample.rows)
+    other = take_sample(rows, dataclasses.replace(config, seed=1))
     assert {row.tobytes() for row in other.rows} != drawn
 
 
@@ -127,15 +132,15 @@ def test_a_sample_as_large_as_the_table_is_the_table(table):
     config = small_config(table)
     rows, everything = np.load(table), dataclasses.replace(config.sweep, num_rows=570)
     config = dataclasses.replace(config, sweep=everything)
-    sample = sweep.take_sample(rows, config)
-    np.testing.assert_array_equal(sample.rows, rows[learn.split(600, config)[0]])
+    sample = take_sample(rows, config)
+    np.testing.assert_array_equal(sample.rows, rows[dccl_prepare.split(600, config)[0]])
     assert sample.num_held_out == 0
 
 
 @pytest.mark.slow
 def test_the_error_is_that_of_compress_where_no_row_is_held_out(table):
     config, rows = small_config(table), np.load(table)[:200]
-    figures = sweep.measure(sweep.Sample(rows, None, 0), Size(2, 16), config)
+    figures = dccl_sweep.measure(Sample(rows, None, 0), Size(2, 16), config)
     data = dccl.DataConfig(valid_rows=0)
     codes = jaxcompress.compress(rows, 2, 16, config=dataclasses.replace(config, data=data))
     squared = np.square(codes.decode() - rows).sum(axis=1)
@@ -147,11 +152,13 @@ def test_the_error_is_that_of_compress_where_no_row_is_held_out(table):
 
 def test_the_error_is_of_the_held_out_rows_where_there_are_some(table):
     config, rows = small_config(table), np.load(table)[:250]
-    figures = sweep.measure(sweep.Sample(rows, None, 50), Size(2, 16), config)
+    figures = dccl_sweep.measure(Sample(rows, None, 50), Size(2, 16), config)
     # Rows moved far away together are held out here as before: only their error can tell.
-    _, held_out = learn.split(250, dataclasses.replace(config, data=dccl.DataConfig(valid_rows=50)))
+    _, held_out = dccl_prepare.split(
+        250, dataclasses.replace(config, data=dccl.DataConfig(valid_rows=50))
+    )
     rows[held_out] += 100
-    moved = sweep.measure(sweep.Sample(rows, None, 50), Size(2, 16), config)
+    moved = dccl_sweep.measure(Sample(rows, None, 50), Size(2, 16), config)
     assert moved["mean_squared_l2"] > 0.5 * 16 * 100**2  # no codeword has come to them
     assert figures["mean_squared_l2"] < 100
 
@@ -347,7 +354,7 @@ def test_lists_of_numbers_on_the_command_line_are_numbers(monkeypatch):
 def test_a_damaged_file_is_one_line(tmp_path):
     (tmp_path / "sweep.json").write_text('{"sizes": [')
     with pytest.raises(InputError, match=r"sweep.json is damaged; delete it"):
-        sweep.chosen(tmp_path / "sweep.json")
+        dccl_sweep.chosen(tmp_path / "sweep.json")
 
 
 def test_compress_takes_no_target():

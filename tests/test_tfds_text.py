@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from jaxcompress.data.labelled_text import read_labelled_text
+from jaxcompress.data.labelled.read import read_labelled_text
 from jaxcompress.errors import InputError
 
 NAMES = ("neg", "pos")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxcompress.data.tokenizer import count_words, is_empty, number_texts, tokenize
+from jaxcompress.data.text.tokenizer import count_words, is_empty, number_texts, tokenize
 
 
 @pytest.mark.parametrize(

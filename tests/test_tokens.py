@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 
 from jaxcompress import InputError
-from jaxcompress.data import lanes, tokens
-from jaxcompress.data.tokens import read_corpus
+from jaxcompress.data.text.corpus import encode, read_corpus
+from jaxcompress.data.text.lanes import (
+    as_stream,
+    evaluation_lanes,
+    gather_tokens,
+    steps_per_epoch,
+    training_lanes,
+)
 
 
 @pytest.fixture
@@ -87,14 +93,14 @@ def test_the_standard_librarys_text_has_all_splits():
 
 
 def gather(stream, feed, step):
-    batch = lanes.gather_tokens(stream, feed.index(step))
+    batch = gather_tokens(stream, feed.index(step))
     return batch["inputs"], batch["targets"], batch["mask"], batch["first"]
 
 
 def test_training_lanes_go_on_where_the_step_before_ended():
-    stream, splits = lanes.as_stream({"train": np.arange(1, 24)}, end=0)
-    feed = lanes.training_lanes(splits["train"], num_lanes=2, unroll=5)
-    assert lanes.steps_per_epoch(splits["train"], 2, 5) == 2
+    stream, splits = as_stream({"train": np.arange(1, 24)}, end=0)
+    feed = training_lanes(splits["train"], num_lanes=2, unroll=5)
+    assert steps_per_epoch(splits["train"], 2, 5) == 2
     inputs, targets, mask, first = gather(stream, feed, 0)
     np.testing.assert_array_equal(inputs, [[0, 1, 2, 3, 4], [11, 12, 13, 14, 15]])
     np.testing.assert_array_equal(targets, [[1, 2, 3, 4, 5], [12, 13, 14, 15, 16]])
@@ -111,8 +117,8 @@ def test_training_lanes_go_on_where_the_step_before_ended():
 @pytest.mark.parametrize("unroll", [1, 4, 100])
 @pytest.mark.parametrize("multiple", [1, 8])
 def test_an_evaluation_counts_every_token_of_its_split_once(num_lanes, unroll, multiple):
-    stream, splits = lanes.as_stream({"train": np.arange(5), "valid": np.arange(50, 61)}, end=99)
-    feed = lanes.evaluation_lanes(splits["valid"], num_lanes, unroll, multiple)
+    stream, splits = as_stream({"train": np.arange(5), "valid": np.arange(50, 61)}, end=99)
+    feed = evaluation_lanes(splits["valid"], num_lanes, unroll, multiple)
     seen = []
     for i in range(feed.num_batches):
         inputs, targets, mask, first = gather(stream, feed, i)
@@ -125,4 +131,4 @@ def test_an_evaluation_counts_every_token_of_its_split_once(num_lanes, unroll, m
 
 def test_unknown_words_are_tried_in_lower_case():
     ids = {"<unk>": 0, "the": 1, "US": 2}
-    assert tokens.encode(["The", "US", "zebra"], ids) == [1, 2, 0]
+    assert encode(["The", "US", "zebra"], ids) == [1, 2, 0]

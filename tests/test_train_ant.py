@@ -10,11 +10,12 @@ import scipy.sparse
 
 import jaxcompress
 import train.ant
-from jaxcompress import factorization as mf
-from jaxcompress import loop, rating_model
-from jaxcompress.data.rating_batches import split
-from jaxcompress.data.ratings import read_ratings
-from jaxcompress.sparse_anchors import SparseAnchors
+from jaxcompress import ant
+from jaxcompress.anchors.artefact import SparseAnchors
+from jaxcompress.ant.model import num_nonzero
+from jaxcompress.data.ratings.batches import split
+from jaxcompress.data.ratings.read import read_ratings
+from jaxcompress.engine.loop import fit, init_state
 
 SUMMARY = (
     "num_users", "num_items", "train_ratings", "valid_ratings", "test_ratings", "test_mse",
@@ -91,11 +92,11 @@ def test_the_figures_are_those_of_the_exported_tables(finished_ratings, ratings_
 
 
 def test_nbant_keeps_its_history_and_is_compiled_once(ratings_file):
-    config = mf.Config(
+    config = ant.Config(
         batch_size=64, num_steps=200, eval_every=20, steps_per_dispatch=20,
-        data=mf.DataConfig(path=str(ratings_file)),
-        model=mf.ModelConfig(latent_dim=4, user_anchors=2, item_anchors=2),
-        growth=mf.GrowthConfig(enabled=True, max_anchors=12, anchor_penalty=1e-4),
+        data=ant.DataConfig(path=str(ratings_file)),
+        model=ant.ModelConfig(latent_dim=4, user_anchors=2, item_anchors=2),
+        growth=ant.GrowthConfig(enabled=True, max_anchors=12, anchor_penalty=1e-4),
     )  # fmt: skip
     problem = train.ant.prepare(train.ant.read(config), config, say=lambda line: None)
     compiled, numbers = [], []
@@ -108,7 +109,7 @@ def test_nbant_keeps_its_history_and_is_compiled_once(ratings_file):
         return out
 
     job = problem.job._replace(engine=problem.job.engine._replace(train=counted))
-    fitted = loop.fit(job, show_progress=False)
+    fitted = fit(job, show_progress=False)
     assert len(set(numbers)) > 3  # it grew
     assert set(compiled) == {1}
     growth = fitted.state.aux["growth"]
@@ -237,16 +238,16 @@ def test_rows_that_have_not_arrived_are_the_mean_and_are_not_counted(tmp_path):
     with open(tmp_path / "r.csv", "w") as stream:
         for t in range(40):  # user 9 comes in the second half
             stream.write(f"{9 if t >= 20 else t % 3},{t},{1 + t % 5},{t}\n")
-    config = mf.Config(
-        batch_size=5, data=mf.DataConfig(path=str(tmp_path / "r.csv")),
-        model=mf.ModelConfig(user_anchors=2, item_anchors=2, latent_dim=3),
-        stream=mf.StreamConfig(window=10), penalty=mf.PenaltyConfig(lazy=True),
+    config = ant.Config(
+        batch_size=5, data=ant.DataConfig(path=str(tmp_path / "r.csv")),
+        model=ant.ModelConfig(user_anchors=2, item_anchors=2, latent_dim=3),
+        stream=ant.StreamConfig(window=10), penalty=ant.PenaltyConfig(lazy=True),
     )  # fmt: skip
     problem = train.ant.prepare(train.ant.read(config), config, say=lambda line: None)
-    state = loop.init_state(problem.job)
+    state = init_state(problem.job)
     assert np.asarray(state.aux["users"]["seen"]).tolist() == [True] * 3 + [False]
     assert (np.asarray(state.params["users"]["transform"][3]) > 0).all()  # ready for it
-    assert int(rating_model.num_nonzero(state.params, state.aux)) == 2 * 3 + 2 * 10
+    assert int(num_nonzero(state.params, state.aux)) == 2 * 3 + 2 * 10
     _, aux = problem.job.task.after_eval(4, jax.random.key(0), state.params, state.aux, {})
     assert np.asarray(aux["users"]["seen"]).all()
 
@@ -307,27 +308,25 @@ def test_related_pairs_are_exempt_from_the_penalty(ratings_file, tmp_path, capsy
     ids = ratings.item_ids
     other = next(i for i in ids if i != ids[most])
     (tmp_path / "pairs.txt").write_text(f"{ids[most]} {other}\nx y\n")
-    config = mf.Config(
-        data=mf.DataConfig(path=str(ratings_file), related_items=str(tmp_path / "pairs.txt")),
-        model=mf.ModelConfig(item_anchors=2, user_anchors=2, anchor_init="frequency"),
-        penalty=mf.PenaltyConfig(transform=1.0), num_steps=40, batch_size=64, eval_every=40,
+    config = ant.Config(
+        data=ant.DataConfig(path=str(ratings_file), related_items=str(tmp_path / "pairs.txt")),
+        model=ant.ModelConfig(item_anchors=2, user_anchors=2, anchor_init="frequency"),
+        penalty=ant.PenaltyConfig(transform=1.0), num_steps=40, batch_size=64, eval_every=40,
     )  # fmt: skip
     problem = train.ant.prepare(train.ant.read(config), config)
     assert "1 pairs" in capsys.readouterr().out
-    transform = np.asarray(
-        loop.fit(problem.job, show_progress=False).state.params["items"]["transform"]
-    )
+    transform = np.asarray(fit(problem.job, show_progress=False).state.params["items"]["transform"])
     assert transform[ids.index(other), 0] > 0
     assert (np.delete(transform, ids.index(other), axis=0) == 0).mean() > 0.9
 
 
 def test_anchors_from_clusters_of_a_dense_run(ratings_file):
-    config = mf.Config(
-        data=mf.DataConfig(path=str(ratings_file)), num_steps=20, batch_size=64, eval_every=20,
-        model=mf.ModelConfig(item_anchors=3, user_anchors=5, latent_dim=4, anchor_init="clusters"),
+    config = ant.Config(
+        data=ant.DataConfig(path=str(ratings_file)), num_steps=20, batch_size=64, eval_every=20,
+        model=ant.ModelConfig(item_anchors=3, user_anchors=5, latent_dim=4, anchor_init="clusters"),
     )  # fmt: skip
     problem = train.ant.prepare(train.ant.read(config), config, say=lambda line: None)
-    transform = np.asarray(loop.init_state(problem.job).params["users"]["transform"])
+    transform = np.asarray(init_state(problem.job).params["users"]["transform"])
     assert transform.shape == (60, 5)
     assert ((transform > 1).sum(axis=1) == 1).all()  # each row belongs to one cluster
 

@@ -8,10 +8,14 @@ import scipy.sparse
 
 import jaxcompress
 import train.sentiment
-from jaxcompress import classify, loop, sentiment
-from jaxcompress.data.labelled_text import read_labelled_text
-from jaxcompress.data.vectors import read_vectors, read_words
-from jaxcompress.sparse_anchors import SparseAnchors
+from jaxcompress import classifier
+from jaxcompress.anchors.artefact import SparseAnchors
+from jaxcompress.classifier import prepare as classifier_prepare
+from jaxcompress.classifier.prepare import make_job, number_corpus, prepare
+from jaxcompress.data.labelled.read import read_labelled_text
+from jaxcompress.data.vectors.files import read_vectors
+from jaxcompress.engine.loop import evaluate, init_state, restore_best
+from jaxcompress.storage.names import read_words
 
 
 def main(*arguments):
@@ -64,7 +68,7 @@ def test_the_share_of_known_tokens_is_told(finished_sentiment, reviews):
 
 def test_the_accuracy_is_that_of_every_test_text_alone(finished_sentiment, reviews):
     workdir, _ = finished_sentiment
-    config = train.sentiment.workdirs.read_config(workdir, sentiment.Config)
+    config = train.sentiment.workdirs.read_config(workdir, classifier.Config)
     text, vectors = read_corpus(reviews), read_vectors(config.vectors)
 
     def right(ids):
@@ -72,11 +76,11 @@ def test_the_accuracy_is_that_of_every_test_text_alone(finished_sentiment, revie
             texts=text.texts | {"test": [text.texts["test"][i] for i in ids]},
             labels=text.labels | {"test": text.labels["test"][ids]},
         )
-        problem = classify.prepare(classify.number_corpus(some), vectors, config)
-        job = classify.make_job(problem, 0)
-        state = loop.restore_best(job, workdir).state
-        feed = classify.evaluation(problem, np.array(problem.corpus.ranges["test"]))
-        sums = loop.evaluate(job, state, feed)
+        problem = prepare(number_corpus(some), vectors, config)
+        job = make_job(problem, 0)
+        state = restore_best(job, workdir).state
+        feed = classifier_prepare.evaluation(problem, np.array(problem.corpus.ranges["test"]))
+        sums = evaluate(job, state, feed)
         assert sums["count"] == len(ids)
         return int(sums["accuracy"])
 
@@ -87,13 +91,13 @@ def test_the_accuracy_is_that_of_every_test_text_alone(finished_sentiment, revie
 
 
 def test_validation_texts_come_from_those_to_train_on_alone(reviews):
-    config = sentiment.Config(batch_size=16, vectors="v")
-    corpus = classify.number_corpus(read_corpus(reviews))
-    problem = classify.prepare(corpus, read_vectors(str(reviews / "vectors.npy")), config)
-    job = classify.make_job(problem, 0)
+    config = classifier.Config(batch_size=16, vectors="v")
+    corpus = number_corpus(read_corpus(reviews))
+    problem = prepare(corpus, read_vectors(str(reviews / "vectors.npy")), config)
+    job = make_job(problem, 0)
     bounds = corpus.numbered.bounds
     test_starts = set(bounds[corpus.ranges["test"].start : -1])
-    test = classify.evaluation(problem, np.array(corpus.ranges["test"]))
+    test = classifier_prepare.evaluation(problem, np.array(corpus.ranges["test"]))
     feeds = {"valid": job.evaluations["valid"], "test": test}
     starts = {}
     for name, feed in feeds.items():
@@ -177,7 +181,7 @@ def test_compare_lays_tables_side_by_side(reviews, codes, tmp_path, capsys):
 
 
 def variants_of(config=None, **options):
-    config = config or sentiment.Config()
+    config = config or classifier.Config()
     made = train.sentiment.make_variants(config, train.sentiment.Options(**options))
     assert all(len(folder) < 100 for folder in made)
     return [(variant.vectors, variant.embedding) for variant in made.values()]
@@ -194,13 +198,13 @@ def test_what_is_compared_is_every_table_once():
     ]
     long = f"{'x' * 300}/{'y' * 300}.npy"
     assert variants_of(vectors=long) == [(long, "frozen")]
-    own = sentiment.Config(vectors="b", embedding="finetune_codebooks")
+    own = classifier.Config(vectors="b", embedding="finetune_codebooks")
     assert variants_of(own, vectors="a") == [("b", "finetune_codebooks"), ("a", "frozen")]
 
 
 def test_tables_of_one_name_are_told_apart():
     paths = "one/v.npy", "two/v.npy", "other.npy"
-    configs = [sentiment.Config(vectors=path) for path in paths]
+    configs = [classifier.Config(vectors=path) for path in paths]
     assert train.sentiment.tell_apart(configs) == [
         "one/v.npy: v.npy, frozen",
         "two/v.npy: v.npy, frozen",
@@ -222,8 +226,8 @@ def test_a_run_knows_where_its_splits_end(reviews, finished_sentiment, tmp_path,
 def test_of_rows_named_alike_the_first_is_read(reviews):
     vectors = read_vectors(str(reviews / "vectors.npy"))
     words = [vectors.words[3], *vectors.words[1:]]  # row 3's name is row 0's too
-    corpus = classify.number_corpus(read_corpus(reviews))
-    problem = classify.prepare(corpus, vectors._replace(words=words), sentiment.Config(vectors="v"))
+    corpus = number_corpus(read_corpus(reviews))
+    problem = prepare(corpus, vectors._replace(words=words), classifier.Config(vectors="v"))
     tokens = np.asarray(problem.data["tokens"])
     row_of = dict(zip(corpus.numbered.words, range(len(corpus.numbered.words)), strict=True))
     assert set(tokens[corpus.numbered.ids == row_of[words[0]]]) == {0}
@@ -301,11 +305,11 @@ def test_a_file_in_the_place_of_a_workdir_is_one_line(reviews, tmp_path, capsys)
 
 
 def test_seeds_differ_in_their_validation_texts_and_first_values(reviews):
-    config = sentiment.Config(batch_size=16, vectors="v")
+    config = classifier.Config(batch_size=16, vectors="v")
     vectors = read_vectors(str(reviews / "vectors.npy"))
-    problem = classify.prepare(classify.number_corpus(read_corpus(reviews)), vectors, config)
-    jobs = [classify.make_job(problem, seed) for seed in (0, 1)]
-    first, second = (np.asarray(loop.init_state(job).params["lstm_inputs"]) for job in jobs)
+    problem = prepare(number_corpus(read_corpus(reviews)), vectors, config)
+    jobs = [make_job(problem, seed) for seed in (0, 1)]
+    first, second = (np.asarray(init_state(job).params["lstm_inputs"]) for job in jobs)
     assert (first != second).any()
     first, second = (set(job.evaluations["valid"].index(0)["positions"][:30, 0]) for job in jobs)
     assert first != second

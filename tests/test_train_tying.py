@@ -9,9 +9,14 @@ import pytest
 
 import jaxcompress
 import train.tying
-from jaxcompress import loop, tying
-from jaxcompress.data import lanes, tokens
-from jaxcompress.data.vectors import write_words
+from jaxcompress import tying
+from jaxcompress.data.text.corpus import END, read_corpus
+from jaxcompress.data.text.lanes import evaluation_lanes
+from jaxcompress.engine.loop import evaluate, init_state, restore_best
+from jaxcompress.storage.names import write_words
+from jaxcompress.tying.model import zero_carry
+from jaxcompress.tying.predict import next_word
+from jaxcompress.tying.task import corpus_metrics
 
 SUMMARY = [
     "dataset",
@@ -53,13 +58,13 @@ def test_perplexity_is_that_of_the_whole_split_word_by_word(finished_lm, text):
     """An independent reckoning: one word at a time from the first, its state carried."""
     workdir, _ = finished_lm
     summary = json.loads((workdir / "summary.json").read_text())
-    corpus = tokens.read_corpus(str(text), max_vocab=10_000)
+    corpus = read_corpus(str(text), max_vocab=10_000)
     reader = train.tying.open_reader(
         train.tying.workdirs.read_config(workdir, tying.Config), str(workdir)
     )
-    read = jax.jit(lambda carry, word: tying.next_word(reader.params, reader.config, carry, word))
-    carry, nll = tying.zero_carry(reader.config, 1), 0.0
-    before = reader.words.index(tokens.END)
+    read = jax.jit(lambda carry, word: next_word(reader.params, reader.config, carry, word))
+    carry, nll = zero_carry(reader.config, 1), 0.0
+    before = reader.words.index(END)
     for word in corpus.splits["test"]:
         carry, logits = read(carry, np.array([before]))
         nll -= float(jax.nn.log_softmax(logits)[word])
@@ -72,15 +77,15 @@ def test_perplexity_is_that_of_the_whole_split_word_by_word(finished_lm, text):
 def test_any_unroll_length_gives_the_same_perplexity(finished_lm, text):
     workdir, _ = finished_lm
     config = train.tying.workdirs.read_config(workdir, tying.Config)
-    corpus = tokens.read_corpus(str(text), max_vocab=10_000)
+    corpus = read_corpus(str(text), max_vocab=10_000)
     problem = train.tying.prepare(corpus, config)
-    state = loop.restore_best(problem.job, workdir).state
+    state = restore_best(problem.job, workdir).state
     figures = []
     for unroll in (1, 7, 64, 1000):
-        feed = lanes.evaluation_lanes(problem.splits["test"], 1, unroll)
-        sums = loop.evaluate(problem.job, state, feed)
+        feed = evaluation_lanes(problem.splits["test"], 1, unroll)
+        sums = evaluate(problem.job, state, feed)
         assert sums["count"] == 300
-        figures.append(tying.corpus_metrics(sums)["perplexity"])
+        figures.append(corpus_metrics(sums)["perplexity"])
     np.testing.assert_allclose(figures, figures[0], rtol=5e-7)
 
 
@@ -181,10 +186,10 @@ def test_the_embedding_starts_from_pretrained_vectors(text, tmp_path, capsys, fo
         model=tying.ModelConfig(hidden_size=16),
         eval_lanes=2,
     )
-    corpus = tokens.read_corpus(str(text))
+    corpus = read_corpus(str(text))
     problem = train.tying.prepare(corpus, config)
     assert f"3 of 17 words have a vector in {path}" in capsys.readouterr().out
-    table = loop.init_state(problem.job).params["embedding"]
+    table = init_state(problem.job).params["embedding"]
     np.testing.assert_allclose(table[corpus.words.index("bob")], rows[1], rtol=1e-6)
     assert np.abs(table[corpus.words.index("carl")]).max() <= 0.1
 

@@ -7,9 +7,14 @@ import optax
 import pytest
 
 from jaxcompress import InputError, tying
-from jaxcompress.data import lanes, tokens
-from jaxcompress.loop import Job, init_state, stack
-from jaxcompress.steps import make_engine
+from jaxcompress.data.text.corpus import read_corpus
+from jaxcompress.data.text.lanes import as_stream, training_lanes
+from jaxcompress.engine.job import Job
+from jaxcompress.engine.loop import init_state, stack
+from jaxcompress.engine.steps import make_engine
+from jaxcompress.tying.model import dropout_masks, zero_carry
+from jaxcompress.tying.predict import generate, next_word
+from jaxcompress.tying.task import make_optimizer, make_task
 
 V, B, T = 12, 3, 4
 SMALL = tying.ModelConfig(hidden_size=8, dropout=0.0)
@@ -27,7 +32,7 @@ def batch(seed=0):
 
 
 def start(config, steps_per_epoch=10):
-    task = tying.make_task(config, V, steps_per_epoch)
+    task = make_task(config, V, steps_per_epoch)
     params, _ = task.init(jax.random.key(0))
     return task, params, task.init_carry(B)
 
@@ -91,12 +96,12 @@ def test_no_gradient_flows_into_the_sequence_before():
 
 def test_masks_are_of_mean_one_one_for_a_sequence_and_new_for_each_key():
     config = tying.ModelConfig(hidden_size=500, dropout=0.3)
-    masks = tying.dropout_masks(jax.random.key(0), config, 20)
+    masks = dropout_masks(jax.random.key(0), config, 20)
     assert masks.shape == (2, 20, 500)
     np.testing.assert_allclose(np.unique(masks), [0.0, 1 / 0.7], rtol=1e-6)
     np.testing.assert_allclose(masks.mean(), 1.0, atol=0.02)
     assert (masks[0] != masks[1]).any()
-    assert (masks != tying.dropout_masks(jax.random.key(1), config, 20)).any()
+    assert (masks != dropout_masks(jax.random.key(1), config, 20)).any()
 
 
 def test_evaluation_drops_nothing():
@@ -110,7 +115,7 @@ def test_evaluation_drops_nothing():
 
 def test_the_learning_rate_falls_after_the_full_epochs():
     config = tying.OptimizerConfig(learning_rate=2.0, full_epochs=3, decay=0.5, clip_norm=None)
-    tx = tying.make_optimizer(config, steps_per_epoch=2)
+    tx = make_optimizer(config, steps_per_epoch=2)
     state, rates = tx.init(jnp.ones(())), []
     for _ in range(10):
         update, state = tx.update(jnp.ones(()), state)
@@ -119,7 +124,7 @@ def test_the_learning_rate_falls_after_the_full_epochs():
 
 
 def test_the_gradient_norm_is_bounded():
-    tx = tying.make_optimizer(tying.OptimizerConfig(clip_norm=5.0), 10)
+    tx = make_optimizer(tying.OptimizerConfig(clip_norm=5.0), 10)
     update, _ = tx.update(jnp.full(4, 50.0), tx.init(jnp.ones(4)))
     np.testing.assert_allclose(update, np.full(4, -2.5), rtol=1e-6)
 
@@ -166,7 +171,7 @@ def test_the_teacher_passes_gradients_only_where_asked():
 
 def test_first_values_of_the_embedding_can_be_given():
     given, known = np.full((V, 8), 7.0, np.float32), np.arange(V) < 3
-    task = tying.make_task(SMALL, V, 10, given, known)
+    task = make_task(SMALL, V, 10, given, known)
     params, _ = task.init(jax.random.key(0))
     assert (params["embedding"][:3] == 7).all()
     assert (jnp.abs(params["embedding"][3:]) <= 0.1).all()
@@ -175,14 +180,14 @@ def test_first_values_of_the_embedding_can_be_given():
 def test_the_next_word_and_a_generated_text_follow_the_whole_text():
     _, params, carry = start(SMALL)
     words = batch()["inputs"][0]
-    one = tying.zero_carry(SMALL, 1)
-    _, logits = tying.next_word(params, SMALL, one, words)
-    carry, _ = tying.next_word(params, SMALL, one, words[:2])
-    _, in_two = tying.next_word(params, SMALL, carry, words[2:])
+    one = zero_carry(SMALL, 1)
+    _, logits = next_word(params, SMALL, one, words)
+    carry, _ = next_word(params, SMALL, one, words[:2])
+    _, in_two = next_word(params, SMALL, carry, words[2:])
     np.testing.assert_allclose(in_two, logits, rtol=1e-5, atol=1e-6)
-    cold = tying.generate(jax.random.key(0), params, SMALL, words, 5, temperature=1e-6)
+    cold = generate(jax.random.key(0), params, SMALL, words, 5, temperature=1e-6)
     assert cold[0] == jnp.argmax(logits)
-    _, after = tying.next_word(params, SMALL, one, jnp.append(words, cold[0]))
+    _, after = next_word(params, SMALL, one, jnp.append(words, cold[0]))
     assert cold[1] == jnp.argmax(after)
 
 
@@ -219,12 +224,12 @@ def test_with_the_augmented_loss_the_classifier_comes_to_span_what_the_embedding
     The classifier starts at zero, so that all it spans is learned; SGD, which unlike Adam leaves
     its steps in the span of the gradients.
     """
-    corpus = tokens.read_corpus(str(real_data / "ptb"))
+    corpus = read_corpus(str(real_data / "ptb"))
     found, ids = np.unique(corpus.splits["train"][:20_000], return_inverse=True)
-    stream, splits = lanes.as_stream({"train": ids.astype(np.int32)}, 0)
+    stream, splits = as_stream({"train": ids.astype(np.int32)}, 0)
     embedding = np.random.default_rng(0).normal(size=(len(found), 300)).astype(np.float32)
     embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
-    feed, num_steps = lanes.training_lanes(splits["train"], 20, 35), 200
+    feed, num_steps = training_lanes(splits["train"], 20, 35), 200
     distances = {}
     # beta weighs tau^2 |V| KL against the cross-entropy: alpha = beta tau^2 |V| / (1 - beta).
     for beta, gamma in ((0.0, 0.0), (1.0, 1e6)):
@@ -232,7 +237,7 @@ def test_with_the_augmented_loss_the_classifier_comes_to_span_what_the_embedding
             hidden_size=300, dropout=0.0, augmented_loss=beta > 0, gamma=gamma, temperature=10.0,
             frozen_epochs=10**6,
         )  # fmt: skip
-        task = tying.make_task(config, len(found), 28, embedding, np.ones(len(found), bool))
+        task = make_task(config, len(found), 28, embedding, np.ones(len(found), bool))
         rate = optax.cosine_decay_schedule(0.1, num_steps)
         tx = optax.chain(optax.clip_by_global_norm(5.0), optax.sgd(rate, momentum=0.9))
         engine = make_engine("jit", 20, task, tx, feed.gather)

@@ -7,7 +7,8 @@ import pytest
 import safetensors.numpy
 
 from jaxcompress import InputError
-from jaxcompress.data.vectors import read_vectors, write_words
+from jaxcompress.data.vectors.files import read_vectors
+from jaxcompress.storage.names import write_words
 
 ROWS = np.array([[1.5, -2.0, 0.25], [0.0, 4.0, 1e-3]], np.float32)
 PLAIN = b"king 1.5 -2 0.25\nqueen 0 4 1e-3\n"

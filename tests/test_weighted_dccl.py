@@ -13,8 +13,22 @@ import pytest
 
 import jaxcompress
 import train.dccl
-from jaxcompress import Codes, InputError, coded_table, dccl, learn, loop, refinement
-from jaxcompress.workdir import fingerprint
+from jaxcompress import Codes, InputError, dccl
+from jaxcompress.codes.least_squares import (
+    normal_equations,
+    refine_batch,
+    relaxation_of,
+    solve_codebooks,
+)
+from jaxcompress.codes.measure import code_errors, error_metrics, error_sums
+from jaxcompress.codes.refine import refine_codes, search
+from jaxcompress.codes.rows import make_table
+from jaxcompress.dccl import prepare as dccl_prepare
+from jaxcompress.dccl import task as dccl_task
+from jaxcompress.dccl.export import to_codes
+from jaxcompress.dccl.task import make_task, row_statistics
+from jaxcompress.engine.loop import evaluate, init_state
+from jaxcompress.engine.workdir import fingerprint
 
 
 def random_table(seed=0, num_rows=300, dim=6):
@@ -28,7 +42,7 @@ def random_table(seed=0, num_rows=300, dim=6):
 
 def small_task(rows):
     config = dccl.ModelConfig(num_codebooks=4, num_codewords=8, final_temperature=None)
-    task = dccl.make_task(config, dccl.row_statistics(rows, np.arange(len(rows))), num_steps=10)
+    task = make_task(config, row_statistics(rows, np.arange(len(rows))), num_steps=10)
     return task, *jax.jit(task.init)(jax.random.key(0))
 
 
@@ -51,7 +65,7 @@ def assert_close(found, expected, rtol):
 
 
 def test_weights_of_2_and_3_are_rows_that_come_2_and_3_times(monkeypatch):
-    monkeypatch.setattr(dccl, "exponential_noise", lambda key, shape: jnp.ones(shape))
+    monkeypatch.setattr(dccl_task, "exponential_noise", lambda key, shape: jnp.ones(shape))
     rows, _ = random_table(num_rows=24)
     times = np.arange(24) % 4
     weights = (times / times.mean()).astype(np.float32)
@@ -64,7 +78,7 @@ def test_weights_of_2_and_3_are_rows_that_come_2_and_3_times(monkeypatch):
 
 
 def test_the_loss_is_the_mean_of_weight_times_half_the_squared_error(monkeypatch):
-    monkeypatch.setattr(dccl, "exponential_noise", lambda key, shape: jnp.ones(shape))
+    monkeypatch.setattr(dccl_task, "exponential_noise", lambda key, shape: jnp.ones(shape))
     rows, weights = random_table(num_rows=20)
     task, params, aux = small_task(rows)
     value, gradients = loss_and_gradients(task, params, aux, batch_of(rows, weights))
@@ -100,8 +114,8 @@ def test_equal_weights_change_no_figure():
 def test_weighted_figures_are_sums_over_the_sum_of_the_weights():
     rows, weights = random_table(num_rows=64)
     decoded, mask = rows[::-1].copy(), (np.arange(64) < 50).astype(np.float32)
-    sums = dccl.error_sums(*map(jnp.asarray, (rows, decoded, mask, rows[0], weights)))
-    figures = dccl.error_metrics(jax.device_get(sums))
+    sums = error_sums(*map(jnp.asarray, (rows, decoded, mask, rows[0], weights)))
+    figures = error_metrics(jax.device_get(sums))
     squared = ((rows - decoded)[:50].astype(np.float64) ** 2).sum(axis=1)
     mean = np.average(squared, weights=weights[:50])
     np.testing.assert_allclose(figures["weighted_mean_squared_l2"], mean, rtol=1e-5)
@@ -115,13 +129,13 @@ def test_weighted_codebooks_are_those_of_least_squares_over_scaled_rows(num_code
     rng = np.random.default_rng(0)
     rows, weights = random_table(num_rows=2_000)
     codes = rng.integers(0, num_codewords, (2_000, 3))
-    equations = refinement.normal_equations(
+    equations = normal_equations(
         jnp.asarray(rows), jnp.asarray(codes), jnp.asarray(weights), num_codewords
     )
     one_hot = np.eye(num_codewords)[codes].reshape(2_000, -1)
     np.testing.assert_allclose(equations[0], one_hot.T @ (weights[:, None] * one_hot), rtol=1e-4)
     np.testing.assert_allclose(equations[1], one_hot.T @ (weights[:, None] * rows), atol=0.02)
-    solved = refinement.solve_codebooks(*equations, jnp.zeros((3, num_codewords, 6)))
+    solved = solve_codebooks(*equations, jnp.zeros((3, num_codewords, 6)))
     scale = np.sqrt(weights.astype(np.float64))[:, None]
     best = one_hot @ np.linalg.lstsq(scale * one_hot, scale * rows, rcond=None)[0]
     found = one_hot @ np.asarray(solved, np.float64).reshape(-1, 6)
@@ -143,14 +157,14 @@ def small_problem(rows, weights, seed=0, **data):
         data=dccl.DataConfig(**{"valid_rows": 0, **data}),
         model=dccl.ModelConfig(num_codebooks=4, num_codewords=8),
     )
-    return learn.prepare(rows, config, lambda line: None, weights)
+    return dccl_prepare.prepare(rows, config, lambda line: None, weights)
 
 
 def test_no_round_of_refinement_raises_the_weighted_error_of_the_training_rows():
     rows, weights = random_table()
     kept = np.arange(len(rows)) % 10 > 0
-    table = coded_table.make_table(rows, weights)._replace(is_training=kept)
-    step = refinement.refine_batch(12)
+    table = make_table(rows, weights)._replace(is_training=kept)
+    step = refine_batch(12)
 
     def error(found, codebooks):
         squared = ((Codes(found, np.asarray(codebooks)).decode() - rows) ** 2).sum(axis=1)
@@ -164,15 +178,15 @@ def test_no_round_of_refinement_raises_the_weighted_error_of_the_training_rows()
         errors = [error(found, codebooks)[0]]
         for number in range(6):
             key = table.place(jax.random.key(number))
-            equations = coded_table.search(table, step, found, table.place(codebooks), key)
+            equations = search(table, step, found, table.place(codebooks), key)
             errors.append(error(found, codebooks)[0])
-            relaxation = refinement.relaxation_of(number, 6)
-            codebooks = refinement.solve_codebooks(*equations, codebooks, relaxation)
+            relaxation = relaxation_of(number, 6)
+            codebooks = solve_codebooks(*equations, codebooks, relaxation)
             errors.append(error(found, codebooks)[0])
         assert all(after < before * (1 + 1e-5) for before, after in itertools.pairwise(errors))
         assert errors[-1] < 0.5 * errors[0]
     config = dccl.RefineConfig(num_rounds=6, num_steps=12)
-    refined = coded_table.refine_codes(table, start, config).codes
+    refined = refine_codes(table, start, config).codes
     weighted, plain = error(refined.codes, refined.codebooks)
     assert weighted < 0.5 * errors[0]
     assert weighted < plain
@@ -181,8 +195,8 @@ def test_no_round_of_refinement_raises_the_weighted_error_of_the_training_rows()
 def test_codes_are_judged_by_weight_over_all_and_over_held_out_rows():
     rows, weights = random_table()
     problem = small_problem(rows, weights, valid_rows=30)
-    codes = learn.to_codes(problem, loop.init_state(problem.job), None)
-    figures = coded_table.code_errors(problem.table, codes)
+    codes = to_codes(problem, init_state(problem.job), None)
+    figures = code_errors(problem.table, codes)
     squared = ((codes.decode() - rows) ** 2).sum(axis=1)
     for name, kept in (("all", slice(None)), ("valid", ~problem.table.is_training)):
         mean = np.average(squared[kept], weights=weights[kept])
@@ -205,9 +219,7 @@ def test_few_rows_with_a_weight_still_have_figures():
     weights = np.zeros(300)
     weights[[7, 250]] = 1.0
     problem = small_problem(rows, weights)
-    sums = loop.evaluate(
-        problem.job, loop.init_state(problem.job), problem.job.evaluations["sample"]
-    )
+    sums = evaluate(problem.job, init_state(problem.job), problem.job.evaluations["sample"])
     assert sums["count"] == 2
     assert sums["weight"] == 300
     valid = np.flatnonzero(~small_problem(rows, np.ones(300), valid_rows=3).table.is_training)
@@ -266,7 +278,7 @@ def test_compress_takes_weights_as_the_config_does_and_tells_what_it_cannot_take
 
     def given(table, **arguments):
         with monkeypatch.context() as patch:
-            patch.setattr(learn, "prepare", prepare)
+            patch.setattr(dccl_prepare, "prepare", prepare)
             with pytest.raises(Prepared) as caught:
                 jaxcompress.compress(table, **arguments)
         return caught.value.args[0]
@@ -325,7 +337,7 @@ def test_a_run_shows_weighted_figures_and_refuses_other_weights(table, tmp_path,
 
 def train_rows(table):
     config = dccl.Config(data=dccl.DataConfig(path=str(table)))
-    return learn.prepare(np.load(table), config, lambda line: None).table.is_training
+    return dccl_prepare.prepare(np.load(table), config, lambda line: None).table.is_training
 
 
 def test_weights_are_part_of_the_fingerprint_and_their_absence_is_not():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from jaxcompress import InputError
-from jaxcompress.data.vectors import read_vectors
-from jaxcompress.data.weights import check_weights, normalize_weights, read_weights
+from jaxcompress.data.vectors.files import read_vectors
+from jaxcompress.data.vectors.weights import check_weights, normalize_weights, read_weights
 
 WORDS = ["the", "New York", "caf\udce9"]
 VALUES = [3.0, 0.5, 0.0]

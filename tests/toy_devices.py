@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcompress.config import RunConfig
 from jaxcompress.data.batches import shuffled
-from jaxcompress.loop import Job, init_state
-from jaxcompress.steps import make_engine
-from jaxcompress.task import Task
+from jaxcompress.engine.config import RunConfig
+from jaxcompress.engine.job import Job
+from jaxcompress.engine.loop import init_state
+from jaxcompress.engine.steps import make_engine
+from jaxcompress.engine.task import Task
 
 assert jax.device_count() == 8
 rng = np.random.default_rng(0)

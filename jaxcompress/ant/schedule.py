@@ -1,0 +1,71 @@
+"""Ratings predicted from a user's row and an item's row, whatever tables the rows come from.
+
+Matrix factorisation (Koren et al., "Matrix Factorization Techniques for Recommender Systems", 2009)
+is an inner product and a bias; the tables are anchors (`jaxcompress/ant.py`) or what they are
+judged against (`jaxcompress/baselines.py`), the network is the product or a deeper one.
+
+Axis letters: B batch, V rows of a table, K entries of a row before it is mixed, D dimensions.
+"""
+
+from typing import NamedTuple
+
+from jaxcompress.ant.config import Config
+from jaxcompress.errors import InputError
+
+_PRUNE_SHARE, _DEBIAS_SHARE = 0.31, 0.45
+
+
+class Schedule(NamedTuple):
+    """The steps at which phases begin and end; each but the last is one of an evaluation.
+
+    Attributes:
+        grown: NBANT's number of anchors is chosen; 0 where it is given.
+        prune: entries begin to go.
+        debias: the last phase.
+        end: of it.
+        best_from: where the states begin that count.
+        cooldown: steps at the end in which the learning rate falls to 0.
+    """
+
+    grown: int
+    prune: int
+    debias: int
+    end: int
+    best_from: int
+    cooldown: int
+
+
+def make_schedule(config: Config, num_steps: int, eval_every: int) -> Schedule:
+    """Lays out the phases, in whole evaluations.
+
+    Raises:
+        InputError: where they are longer than the run.
+    """
+
+    def whole(steps: float) -> int:
+        return round(steps / eval_every) * eval_every
+
+    def of_rest(steps: int | None, share: float) -> int:
+        derived = share * (num_steps - grown) if config.penalty.num_parameters else 0
+        return whole(derived if steps is None else steps)
+
+    grown = 0
+    if config.growth.enabled:
+        share = 0.25 if config.penalty.num_parameters else 1.0
+        grown = whole(share * num_steps) if config.growth.num_steps is None else (
+            whole(config.growth.num_steps))  # fmt: skip
+    debias_steps = of_rest(config.debias_steps, _DEBIAS_SHARE)
+    prune_steps = of_rest(config.prune_steps, _PRUNE_SHARE)
+    debias = num_steps
+    if debias_steps or config.penalty.num_parameters:
+        debias = whole(num_steps - max(debias_steps, eval_every))
+    prune = debias - prune_steps
+    if debias < 1 or (debias < num_steps and min(grown, num_steps) > prune):
+        raise InputError(
+            f"the run has {num_steps} steps, an evaluation every {eval_every}; that is too few for "
+            f"growth of {grown}, prune_steps {prune_steps} and debias_steps {debias_steps}."
+        )
+    # A state is evaluated before its entries or anchors go.
+    best_from = debias + 1 if debias < num_steps else grown + 1 if grown < num_steps else 0
+    cooldown = whole(config.optimizer.cooldown * (num_steps - grown))
+    return Schedule(grown, prune, debias, num_steps, best_from, cooldown)

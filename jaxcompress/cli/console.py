@@ -1,0 +1,108 @@
+"""What the mains share: processes, errors in one line, tables."""
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxcompress.cli.arguments import Arguments, parse_arguments
+from jaxcompress.engine.job import NonFiniteLoss, Stopped
+from jaxcompress.engine.workdir import read_config
+from jaxcompress.errors import InputError
+
+
+def run(
+    main: Callable[[Arguments], Any],
+    argv: Sequence[str],
+    modes: Sequence[str],
+    options: Any = None,
+) -> int:
+    """Parses, starts the processes of several hosts, runs `main`; returns the exit status.
+
+    0 is success, 1 a run that failed, 2 bad input, 130 a run that was asked to stop.
+    """
+    with _plain_warnings():
+        try:
+            arguments = parse_arguments(argv, modes, options)
+            if arguments.distributed:
+                _initialize_processes()  # before any other call that finds the devices
+            main(arguments)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except NonFiniteLoss as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        except Stopped as stopped:
+            print(f"{stopped}; run the same command to go on.", file=sys.stderr)
+            return 130
+        except KeyboardInterrupt:
+            print(
+                "interrupted; run the same command to go on from the last checkpoint.",
+                file=sys.stderr,
+            )
+            return 130
+    return 0
+
+
+def _initialize_processes() -> None:
+    """Joins the processes of all hosts.
+
+    TPU pods and clusters tell jax all it needs; elsewhere JAX_COORDINATOR_ADDRESS,
+    JAX_NUM_PROCESSES and JAX_PROCESS_ID do.
+    """
+    number, process = (os.environ.get(f"JAX_{n}") for n in ("NUM_PROCESSES", "PROCESS_ID"))
+    jax.distributed.initialize(
+        num_processes=int(number) if number else None,
+        process_id=int(process) if process else None,
+    )
+
+
+@contextlib.contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Shows our own warnings as a line, without the source line they came from."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
+
+
+def config_and_workdir(arguments: Arguments, kind: type) -> tuple[Any, str]:
+    """The config given, or else that of the run in the workdir, and the workdir.
+
+    Raises:
+        InputError: where neither is there, or the config is not a `kind`.
+    """
+    config, workdir, mode = arguments.config, arguments.workdir, arguments.mode
+    if config is not None and not isinstance(config, kind):
+        raise InputError(
+            f"the config is a {type(config).__module__}.{type(config).__name__}; this main takes "
+            f"a {kind.__module__}.{kind.__name__}."
+        )
+    if workdir is None:
+        raise InputError(
+            f"no workdir given; add --workdir DIR, the folder of a run, to --mode {mode}"
+        )
+    if config is None or mode not in ("train", "sweep", "compare"):  # those can begin a run
+        saved = read_config(workdir, kind)
+        config = saved if config is None else config
+    return config, workdir
+
+
+def split_workdirs(arguments: Arguments) -> tuple[list[str], Path]:
+    """The runs that `--mode compare` is to lay side by side, and the picture to draw.
+
+    Raises:
+        InputError: where there are none.
+    """
+    paths = [path for path in arguments.options.workdirs.split(",") if path]
+    if not paths:
+        raise InputError("no workdirs given; add --workdirs=DIR,DIR,...")
+    return paths, Path(arguments.workdir or ".") / "compare.png"

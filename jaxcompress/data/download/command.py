@@ -1,0 +1,152 @@
+"""Fetches data sets to where the readers look: `python -m jaxcompress.data.download NAME`.
+
+Mirrors are tried in order, a transfer that broke off is gone on with by the same command, hashes
+are checked, archives are unpacked. `--list` says what there is.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import filelock
+import pooch
+
+from jaxcompress.data.download.archives import unpack
+from jaxcompress.data.download.sources import File, find, listing
+from jaxcompress.data.download.transfer import TransferError, fetch
+from jaxcompress.data.paths import cache_dir, expand
+from jaxcompress.errors import InputError
+
+
+def download(name: str, to: str | os.PathLike | None = None) -> list[Path]:
+    """Fetches a data set, unless it is there.
+
+    Args:
+        name: one of `sources.known()`.
+        to: the folder of the data; None: `$JAXCOMPRESS_DATA`, or else the cache.
+
+    Returns:
+        The paths under it.
+
+    Raises:
+        InputError: where the name is unknown, the folder cannot be used, or what came is no data.
+        TransferError: where it cannot be fetched.
+    """
+    data_set = find(name)
+    folder = expand(to or os.environ.get("JAXCOMPRESS_DATA") or cache_dir())
+    paths = [folder / target for file in data_set.files for target in file.targets]
+    if all(path.exists() for path in paths):
+        print(f"{name} is there: {folder / data_set.lands}")
+        return paths
+    for file in data_set.files:
+        _check_nothing_in_the_way(file, folder)
+    _make(folder)
+    with _alone(folder / f".{name.replace(':', '-')}.lock", name):
+        for file in data_set.files:
+            if not all((folder / target).exists() for target in file.targets):
+                _get(file, folder)
+    print(f"{name} is in {folder / data_set.lands} ({data_set.about}; {data_set.terms}).")
+    return paths
+
+
+def _check_nothing_in_the_way(file: File, folder: Path) -> None:
+    for target in file.unpacked:
+        top = folder / Path(target).parts[0]
+        if top.exists() and not (folder / target).exists():
+            raise InputError(
+                f"{top} is there, but not {folder / target}; move it away, or give another folder "
+                "with --to DIR."
+            )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = None if os.access(folder, os.W_OK) else "not writable"
+    except OSError as error:
+        reason = error.strerror
+    if reason:
+        raise InputError(f"{folder} cannot be used ({reason}); give another folder with --to DIR.")
+
+
+@contextlib.contextmanager
+def _alone(path: Path, name: str) -> Iterator[None]:
+    """Holds a lock: a second run waits for the first, and finds what it fetched."""
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        print(f"another run fetches {name}; waiting for it.", flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _get(file: File, folder: Path) -> None:
+    path = given = folder / file.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if given.exists():
+        _check_given(given, file.sha256)
+    else:
+        if file.unpacked:
+            path = given.with_name(f".{given.name}")  # which a user has not put there
+        size = "" if file.size is None else f", {file.size / 1e6:,.1f} MB"
+        print(f"fetching {file.name}{size}", flush=True)
+        if not path.exists():  # of a run that ended before it was unpacked
+            fetch(path, file.mirrors, file.sha256)
+    if file.sha256 is None:
+        digest = pooch.file_hash(str(path))
+        print(f"{file.name}: {path.stat().st_size:,} bytes, sha256 {digest}; no hash is known.")
+    if file.unpacked:
+        print(f"unpacking {file.name}", flush=True)
+        unpack(path, file.unpacked, folder, keep=path == given)
+
+
+def _check_given(path: Path, sha256: str | None) -> None:
+    """Checks an archive that somebody else has put there."""
+    if sha256 is not None and pooch.file_hash(str(path)) != sha256:
+        raise InputError(
+            f"{path} is there, but it is another file than is known (SHA-256 {sha256}); move it "
+            "away, or give another folder with --to DIR."
+        )
+    print(f"{path} is there", flush=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit status: 1 a failed transfer, 2 bad input."""
+    parser = argparse.ArgumentParser(
+        prog="python -m jaxcompress.data.download", description="Fetches a data set."
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="which; see --list")
+    parser.add_argument(
+        "--to", metavar="DIR", help="the folder; otherwise $JAXCOMPRESS_DATA, or else the cache"
+    )
+    parser.add_argument("--list", action="store_true", help="list the data sets")
+    arguments = parser.parse_args(argv)
+    if arguments.list:
+        print(listing())
+        return 0
+    try:
+        if arguments.name is None:
+            raise InputError("no NAME given; --list shows what there is.")
+        download(arguments.name, arguments.to)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except (TransferError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; what came is kept, the same command goes on from there.",
+              file=sys.stderr)  # fmt: skip
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

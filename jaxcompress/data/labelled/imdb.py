@@ -1,0 +1,122 @@
+"""The Large Movie Review Dataset of Maas et al. (ACL 2011), as its archive or its folder.
+
+`aclImdb/{train,test}/{neg,pos}/NUMBER_RATING.txt`; what else is there, the unlabelled reviews among
+it, is passed over.
+"""
+
+import gzip
+import re
+import tarfile
+import zlib
+from pathlib import Path
+
+from jaxcompress.data.paths import find_either, find_folder
+from jaxcompress.errors import InputError
+
+NAME = "aclImdb"
+
+
+ARCHIVE = "aclImdb_v1.tar.gz"
+
+
+CLASSES = ("neg", "pos")
+
+
+_SPLITS = ("train", "test")
+
+
+_FETCH = "Fetch it with: python -m jaxcompress.data.download aclImdb"
+
+
+_REVIEW = re.compile(r"(?:^|/)(train|test)/(neg|pos)/([^./][^/]*\.txt)$")
+
+
+Found = dict[tuple[str, str], dict[str, bytes]]  # by split and class, then by the file's name
+
+
+def find_reviews(path: str) -> Path:
+    """Finds the folder `aclImdb`, or else the archive in its place.
+
+    Raises:
+        InputError: where neither is there; it names the paths looked at.
+    """
+    try:
+        return find_folder(path, "")
+    except InputError:
+        archive = str(Path(path).with_name(ARCHIVE))
+        return find_either(archive, f"Nor is there a folder {path} there. {_FETCH}")
+
+
+def read_reviews(place: Path) -> dict[str, tuple[list[str], list[int]]]:
+    """Reads texts and labels by split, ordered by class and the numbers of the files.
+
+    Args:
+        place: the folder, or the archive (.tar.gz), which is read through once and not unpacked.
+
+    Raises:
+        InputError: with the file, for an archive that is cut short or damaged, a class without
+            files, and text that is not UTF-8.
+    """
+    found = _from_folder(place) if place.is_dir() else _from_archive(place)
+    splits = {}
+    for split in _SPLITS:
+        texts, labels = splits[split] = ([], [])
+        for label, name in enumerate(CLASSES):
+            files = found.get((split, name), {})
+            if not files:
+                raise InputError(
+                    f"{place}: class {name} is missing from the {split} split; expected files "
+                    f"{NAME}/{split}/{name}/*.txt. {_FETCH}"
+                )
+            for file in sorted(files, key=_number):
+                texts.append(_decode(files[file], f"{place}: {split}/{name}/{file}"))
+                labels.append(label)
+    return splits
+
+
+def _from_folder(folder: Path) -> Found:
+    found = {}
+    for split in _SPLITS:
+        for name in CLASSES:
+            files = (folder / split / name).glob("[!.]*.txt")
+            try:
+                found[split, name] = {file.name: file.read_bytes() for file in files}
+            except OSError as error:
+                raise InputError(f"{folder}: cannot be read ({error}).") from None
+    return found
+
+
+def _from_archive(archive: Path) -> Found:
+    found, last = {}, "its start"
+    try:
+        with gzip.open(archive) as stream:
+            with tarfile.open(fileobj=stream, mode="r|") as bundle:
+                for member in bundle:
+                    match = _REVIEW.search(member.name)
+                    if match and member.isfile():
+                        files = found.setdefault((match[1], match[2]), {})
+                        files[match[3]] = bundle.extractfile(member).read()
+                    last = member.name
+            while stream.read(1 << 20):  # the checksum stands at the end
+                pass
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise InputError(
+            f"{archive}: damaged or cut short after {last} ({error}); expected {ARCHIVE} as it is "
+            f"distributed. {_FETCH}"
+        ) from None
+    return found
+
+
+def _number(file: str) -> tuple[int, str]:
+    """The number that a file's name starts with, and the name."""
+    digits = re.match(r"[0-9]+", file)
+    return int(digits[0]) if digits else -1, file
+
+
+def _decode(raw: bytes, place: str) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{place}: byte {error.start} is not UTF-8; expected text in UTF-8."
+        ) from None

@@ -1,0 +1,161 @@
+"""Texts with labels: film reviews, CSV files, TensorFlow Datasets, and texts with planted polarity.
+
+Every source is checked alike: texts without a token are counted and left out, every class has
+texts to train on.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxcompress.data.labelled import imdb, planted
+from jaxcompress.data.labelled.csv_files import read_csv
+from jaxcompress.data.labelled.imdb import NAME, find_reviews, read_reviews
+from jaxcompress.data.labelled.tfds import read_tfds
+from jaxcompress.data.paths import find_either
+from jaxcompress.data.text.tokenizer import is_empty
+from jaxcompress.errors import InputError
+
+PLANTED = "planted"
+
+
+TFDS = "tfds:"
+
+
+_GET_TEXT = (
+    "Expected aclImdb, aclImdb_v1.tar.gz, tfds:NAME, a CSV file of text,label, or planted; give "
+    "another with --config.data.source=SOURCE."
+)
+
+
+_Splits = dict[str, tuple[list[str], list[int]]]  # texts and labels
+
+
+class LabelledText(NamedTuple):
+    """Texts of C classes.
+
+    Attributes:
+        texts: by split, "train", "test", and "valid" where the source has one.
+        labels: int32 by split, in [0, C).
+        classes: their C names.
+        notes: what a user should know of the reading, a line each.
+        source: what was read.
+    """
+
+    texts: dict[str, list[str]]
+    labels: dict[str, np.ndarray]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    source: str = ""
+
+
+def read_labelled_text(
+    source: str, *, valid: str | None = None, test: str | None = None
+) -> LabelledText:
+    """Reads texts and their labels.
+
+    Args:
+        source: `aclImdb`, a folder or its archive aclImdb_v1.tar.gz; `tfds:NAME`, a data set of
+            TensorFlow Datasets, which downloads it where it is not prepared; a CSV file of training
+            texts; or `planted`.
+        valid: where the source is a CSV file, another one to choose by; None: none.
+        test: where the source is a CSV file, another one to test by.
+
+    Raises:
+        InputError: with file, line, and what was expected.
+    """
+    if source == PLANTED or source.startswith(TFDS):
+        place = None
+    elif Path(source).name == NAME:
+        place = find_reviews(source)
+    else:
+        place = find_either(source, _GET_TEXT)
+    is_reviews = place is not None and (place.is_dir() or place.name.endswith((".tar.gz", ".tgz")))
+    if place is not None and not is_reviews:
+        return _checked(*read_csv(_csv_files(place, valid, test)), str(place))
+    if valid is not None or test is not None:
+        raise InputError(
+            f"{source} has its own splits; data.valid and data.test are for CSV files."
+        )
+    if is_reviews:
+        return _checked(read_reviews(place), imdb.CLASSES, str(place))
+    if source == PLANTED:
+        return _checked(planted.planted_reviews(), planted.CLASSES, source)
+    return _checked(*read_tfds(source.removeprefix(TFDS)), source)
+
+
+def _csv_files(train: Path, valid: str | None, test: str | None) -> dict[str, Path]:
+    if test is None:
+        raise InputError(
+            f"{train}: no test split; expected another CSV file by --config.data.test=FILE."
+        )
+    files = {"train": train, "test": find_either(test, "Expected a CSV file of text,label.")}
+    if valid is not None:
+        files["valid"] = find_either(valid, "Expected a CSV file of text,label.")
+    return files
+
+
+def _checked(splits: _Splits, classes: tuple[str, ...], source: str) -> LabelledText:
+    """Leaves empty texts out, keeps splits apart, and says which classes are missing."""
+    if len(classes) < 2:
+        raise InputError(f"{source}: only one class, {''.join(classes)}; expected two or more.")
+    splits, empty = _without_empty(splits, source)
+    splits, shared = _kept_apart(splits, source)
+    texts = {split: some for split, (some, _) in splits.items()}
+    labels = {split: np.array(numbers, np.int32) for split, (_, numbers) in splits.items()}
+    notes = [*empty, *shared]
+    for split, some in labels.items():
+        counts = np.bincount(some, minlength=len(classes))
+        if missing := [name for name, count in zip(classes, counts, strict=True) if not count]:
+            lacks = f"the {split} split has no text of class {', '.join(missing)}"
+            if split == "train":
+                raise InputError(f"{source}: {lacks}; expected texts of every class to train on.")
+            notes.append(f"{lacks[0].upper()}{lacks[1:]}.")
+    return LabelledText(texts, labels, classes, tuple(notes), source)
+
+
+def _without_empty(splits: _Splits, source: str) -> tuple[_Splits, list[str]]:
+    """Texts that have tokens, and how many have none."""
+    found, notes = {}, []
+    for split, (texts, labels) in splits.items():
+        kept = [(t, n) for t, n in zip(texts, labels, strict=True) if not is_empty(t)]
+        if not kept:
+            raise InputError(f"{source}: no text in the {split} split; expected one or more.")
+        if len(kept) < len(texts):
+            notes.append(
+                f"{len(texts) - len(kept):,} of the {split} split's {len(texts):,} texts are empty "
+                "and left out."
+            )
+        found[split] = tuple(map(list, zip(*kept, strict=True)))
+    return found, notes
+
+
+def _kept_apart(splits: _Splits, source: str) -> tuple[_Splits, list[str]]:
+    """Takes the validation texts out of those to train on, where files share them: a run would
+    choose by what it has by heart. Of test texts, which are others' to choose, it is said."""
+    notes = []
+    if "valid" in splits:
+        held_out = set(splits["valid"][0])
+        pairs = list(zip(*splits["train"], strict=True))
+        kept = [(text, label) for text, label in pairs if text not in held_out]
+        if not kept:
+            raise InputError(
+                f"{source}: all {len(pairs):,} texts to train on are validation texts too; leave "
+                "data.valid out to hold some of them out."
+            )
+        if len(kept) < len(pairs):
+            notes.append(
+                f"{len(pairs) - len(kept):,} of the train split's {len(pairs):,} texts are "
+                "validation texts too, and are not trained on."
+            )
+            splits = splits | {"train": tuple(map(list, zip(*kept, strict=True)))}
+    others = [split for split in splits if split != "test"]
+    seen = {text for split in others for text in splits[split][0]}
+    tested = splits["test"][0]
+    if twice := sum(text in seen for text in tested):
+        notes.append(
+            f"{twice:,} of the test split's {len(tested):,} texts are in the {' or '.join(others)} "
+            "split too; they are kept."
+        )
+    return splits, notes

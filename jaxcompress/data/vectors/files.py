@@ -1,0 +1,170 @@
+"""Word vectors from the formats they come in: text, word2vec .bin, .npy, .safetensors."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ml_dtypes
+import numpy as np
+
+from jaxcompress.data.paths import find
+from jaxcompress.data.vectors.text import read_cached
+from jaxcompress.errors import InputError
+from jaxcompress.storage.atomic import atomic_write
+from jaxcompress.storage.names import read_words, write_words
+
+GET_GLOVE = "Fetch GloVe with: python -m jaxcompress.data.download glove.6B; or give another file."
+
+
+class Vectors(NamedTuple):
+    """A table of vectors with the names of its rows.
+
+    Attributes:
+        rows: float32 or float16 [N, D], finite, C-contiguous; maybe a read-only memory map.
+        words: N distinct names, or None where rows are named by their number.
+        notes: what a user should know of the reading, a line each.
+        source: the path that was read.
+    """
+
+    rows: np.ndarray
+    words: list[str] | None
+    notes: tuple[str, ...] = ()
+    source: str = ""
+
+
+def read_vectors(path: str, *, tensor: str | None = None, max_rows: int | None = None) -> Vectors:
+    """Reads vectors, choosing the reader by the file's name.
+
+    Args:
+        path: GloVe, word2vec or fastText text (plain, .gz, or inside a .zip), word2vec .bin,
+            .npy (names in `.words.txt` beside it, if there), or .safetensors.
+        tensor: the name of the tensor in a .safetensors file.
+        max_rows: only the first rows are read.
+
+    Raises:
+        InputError: with file, line or row, and what was expected.
+    """
+    file = find(path, GET_GLOVE)
+    if max_rows is not None and max_rows < 1:
+        raise InputError(f"data.max_rows is {max_rows}; it must be at least 1.")
+    if tensor is not None and file.suffix != ".safetensors":
+        raise InputError(f"{file}: data.tensor names a tensor of a .safetensors file only.")
+    if file.suffix not in (".npy", ".safetensors"):
+        return Vectors(*read_cached(file, max_rows), source=str(file))
+    array = _read_npy(file) if file.suffix == ".npy" else _read_safetensors(file, tensor)
+    rows, cast_notes = _as_table(array[:max_rows] if array.ndim else array, file)
+    check_finite(rows, str(file))
+    words, rows, notes = _drop_duplicates(_words_beside(file, len(rows), max_rows), rows)
+    return Vectors(rows, words, (*notes, *cast_notes), str(file))
+
+
+def check_finite(rows: np.ndarray, source: str) -> None:
+    """Raises InputError that names the first row with a NaN or an infinity."""
+    for start in range(0, len(rows), 8192):
+        finite = np.isfinite(rows[start : start + 8192]).all(axis=1)
+        if not finite.all():
+            row = start + int(np.argmin(finite))
+            raise InputError(
+                f"{source}: row {row} (from 0) holds NaN or infinity; expected finite numbers."
+            )
+
+
+def _read_npy(file: Path) -> np.ndarray:
+    try:
+        return np.load(file, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{file}: not a readable .npy file of numbers ({error}).") from None
+
+
+def _read_safetensors(file: Path, tensor: str | None) -> np.ndarray:
+    """Maps one tensor of the file.
+
+    Read by hand since the safetensors library copies a tensor whole, and tables are large.
+    """
+    header, data = read_header(file)
+    tables = {k: v for k, v in header.items() if k != "__metadata__" and len(v["shape"]) == 2}
+    if tensor is None and len(tables) == 1:
+        tensor = next(iter(tables))
+    if tensor not in tables:
+        names = ", ".join(f"{k} {v['shape']}" for k, v in tables.items()) or "none"
+        said = "no data.tensor given" if tensor is None else f"no matrix named {tensor!r}"
+        raise InputError(f"{file}: {said}; matrices in it: {names}.")
+    entry = tables[tensor]
+    dtypes = {"F16": np.float16, "BF16": ml_dtypes.bfloat16, "F32": np.float32, "F64": np.float64}
+    if entry["dtype"] not in dtypes:
+        raise InputError(
+            f"{file}: {tensor} is {entry['dtype']}; expected one of {', '.join(dtypes)}."
+        )
+    start, end = entry["data_offsets"]
+    if data + end > os.path.getsize(file):
+        raise InputError(f"{file}: cut short; {tensor} should end at byte {data + end}.")
+    raw = np.memmap(file, np.uint8, "r", offset=data + start, shape=(end - start,))
+    return raw.view(dtypes[entry["dtype"]]).reshape(entry["shape"])
+
+
+def read_header(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
+    """Reads the header of a .safetensors file, an 8-byte length and JSON, and where the data start.
+
+    Raises:
+        InputError: where there is none.
+    """
+    try:
+        with open(path, "rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if not 0 < length < os.path.getsize(path):
+                raise ValueError("its header's length is not possible")
+            return json.loads(stream.read(length)), 8 + length
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: not a .safetensors file, or cut short ({error}).") from None
+
+
+def _as_table(array: np.ndarray, file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Checks shape and type; float16 and float32 stay as they are, the rest is made float32."""
+    if array.dtype == np.dtype("V2"):  # how .npy stores bfloat16
+        array = array.view(ml_dtypes.bfloat16)
+    if array.ndim != 2 or 0 in array.shape:
+        raise InputError(f"{file}: shape is {list(array.shape)}; expected [rows, dimensions].")
+    if array.dtype in (np.float16, np.float32):
+        return np.ascontiguousarray(array), ()
+    if array.dtype == ml_dtypes.bfloat16:
+        return array.astype(np.float32), ()
+    if array.dtype == np.float64:
+        return array.astype(np.float32), ("float64 numbers were rounded to float32.",)
+    raise InputError(f"{file}: numbers are {array.dtype}; expected float16, bfloat16 or float32.")
+
+
+def _words_beside(file: Path, num_rows: int, max_rows: int | None) -> list[str] | None:
+    beside = file.with_suffix(".words.txt")
+    if not beside.exists():
+        return None
+    words = read_words(beside)
+    if max_rows is not None:
+        words = words[:max_rows]
+    if len(words) != num_rows:
+        raise InputError(
+            f"{beside}: {len(words)} words; expected {num_rows}, one for each row of {file.name}."
+        )
+    return words
+
+
+def _drop_duplicates(
+    words: list[str] | None, rows: np.ndarray
+) -> tuple[list[str] | None, np.ndarray, tuple[str, ...]]:
+    if words is None or len(set(words)) == len(words):
+        return words, rows, ()
+    first = {}
+    for i, word in enumerate(words):
+        first.setdefault(word, i)
+    note = f"{len(words) - len(first)} duplicate words were dropped; the first of each was kept."
+    return list(first), rows[list(first.values())], (note,)
+
+
+def write_rows(folder: Path, rows: np.ndarray, words: Sequence[str]) -> None:
+    """Writes `FOLDER/embedding.npy` [V, D] and its `embedding.words.txt`."""
+    folder.mkdir(exist_ok=True)
+    with atomic_write(folder / "embedding.npy") as partial, open(partial, "wb") as stream:
+        np.save(stream, np.asarray(rows))
+    with atomic_write(folder / "embedding.words.txt") as partial:
+        write_words(partial, words)

@@ -1,0 +1,173 @@
+"""Row weights: how much each row of a table counts, by its rank or from a file.
+
+Axis letters: N table rows.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxcompress.data.paths import find, open_binary
+from jaxcompress.errors import InputError
+
+ZIPF = "zipf"
+
+
+_FORMS = (
+    f'data.weights is "{ZIPF}", a text file of a number (or a word and a number) a line, or .npy.'
+)
+
+
+_EXPECTED = "expected a finite number of at least 0"
+
+
+class Weights(NamedTuple):
+    """Weights of a table's rows.
+
+    Attributes:
+        values: float64 [N], finite, not negative, not all zero.
+        notes: what a user should know of the reading, a line each.
+    """
+
+    values: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+def read_weights(source: str, num_rows: int, words: Sequence[str] | None) -> Weights:
+    """Reads the weights of a table's rows.
+
+    Args:
+        source: "zipf", which gives row r (from 1) the weight 1/r; an .npy file [N]; or text (plain,
+            .gz, or inside a .zip) with a number a line, in the order of the rows, or a word and
+            a number a line, in any order. A word that the file lacks gets its least weight.
+        num_rows: N.
+        words: the names of the rows, or None.
+
+    Raises:
+        InputError: with file, line or row, and what was expected.
+    """
+    if source == ZIPF:
+        return Weights(1.0 / np.arange(1, num_rows + 1))
+    file = find(source, _FORMS)
+    if file.suffix == ".npy":
+        try:
+            values, notes = np.load(file, allow_pickle=False), ()
+        except (ValueError, EOFError, OSError) as error:
+            raise InputError(f"{file}: not a readable .npy file of numbers ({error}).") from None
+    else:
+        values, notes = _read_text(file, words)
+    return Weights(check_weights(values, num_rows, str(file)), notes)
+
+
+def check_weights(values: np.ndarray, num_rows: int, source: str) -> np.ndarray:
+    """Gives weights as float64 [N].
+
+    Raises:
+        InputError: where they are no N numbers that can weigh rows; it begins with `source`.
+    """
+    if values.ndim != 1 or values.dtype.kind not in "iuf":
+        raise InputError(
+            f"{source}: {values.dtype} of shape {list(values.shape)}; expected {num_rows} numbers."
+        )
+    if len(values) != num_rows:
+        raise InputError(
+            f"{source}: {len(values)} weights; expected {num_rows}, one for each row of the table "
+            "as it was read, without duplicates and rows past data.max_rows."
+        )
+    values = values.astype(np.float64)
+    possible = np.isfinite(values) & (values >= 0)
+    if not possible.all():
+        row = int(np.argmin(possible))
+        raise InputError(f"{source}: row {row} (from 0) is {values[row]:g}; {_EXPECTED}.")
+    if not values.any():
+        raise InputError(f"{source}: the weights of all rows are 0; expected some above 0.")
+    return values
+
+
+def normalize_weights(values: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Scales weights [N] so that their mean over the rows `ids` is 1: float32 [N]."""
+    scaled = np.asarray(values, np.float64) / np.max(values)
+    mean = scaled[ids].mean()
+    if mean == 0:
+        raise InputError(
+            "the weights of all rows to train on are 0; give some of them a weight, or hold out "
+            "fewer rows (data.valid_rows)."
+        )
+    return (scaled / mean).astype(np.float32)
+
+
+def _read_text(file: Path, words: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Reads numbers in the order of the rows, or numbers by the words they stand behind."""
+    lines = _lines(file)
+    first = next(lines, None)
+    if first is None:
+        raise InputError(f"{file}: holds no weights; expected a number a line.")
+    lines = itertools.chain([first], lines)
+    if not first[0]:
+        return np.array([weight for _, weight in lines]), ()
+    if words is None:
+        raise InputError(
+            f"{file}: names words, and the table's rows have no names; expected a number a line."
+        )
+    return _match(file, lines, words)
+
+
+def _match(
+    file: Path, lines: Iterable[tuple[str, float]], words: Sequence[str]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Finds the weight of each of the table's words; the others of the file are not kept."""
+    wanted, found, least = set(words), {}, np.inf
+    unknown = repeated = 0
+    for word, weight in lines:
+        least = min(least, weight)
+        if word not in wanted:
+            unknown += 1
+        elif word in found:
+            repeated += 1
+        else:
+            found[word] = weight
+    if not found:
+        raise InputError(f"{file}: none of its words is in the table; expected the table's words.")
+    missing = len(wanted) - len(found)
+    notes = (
+        (missing, f"words have no weight in {file}; each got the least there, {least:g}."),
+        (unknown, f"words of {file} are not in the table; they were ignored."),
+        (repeated, f"duplicate words in {file} were dropped; the first of each was kept."),
+    )
+    said = tuple(f"{count} {note}" for count, note in notes if count)
+    return np.array([found.get(word, least) for word in words]), said
+
+
+def _lines(file: Path) -> Iterator[tuple[str, float]]:
+    """Yields (word, weight), the word empty where lines are numbers alone; blank lines go."""
+    named = None
+    with open_binary(file) as stream:
+        for number, line in enumerate(stream, 1):
+            line = line.rstrip(b" \t\r\n")
+            if not line:
+                continue
+            place = f"{file}, line {number}"
+            cut = max(line.rfind(b" "), line.rfind(b"\t")) + 1
+            word = line[:cut].rstrip(b" \t").decode("utf-8", errors="surrogateescape")
+            if named is None:
+                named = bool(word)
+            elif named != bool(word):
+                wanted = "a word and a number" if named else "a number alone"
+                raise InputError(
+                    f"{place}: {len(line.split())} columns; expected {wanted}, as in the first."
+                )
+            yield word, _weight(line[cut:], place)
+
+
+def _weight(text: bytes, place: str) -> float:
+    shown = repr(text[:40].decode("utf-8", errors="replace"))
+    try:
+        weight = float(text)
+    except ValueError:
+        raise InputError(f"{place}: {shown} is not a number; {_EXPECTED}.") from None
+    if not 0 <= weight < float("inf"):
+        raise InputError(f"{place}: the weight is {shown}; {_EXPECTED}.")
+    return weight

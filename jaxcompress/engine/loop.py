@@ -1,0 +1,279 @@
+"""The training loop. It knows no method by name."""
+
+import contextlib
+import functools
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcompress.data.batches import Feed
+from jaxcompress.engine.checkpoint import Checkpoints
+from jaxcompress.engine.job import Fitted, Job, NonFiniteLoss, Stopped
+from jaxcompress.engine.log import MetricsLog
+from jaxcompress.engine.task import PyTree, Task, TrainState, unchanged
+from jaxcompress.errors import InputError
+
+
+def init_state(job: Job) -> TrainState:
+    """Makes the state of step 0, a function of the seed alone, as `evaluate` takes it."""
+    task, engine, seed = job.task, job.engine, job.config.seed
+
+    def init():
+        params, aux = task.init(jax.random.fold_in(jax.random.key(seed), 0))
+        carry = task.init_carry(job.feed.batch_size)
+        return TrainState(jnp.int32(0), params, job.tx.init(params), aux, carry)
+
+    return engine.global_state(engine.place_state(jax.jit(init)()))
+
+
+def evaluate(job: Job, state: TrainState, feed: Feed) -> dict:
+    """Adds up the task's sums over all batches of a feed, in float64 on the host.
+
+    Recurrent state starts at zero and goes on from batch to batch.
+    """
+    carry = job.engine.place_shared(job.task.init_carry(feed.batch_size))
+    state = state.replace(opt_state=(), carry=carry)
+
+    def batches(state):
+        for i in range(feed.num_batches):
+            carry, sums = job.engine.map(_evaluate_batch(job.task), state, job.data, feed.index(i))
+            state = state.replace(carry=carry)
+            yield sums
+
+    totals: dict[str, np.ndarray] = {}
+    for sums in fetch_one_behind(batches(state)):
+        add_sums(totals, sums)
+    return totals
+
+
+def restore_best(job: Job, workdir: str | os.PathLike) -> Fitted:
+    """Takes the best state that the run in `workdir` has reached so far.
+
+    Raises:
+        InputError: where there is none.
+    """
+    checkpoints = Checkpoints(workdir, job.best_metric)
+    restored = checkpoints.restore_best(init_state(job))
+    checkpoints.close()
+    if restored is None:
+        raise InputError(f"workdir {workdir} has no checkpoint yet; train first.")
+    return Fitted(restored.state, restored.progress["train_seconds"], restored.step)
+
+
+def add_sums(totals: dict[str, np.ndarray], sums: Mapping[str, np.ndarray]) -> None:
+    """Adds `sums` to `totals`, in place and in float64."""
+    for name, value in sums.items():
+        totals[name] = totals.get(name, 0.0) + np.asarray(value, np.float64)
+
+
+@functools.lru_cache(maxsize=8)
+def _evaluate_batch(task: Task) -> Callable:
+    def run(state, batch):
+        return task.evaluate(state.params, state.aux, state.carry, batch)
+
+    return run
+
+
+def fetch_one_behind(outputs: Iterable[PyTree]) -> Iterator[PyTree]:
+    """Yields each of the outputs on the host once the next one is dispatched."""
+    late = None
+    for output in outputs:
+        if late is not None:
+            yield jax.device_get(late)
+        late = output
+    if late is not None:
+        yield jax.device_get(late)
+
+
+def map_rows(function: Callable, job: Job, state: PyTree, feed: Feed, num_rows: int) -> np.ndarray:
+    """Applies `state, batch -> [B, ...]` to all batches: NumPy [num_rows, ...]."""
+    indices = map(feed.index, range(feed.num_batches))
+    outputs = (job.engine.map(function, state, job.data, index) for index in indices)
+    out, start = None, 0
+    for part in fetch_one_behind(outputs):
+        if out is None:
+            out = np.empty((num_rows, *part.shape[1:]), part.dtype)
+        part = part[: num_rows - start]
+        out[start : start + len(part)] = part
+        start += len(part)
+    return out
+
+
+def fit(
+    job: Job,
+    *,
+    workdir: str | os.PathLike | None = None,
+    say: Callable[[str], None] = print,
+    show_progress: bool = True,
+) -> Fitted:
+    """Trains to `job.num_steps`, from the last checkpoint of `workdir` where there is one.
+
+    Args:
+        job: what to run.
+        workdir: where checkpoints and metrics go; None: nothing is written or restored.
+        say: takes a line for the user.
+        show_progress: whether to show a bar.
+
+    Raises:
+        NonFiniteLoss: with the step.
+        Stopped: after Ctrl-C or SIGTERM, with the state saved.
+    """
+    task, engine, feed, run, num_steps = job.task, job.engine, job.feed, job.config, job.num_steps
+    state = init_state(job)
+    step, seconds, checkpoints = 0, 0.0, None
+    if workdir is not None:
+        checkpoints = Checkpoints(workdir, job.best_metric)
+        if restored := checkpoints.restore_latest(state):
+            step, state = restored.step, restored.state
+            seconds = restored.progress["train_seconds"]
+            if step < num_steps:
+                say(f"resumed from step {step:,} of {num_steps:,}")
+    eval_every = run.eval_every or _next(min(999, num_steps // 10), run.steps_per_dispatch)
+    log = MetricsLog(
+        workdir, num_steps, step, feed.units or feed.batch_size, unit=feed.unit, show=show_progress
+    )
+    key = jax.random.fold_in(jax.random.key(run.seed), 1)
+    started = time.perf_counter() - seconds
+    if 0 < step < num_steps and step % eval_every == 0 and task.after_eval is not unchanged:
+        state = _change(job, state, step, key, _evaluate_all(job, state, step))
+    state, pending = engine.place_state(state), None
+    try:
+        with _stop_signals() as stop:
+            while step < num_steps:
+                end = min(num_steps, _dispatch_end(step, run.steps_per_dispatch, eval_every))
+                index = stack([feed.index(s) for s in range(step, end)])
+                state, metrics = engine.train(state, job.data, index, key)
+                if pending is not None:
+                    _report(log, run.log_every, *pending)
+                pending = (step, metrics)
+                step = end
+                at_eval = step % eval_every == 0 or step == num_steps
+                if not at_eval and not stop.is_set():
+                    continue
+                _report(log, run.log_every, *pending)
+                pending, current, figures = None, engine.global_state(state), None
+                if at_eval:
+                    sums = _evaluate_all(job, current, step)
+                    figures = _figures(task, sums, step)
+                    log.write(step, figures)
+                if checkpoints is not None:  # the state that was evaluated, not yet changed
+                    progress = {"train_seconds": time.perf_counter() - started}
+                    counts = figures if step >= job.best_from else None
+                    checkpoints.save(step, current, progress, counts)
+                    if stop.is_set():
+                        checkpoints.wait()
+                if stop.is_set() and step < num_steps:
+                    raise Stopped(f"stopped at step {step:,} of {num_steps:,}")
+                if at_eval and step < num_steps and task.after_eval is not unchanged:
+                    state = engine.place_state(_change(job, current, step, key, sums))
+        final = engine.global_state(state)
+        jax.block_until_ready(final)
+        seconds = time.perf_counter() - started
+        if checkpoints is not None and (best := checkpoints.restore_best(final)):
+            final = best.state
+        return Fitted(final, seconds, num_steps)
+    finally:
+        log.close()
+        if checkpoints is not None:
+            checkpoints.close()
+
+
+def _evaluate_all(job: Job, state: TrainState, step: int) -> dict[str, dict]:
+    """The sums of all evaluations, by name."""
+    feeds = job.evaluations.items()
+    return {n: evaluate(job, state, f if isinstance(f, Feed) else f(step)) for n, f in feeds}
+
+
+def _change(job: Job, state: TrainState, step: int, key: jax.Array, sums: dict) -> TrainState:
+    """What the method makes of an evaluation. A resumed run evaluates again and does the same."""
+    key = jax.random.fold_in(key, job.num_steps + step)
+    params, aux = _after_eval(job.task)(step, key, state.params, state.aux, sums)
+    return state.replace(params=params, aux=aux)
+
+
+def _next(step: int, every: int) -> int:
+    """The first multiple of `every` after `step`."""
+    return (step // every + 1) * every
+
+
+def _dispatch_end(step: int, steps_per_dispatch: int, eval_every: int) -> int:
+    """Where the dispatch that begins at `step` ends, a function of steps alone.
+
+    Dispatches are counted from the last evaluation on, so that there are two lengths of them, each
+    compiled once.
+    """
+    since = step % eval_every
+    return step - since + min(eval_every, _next(since, steps_per_dispatch))
+
+
+def stack(indices: list[PyTree]) -> PyTree:
+    """Stacks the indices of successive steps, for one dispatch: leading axis = steps."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *indices)
+
+
+def _report(log: MetricsLog, log_every: int, first: int, metrics: dict[str, jax.Array]) -> None:
+    """Fetches a dispatch's metrics, checks the losses, logs the steps that are due."""
+    values = jax.device_get(metrics)
+    finite = np.isfinite(values["loss"])
+    if not finite.all():
+        i = int(np.argmin(finite))
+        raise NonFiniteLoss(_not_finite(f"the loss of step {first + i + 1:,}", values["loss"][i]))
+    for i in range(len(values["loss"])):
+        step = first + i + 1
+        if step % log_every == 0:
+            log.write(step, {f"train_{name}": value[i] for name, value in values.items()})
+    log.progress(first + len(values["loss"]), float(values["loss"][-1]))
+
+
+def _figures(task: Task, sums: Mapping[str, dict], step: int) -> dict[str, float]:
+    """The figures of all evaluations; a state that gives one that is not finite is not saved."""
+    figures = {
+        f"{name}_{figure}": value
+        for name, some in sums.items()
+        for figure, value in task.metrics(some).items()
+    }
+    for name, value in figures.items():
+        if not np.isfinite(value):
+            raise NonFiniteLoss(_not_finite(f"{name} after step {step:,}", value))
+    return figures
+
+
+def _not_finite(what: str, value: float) -> str:
+    return f"{what} is {value}; lower optimizer.learning_rate. The last good checkpoint is kept."
+
+
+@functools.lru_cache(maxsize=8)
+def _after_eval(task: Task) -> Callable:
+    return jax.jit(task.after_eval)
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """Turns the first Ctrl-C or SIGTERM into an event; the second one interrupts as ever.
+
+    Left alone in a thread and with several processes, which would have to agree on the step.
+    """
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread() or jax.process_count() > 1:
+        yield event
+        return
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number, frame):
+        event.set()
+        for s, handler in before.items():
+            signal.signal(s, handler)
+
+    try:
+        for s in before:
+            signal.signal(s, stop)
+        yield event
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)

@@ -1,0 +1,58 @@
+"""What the mains share: processes, errors in one line, tables."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxcompress.engine.plots import plot_curves
+from jaxcompress.storage.atomic import atomic_write
+
+
+def write_summary(workdir: Path, summary: Mapping[str, Any], title: str) -> None:
+    """Writes `WORKDIR/summary.json` and, where matplotlib is there, `curves.png`."""
+    write_json(workdir / "summary.json", summary)
+    if jax.process_index() == 0:
+        if plot_curves(workdir, title):
+            say(f"learning curves: {workdir}/curves.png")
+        else:
+            say('no learning curves drawn; for them: pip install -e ".[plots]"')
+
+
+def write_json(file: Path, figures: Any) -> None:
+    """Writes figures, on process 0."""
+    if jax.process_index() == 0:
+        with atomic_write(file) as partial:
+            partial.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def say(line: str = "") -> None:
+    """Prints a line on process 0."""
+    if jax.process_index() == 0:
+        print(line, flush=True)
+
+
+def table(figures: Mapping[str, Any]) -> str:
+    """Lays names and figures out in two columns."""
+    width = max(map(len, figures))
+    return "\n".join(f"{name:<{width}}  {_show(value):>14}" for name, value in figures.items())
+
+
+def columns(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
+    """Lays rows of figures out side by side; one that a row lacks is a dash."""
+    cells = [list(names)] + [
+        [_show(row[name]) if name in row else "-" for name in names] for row in rows
+    ]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    )
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.5g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

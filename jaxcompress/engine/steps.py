@@ -1,0 +1,226 @@
+"""Training and evaluation steps, and how they are spread over devices.
+
+`jit`: one program over global arrays on a one-axis mesh. Batches are split over its axis, the
+rest is replicated, and XLA adds the collectives: results do not depend on the number of devices.
+`pmap`: the same step on each device's replica, which draws noise of its own, with gradients
+averaged by hand.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from jaxcompress.engine.task import PyTree, Task, TrainState
+from jaxcompress.errors import InputError
+
+AXIS = "data"
+
+
+def train_step(
+    state: TrainState,
+    batch: PyTree,
+    key: jax.Array,
+    *,
+    task: Task,
+    tx: optax.GradientTransformation,
+    axis_name: str | None = None,
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    """Takes one optimiser step; `key` is the run's and is folded with the step.
+
+    Returns:
+        The next state, and scalar metrics of the batch: `loss` and the task's own.
+    """
+    key, params = jax.random.fold_in(key, state.step), state.params
+    if axis_name is not None:
+        key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))
+        # Without this cast the gradient of replicated params is summed over replicas already.
+        params = jax.tree.map(lambda p: jax.lax.pcast(p, axis_name, to="varying"), params)
+
+    def loss(params):
+        return task.loss(params, state.aux, state.carry, batch, state.step, key)
+
+    (value, (carry, metrics)), gradients = jax.value_and_grad(loss, has_aux=True)(params)
+    metrics = {"loss": value, **metrics}
+    if axis_name is not None:
+        gradients, metrics = jax.lax.pmean((gradients, metrics), axis_name)
+    updates, opt_state = tx.update(gradients, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    return TrainState(state.step + 1, params, opt_state, state.aux, carry), metrics
+
+
+def train_steps(state, data, index, key, *, gather, **kwargs):
+    """Takes as many steps as `index` has entries, in one dispatch; metrics are [steps] each."""
+
+    def body(state, index):
+        return train_step(state, gather(data, index), key, **kwargs)
+
+    return jax.lax.scan(body, state, index)
+
+
+class Mapper(NamedTuple):
+    """How functions of a batch are run on the devices there are.
+
+    Attributes:
+        place: any pytree -> the same arrays on every device.
+        map: `function, state, data, index [B, ...] -> function(state, batch)`, replicated; `state`
+            and `data` are as `place` gives them.
+        split: how the leading axis of a batch is laid out.
+    """
+
+    place: Callable[..., PyTree]
+    map: Callable[..., PyTree]
+    split: NamedSharding
+
+
+def make_mapper(gather: Callable[[Any, Any], PyTree]) -> Mapper:
+    """Builds the mapper over all devices of all processes; B must be a multiple of their number."""
+    mesh = jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
+    everywhere, split = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), (AXIS,)))
+
+    def place(tree: PyTree, sharding: NamedSharding = everywhere) -> PyTree:
+        return jax.tree.map(lambda x: _global_array(x, sharding), tree)
+
+    @functools.lru_cache(maxsize=8)
+    def compiled(function):
+        def run(state, data, index):
+            return function(state, gather(data, index))
+
+        return jax.jit(run, out_shardings=everywhere)
+
+    def map_batch(function, state, data, index):
+        return compiled(function)(state, data, place(index, split))
+
+    return Mapper(place, map_batch, split)
+
+
+class Engine(NamedTuple):
+    """How steps are run on the devices there are; the loop and the mains see only this.
+
+    Attributes:
+        place_data: NumPy pytree -> the same on every device.
+        place_shared: any pytree -> the same arrays on every device, as `map` takes them.
+        place_state: a state (host or device) -> as `train` takes it.
+        train: `state, data, index [steps, B, ...] (NumPy), key -> state, metrics [steps]`.
+        global_state: the state of `train` as plain replicated arrays: to evaluate, to save.
+        map: `function, state, data, index [B, ...] -> function(state, batch)`, replicated.
+    """
+
+    place_data: Callable[[PyTree], PyTree]
+    place_shared: Callable[[PyTree], PyTree]
+    place_state: Callable[[TrainState], TrainState]
+    train: Callable[..., tuple[TrainState, dict]]
+    global_state: Callable[[TrainState], TrainState]
+    map: Callable[..., PyTree]
+
+
+def make_engine(
+    parallel: str,
+    batch_size: int,
+    task: Task,
+    tx: optax.GradientTransformation,
+    gather: Callable[[Any, Any], PyTree],
+) -> Engine:
+    """Builds the engine for `parallel` "jit" or "pmap" over all devices of all processes.
+
+    Raises:
+        InputError: where the batch cannot be split evenly over the devices.
+    """
+    num_devices = jax.device_count()
+    if batch_size % num_devices:
+        raise InputError(
+            f"batch_size {batch_size} must be a multiple of the {num_devices} devices."
+        )
+    place, map_batch, split = make_mapper(gather)
+    mesh, everywhere = split.mesh, NamedSharding(split.mesh, PartitionSpec())
+    if parallel == "pmap":
+        return _pmap_engine(place, split, map_batch, task, tx, gather)
+
+    def place_state(state):
+        return place(state.replace(carry=())).replace(carry=place(state.carry, split))
+
+    step = jax.jit(
+        functools.partial(train_steps, gather=gather, task=task, tx=tx),
+        donate_argnums=0,
+        out_shardings=(TrainState(*[everywhere] * 4, carry=split), everywhere),
+    )
+
+    def train(state, data, index, key):
+        return step(state, data, place(index, NamedSharding(mesh, PartitionSpec(None, AXIS))), key)
+
+    return Engine(place, place, place_state, train, lambda state: state, map_batch)
+
+
+def _global_array(x: Any, sharding: NamedSharding) -> jax.Array:
+    """Makes an array over all devices of all processes, of an `x` that every process holds."""
+    if isinstance(x, jax.Array) and x.sharding == sharding:
+        return x
+    if jax.process_count() == 1:
+        return jax.device_put(x, sharding)
+    if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_global_array(jax.random.key_data(x), sharding))
+    x = _to_host(x)
+    return jax.make_array_from_callback(x.shape, sharding, lambda part: x[part])
+
+
+def _to_host(tree: PyTree) -> PyTree:
+    return jax.tree.map(
+        lambda x: np.asarray(x.addressable_data(0) if isinstance(x, jax.Array) else x), tree
+    )
+
+
+def _pmap_engine(place, split, map_batch, task, tx, gather) -> Engine:
+    num_devices, num_local = jax.device_count(), jax.local_device_count()
+    first = jax.process_index() * num_local
+    step = jax.pmap(
+        functools.partial(train_steps, gather=gather, task=task, tx=tx, axis_name=AXIS),
+        axis_name=AXIS,
+        in_axes=(0, 0, 0, None),
+        donate_argnums=0,
+    )
+    to_devices = jax.pmap(lambda x: x)
+
+    def replicate(tree):
+        return jax.tree.map(lambda x: np.broadcast_to(x, (num_local, *np.shape(x))), tree)
+
+    def part_of_each(tree, axis):
+        """Splits `axis` over all devices; this process's parts, stacked in front."""
+
+        def parts(x):
+            return np.stack(np.split(x, num_devices, axis)[first : first + num_local])
+
+        return jax.tree.map(parts, tree)
+
+    def place_data(data):
+        return to_devices(replicate(data)) if jax.tree.leaves(data) else data
+
+    def place_state(state):
+        carry = part_of_each(multihost_utils.process_allgather(state.carry, tiled=True), 0)
+        return to_devices(replicate(_to_host(state.replace(carry=()))).replace(carry=carry))
+
+    def train(state, data, index, key):
+        state, metrics = step(state, data, part_of_each(index, 1), key)
+        return state, jax.tree.map(lambda x: x[0], metrics)
+
+    def first_copy(tree):
+        return jax.tree.map(lambda x: x.addressable_data(0)[0], tree)
+
+    def global_state(state):
+        carry = jax.tree.map(
+            lambda x: np.concatenate([_to_host(shard.data)[0] for shard in x.addressable_shards]),
+            state.carry,
+        )
+        carry = multihost_utils.process_allgather(carry, tiled=True)
+        rest = _to_host(first_copy(state.replace(carry=())))
+        return place(rest).replace(carry=place(carry, split))
+
+    def map_on_one_copy(function, state, data, index):
+        return map_batch(function, state, place(_to_host(first_copy(data))), index)
+
+    return Engine(place_data, place, place_state, train, global_state, map_on_one_copy)

@@ -1,0 +1,120 @@
+"""A run's folder: one run at a time, and the config it was started with."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+import jax
+import numpy as np
+
+from jaxcompress.engine.config import from_dict
+from jaxcompress.errors import InputError
+from jaxcompress.storage.atomic import atomic_write
+
+_CHUNK = 8192  # rows hashed at a time
+
+
+# What a resumed run may change: nothing here has a part in its result.
+# What files hold is compared by its fingerprint, so that they may lie elsewhere.
+_FREE = (
+    *("log_every", "sample_words", "export_words", "vectors"),
+    *(f"data.{name}" for name in ("path", "weights", "stream", "source", "valid", "test")),
+)
+
+
+def fingerprint(
+    rows: np.ndarray, words: list[str] | None, weights: np.ndarray | None = None
+) -> str:
+    """A hash of the table's rows, words and weights: is it the same data?"""
+    digest = hashlib.blake2b(f"{rows.shape}".encode(), digest_size=32)
+    for start in range(0, len(rows), _CHUNK):
+        digest.update(np.ascontiguousarray(rows[start : start + _CHUNK], np.float32).data)
+    digest.update("\n".join(words or ()).encode("utf-8", "surrogateescape"))
+    if weights is not None:
+        digest.update(np.ascontiguousarray(weights, np.float64).data)
+    return digest.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def opened(workdir: str | os.PathLike, config: Any, data: str) -> Iterator[Path]:
+    """Makes the folder (or goes on in it) and holds its lock; only process 0 writes.
+
+    Args:
+        workdir: the folder.
+        config: the run's config, kept as `config.json`.
+        data: the data's `fingerprint`.
+
+    Raises:
+        InputError: where another run holds it, or it is that of another config or other data.
+    """
+    path = Path(workdir)
+    for part in (path, *path.parents):
+        if part.exists() and not part.is_dir():
+            raise InputError(f"workdir {path}: {part} is a file; expected a folder.")
+    if jax.process_index() > 0:
+        yield path
+        return
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(path / ".lock", timeout=0):
+            _check_same_run(path, config, data)
+            yield path
+    except filelock.Timeout:
+        raise InputError(
+            f"workdir {path} is in use by another run; wait for it, or give another --workdir."
+        ) from None
+
+
+def _check_same_run(path: Path, config: Any, data: str) -> None:
+    new = {"data_fingerprint": data, **dataclasses.asdict(config)}
+    file = path / "config.json"
+    if file.exists():
+        old, new = (_flatten(tree) for tree in (json.loads(file.read_text()), _plain(new)))
+        other = [name for name in new if name not in _FREE and old.get(name) != new[name]]
+        if "data_fingerprint" in other:
+            raise InputError(
+                f"workdir {path} holds a run over other data; give another --workdir, or delete it."
+            )
+        if other:
+            held = ", ".join(f"{name} = {old.get(name)}" for name in other)
+            raise InputError(
+                f"workdir {path} holds a run with {held}, this one has "
+                f"{', '.join(str(new[name]) for name in other)}; give another --workdir, or delete "
+                "it."
+            )
+    else:
+        with atomic_write(file) as partial:
+            partial.write_text(json.dumps(new, indent=2) + "\n")
+
+
+def _plain(tree: dict[str, Any]) -> dict[str, Any]:
+    """As it is read back from a file: tuples are lists."""
+    return json.loads(json.dumps(tree))
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def read_config(workdir: str | os.PathLike, kind: type) -> Any:
+    """Reads the config of the run in `workdir`, of type `kind`.
+
+    Raises:
+        InputError: where there is no run.
+    """
+    file = Path(workdir) / "config.json"
+    if not file.exists():
+        raise InputError(f"workdir {workdir} holds no run (no {file}); train one first.")
+    return from_dict(kind, json.loads(file.read_text()))
