@@ -266,7 +266,7 @@ def test_losses_do_not_depend_on_the_number_of_devices(finished_lm, text, tmp_pa
     np.testing.assert_allclose(on_one, figures[1], rtol=1e-5)
 
 
-@pytest.mark.slow  # tests/toy_devices.py has it with a carry of its own
+@pytest.mark.slow  # tests/engine/toy_devices.py has it with a carry of its own
 def test_pmap_agrees_with_jit_where_nothing_is_dropped(text, tmp_path):
     done = [
         helpers.run(

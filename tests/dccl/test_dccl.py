@@ -1,6 +1,6 @@
 import dataclasses
-from pathlib import Path
 
+import helpers
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +16,7 @@ from jaxcompress.engine.steps import train_step
 from jaxcompress.engine.task import TrainState
 from jaxcompress.errors import InputError
 
-GOLDEN = Path(__file__).with_name("golden") / "dccl.npz"
+GOLDEN = helpers.ROOT / "tests" / "golden" / "dccl.npz"
 
 
 def golden_params(arrays, prefix="", suffix=""):

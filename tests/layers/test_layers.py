@@ -1,9 +1,9 @@
 import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import flax.linen as nn
 import flax.serialization
+import helpers
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +16,7 @@ from jaxcompress.codes.attend import attend
 from jaxcompress.layers.flax import CodesEmbed
 from jaxcompress.layers.nnx import Fixed, NNXCodesEmbed
 
-README = Path(__file__).parents[1] / "README.md"
+README = helpers.ROOT / "README.md"
 BOTH = pytest.mark.parametrize("kind", ["linen", "nnx"])
 
 

@@ -36,7 +36,7 @@ def test_a_checkpoint_of_eight_devices_opens_on_one(table, eight_devices):
 
 
 def test_pmap_agrees_with_jit_where_the_step_is_deterministic():
-    done = helpers.run([sys.executable, "tests/toy_devices.py"], num_devices=8)
+    done = helpers.run([sys.executable, "tests/engine/toy_devices.py"], num_devices=8)
     assert done.returncode == 0, done.stderr
 
 
