@@ -11,7 +11,6 @@ from jaxcompress.codes.files import CODES_FILE, codes_of, read_text
 from jaxcompress.data.paths import expand, find_either
 from jaxcompress.data.text.stdlib import SOURCE
 from jaxcompress.data.vectors.files import GET_GLOVE, Vectors, read_header, read_vectors
-from jaxcompress.data.vectors.stdlib import stdlib_vectors
 from jaxcompress.errors import InputError
 from jaxcompress.storage.tensors import read_tensors
 
@@ -58,6 +57,8 @@ def read_table(path: str, tensor: str | None = None) -> Vectors | Codes:
         InputError: with file, line or row, and what was expected.
     """
     if path == SOURCE:
+        from jaxcompress.data.vectors.stdlib import stdlib_vectors  # here, since it needs SciPy
+
         return stdlib_vectors()
     place = find_either(path, GET_GLOVE)
     is_tensors = place.suffix == ".safetensors"

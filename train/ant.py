@@ -9,9 +9,9 @@ import sys
 
 from jaxcompress.ant.compare import compare
 from jaxcompress.ant.config import Config
-from jaxcompress.ant.run import Options, _run, train
+from jaxcompress.ant.run import Options, run, train
 from jaxcompress.cli.arguments import Arguments
-from jaxcompress.cli.console import config_and_workdir, run, split_workdirs
+from jaxcompress.cli.console import config_and_workdir, run_main, split_workdirs
 
 __all__ = ["main", "train"]
 MODES = ("train", "evaluate", "export", "inspect", "rank", "compare")
@@ -22,13 +22,13 @@ def _main(arguments: Arguments) -> None:
     if mode == "compare":
         return compare(*split_workdirs(arguments))
     config, workdir = config_and_workdir(arguments, Config)
-    _run(config, workdir, mode, options)
+    run(config, workdir, mode, options)
     return None
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
-    return run(_main, sys.argv if argv is None else argv, MODES, Options())
+    return run_main(_main, sys.argv if argv is None else argv, MODES, Options())
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ writes its files anew. The same command again goes on with a run, or finds it fi
 import sys
 
 from jaxcompress.cli.arguments import Arguments
-from jaxcompress.cli.console import config_and_workdir, run
+from jaxcompress.cli.console import config_and_workdir, run_main
 from jaxcompress.dccl.config import Config
-from jaxcompress.dccl.run import _run, train
+from jaxcompress.dccl.run import run, train
 
 __all__ = ["main", "train"]
 MODES = ("train", "evaluate", "export", "sweep")
@@ -18,12 +18,12 @@ MODES = ("train", "evaluate", "export", "sweep")
 
 def _main(arguments: Arguments) -> None:
     config, workdir = config_and_workdir(arguments, Config)
-    _run(config, workdir, arguments.mode)
+    run(config, workdir, arguments.mode)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
-    return run(_main, sys.argv if argv is None else argv, MODES)
+    return run_main(_main, sys.argv if argv is None else argv, MODES)
 
 
 if __name__ == "__main__":

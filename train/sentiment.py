@@ -10,9 +10,9 @@ import sys
 
 from jaxcompress.classifier.compare import Options, compare
 from jaxcompress.classifier.config import Config
-from jaxcompress.classifier.run import _run_seeds, prepare, read, train
+from jaxcompress.classifier.run import run, train
 from jaxcompress.cli.arguments import Arguments
-from jaxcompress.cli.console import config_and_workdir, run
+from jaxcompress.cli.console import config_and_workdir, run_main
 
 __all__ = ["main", "train"]
 MODES = ("train", "evaluate", "export", "compare")
@@ -23,12 +23,12 @@ def _main(arguments: Arguments) -> None:
     if arguments.mode == "compare":
         compare(config, workdir, arguments.options)
     else:
-        _run_seeds(prepare(read(config), config), workdir, arguments.mode)
+        run(config, workdir, arguments.mode)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
-    return run(_main, sys.argv if argv is None else argv, MODES, Options())
+    return run_main(_main, sys.argv if argv is None else argv, MODES, Options())
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ import dataclasses
 import sys
 
 from jaxcompress.cli.arguments import Arguments
-from jaxcompress.cli.console import config_and_workdir, run, split_workdirs
+from jaxcompress.cli.console import config_and_workdir, run_main, split_workdirs
 from jaxcompress.engine.report import say
 from jaxcompress.errors import InputError
 from jaxcompress.tying.compare import compare
 from jaxcompress.tying.config import Config
 from jaxcompress.tying.predict import open_reader, predict, read_text
-from jaxcompress.tying.run import _run, generate_text, train
+from jaxcompress.tying.run import generate_text, run, train
 
 __all__ = ["main", "train"]
 MODES = ("train", "evaluate", "export", "predict", "generate", "compare")
@@ -39,7 +39,7 @@ def _main(arguments: Arguments) -> None:
         return compare(*split_workdirs(arguments))
     config, workdir = config_and_workdir(arguments, Config)
     if mode not in ("predict", "generate"):
-        _run(config, workdir, mode, options.codes)
+        run(config, workdir, mode, options.codes)
         return None
     if mode == "generate" and not options.temperature > 0:
         raise InputError(f"temperature is {options.temperature}; it must be above 0.")
@@ -60,7 +60,7 @@ def _main(arguments: Arguments) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
-    return run(_main, sys.argv if argv is None else argv, MODES, Options())
+    return run_main(_main, sys.argv if argv is None else argv, MODES, Options())
 
 
 if __name__ == "__main__":

@@ -53,10 +53,10 @@ def train(config: Config, workdir: str) -> Outcome:
     Raises:
         InputError: before anything is written, where input or config are not possible.
     """
-    return _run(config, workdir, "train")
+    return run(config, workdir, "train")
 
 
-def _run(config: Config, workdir: str, mode: str, options: Options | None = None) -> Outcome:
+def run(config: Config, workdir: str, mode: str, options: Options | None = None) -> Outcome:
     config.check()
     ratings = read(config)
     for note in ratings.notes:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from jaxcompress.ant.config import Config
 from jaxcompress.errors import InputError
 
-_PRUNE_SHARE, _DEBIAS_SHARE = 0.31, 0.45
+PRUNE_SHARE, DEBIAS_SHARE = 0.31, 0.45
 
 
 class Schedule(NamedTuple):
@@ -54,8 +54,8 @@ def make_schedule(config: Config, num_steps: int, eval_every: int) -> Schedule:
         share = 0.25 if config.penalty.num_parameters else 1.0
         grown = whole(share * num_steps) if config.growth.num_steps is None else (
             whole(config.growth.num_steps))  # fmt: skip
-    debias_steps = of_rest(config.debias_steps, _DEBIAS_SHARE)
-    prune_steps = of_rest(config.prune_steps, _PRUNE_SHARE)
+    debias_steps = of_rest(config.debias_steps, DEBIAS_SHARE)
+    prune_steps = of_rest(config.prune_steps, PRUNE_SHARE)
     debias = num_steps
     if debias_steps or config.penalty.num_parameters:
         debias = whole(num_steps - max(debias_steps, eval_every))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcompress.classifier.config import EMBEDDINGS, FROM_SCRATCH, Config, describe, name_of_table
-from jaxcompress.classifier.run import _run_seeds, prepare, read
+from jaxcompress.classifier.run import prepare, read, run_seeds
 from jaxcompress.engine import report
 from jaxcompress.engine.plots import draw
 from jaxcompress.engine.report import say, write_json
@@ -53,7 +53,7 @@ def compare(config: Config, workdir: str, options: Options) -> list[dict[str, An
         problems.items(), tell_apart(list(variants.values())), strict=True
     ):
         say(f"\n== {name}")
-        found = _run_seeds(problem, f"{workdir}/{folder}", "train").summary
+        found = run_seeds(problem, f"{workdir}/{folder}", "train").summary
         rows.append({"test_accuracy_std": 0.0, "seeds": config.num_seeds, **found,
                      "embedding": name})  # fmt: skip
     columns = ("embedding", "embedding_bytes", "test_accuracy", "test_accuracy_std", "seeds",

@@ -1,94 +1,79 @@
-"""A classifier of texts, by which vectors are judged at work.
+"""What a run of the classifier can be told: texts, table of words, model, optimiser.
 
-The task of Shu & Nakayama, "Compressing Word Embeddings via Deep Compositional Code Learning",
-ICLR 2018, arXiv 1711.01068, section 5.2: an LSTM of 150 units reads a review word by word; a linear
-layer tells its class. What gives words their vectors is an argument: see `token_embeddings.py`.
-
-Axis letters: B texts, T tokens, D dimensions of a vector, H units, C classes.
-
-Departures from the paper, which leaves these open: dropout is variational, one mask for a whole
-text, of vectors and of the LSTM's outputs; forget gates start open.
+Axis letters: D dimensions of a vector, H units.
 """
 
 import dataclasses
 from pathlib import Path
 
 from jaxcompress.codes.files import CODES_FILE
-from jaxcompress.engine.config import RunConfig, check_bounds
-from jaxcompress.errors import InputError
+from jaxcompress.engine.config import RunConfig, setting
 
 FROM_SCRATCH = ("ant", "dense")
-
-
-EMBEDDINGS = ("frozen", "finetune_codebooks", *FROM_SCRATCH)
-
-
 POOLINGS = ("mean", "last")
+EMBEDDINGS = ("frozen", "finetune_codebooks", *FROM_SCRATCH)
 
 
 @dataclasses.dataclass(kw_only=True)
 class DataConfig:
-    source: str = "planted"  # "aclImdb", "tfds:NAME", a CSV file of text,label, or "planted"
-    valid: str | None = None  # a CSV file too; None: `valid_texts` of the texts to train on
-    test: str | None = None  # a CSV file, where the source is one
-    valid_texts: int | None = None  # None: a tenth, at most 2,500
-    max_tokens: int = 400  # a longer text is cut
-    keep: str = "first"  # which of its tokens are kept: the "first" or the "last"
-    max_vocab: int = 30_000  # words, by frequency, of an embedding that is learned from scratch
-    tensor: str | None = None  # which matrix of vectors in a .safetensors file
-    bucket_width: int = 50  # texts of a batch are padded to a multiple of so many tokens
+    """The labelled texts."""
+
+    # "aclImdb", "tfds:NAME", a CSV file of text,label, or "planted"
+    source: str = setting("planted", may_change=True)
+    # a CSV file to choose the best state by; None: `valid_texts` of the texts to train on
+    valid: str | None = setting(None, may_change=True)
+    # a CSV file to test by; None: the source's own split
+    test: str | None = setting(None, may_change=True)
+    # number of texts that are held out to choose by; None: a tenth, at most 2,500
+    valid_texts: int | None = setting(None, at_least=1)
+    max_tokens: int = setting(400, at_least=1)  # tokens of a text; a longer one is cut
+    keep: str = setting("first", one_of=("first", "last"))  # which tokens of a longer text are kept
+    # number of words, by frequency, of an embedding that is learned from scratch
+    max_vocab: int = setting(30_000, at_least=2)
+    tensor: str | None = None  # name of a tensor in a .safetensors file; None: its only matrix
+    bucket_width: int = setting(50, at_least=1)  # texts are padded to a multiple of so many tokens
 
 
 @dataclasses.dataclass(kw_only=True)
 class ModelConfig:
-    hidden_size: int = 150  # H
-    pooling: str = "mean"  # of the LSTM's outputs over a text's tokens; "last": its last output
-    dropout: float = 0.3  # part of the vector's dimensions and of the LSTM's outputs
-    dim: int = 100  # D of an embedding that is learned from scratch
-    num_anchors: int = 50  # of embedding "ant"
+    """The LSTM, and an embedding that is learned from scratch."""
+
+    hidden_size: int = setting(150, at_least=1)  # H, units of the LSTM
+    # what of the LSTM's outputs is classified: their "mean" over a text, or the "last"
+    pooling: str = setting("mean", one_of=POOLINGS)
+    # share that is dropped of a vector's dimensions and of the LSTM's outputs
+    dropout: float = setting(0.3, at_least=0, below=1)
+    dim: int = setting(100, at_least=1)  # D of an embedding that is learned from scratch
+    num_anchors: int = setting(50, at_least=1)  # K of embedding "ant"
 
 
 @dataclasses.dataclass(kw_only=True)
 class OptimizerConfig:
-    learning_rate: float = 1e-3  # of Adam, and of Yogi for embedding "ant"; falls to 0 (cosine)
-    clip_norm: float | None = 5.0  # global gradient norm; None: not clipped
-    penalty: float = 3e-5  # of the L1 norm of embedding "ant"'s transform
+    """Adam, or Yogi for the transform of anchors; the rate falls to 0 along a cosine."""
+
+    learning_rate: float = setting(1e-3, above=0)  # of both, at the first step
+    # bound of the global gradient norm; None: no bound
+    clip_norm: float | None = setting(5.0, above=0)
+    penalty: float = setting(3e-5, at_least=0)  # weight of the L1 norm of the transform of "ant"
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config(RunConfig):
     """What `python -m train.sentiment` runs."""
 
-    batch_size: int = 64  # texts
-    steps_per_dispatch: int = 1  # batches differ in length
-    num_epochs: float = 5.0  # where num_steps is None
-    num_seeds: int = 1  # runs, of seeds `seed`, `seed + 1`, ...
-    vectors: str | None = None  # what train.dccl reads, or codes; "stdlib"
-    embedding: str = "frozen"  # "frozen"; "finetune_codebooks": codes fixed, codebooks trained;
-    # from scratch: "ant": sparse mixes of anchors, "dense"
+    batch_size: int = setting(64, at_least=1)  # texts per step, over all devices
+    # steps that one call to the device takes; batches differ in length, so that it is one
+    steps_per_dispatch: int = setting(1, at_least=1, at_most=1)
+    num_epochs: float = setting(5.0, above=0)  # epochs, if num_steps is None
+    num_seeds: int = setting(1, at_least=1)  # runs, of seeds `seed`, `seed + 1`, ...
+    # a file that train.dccl reads, codes, or "stdlib"; None: an embedding from scratch
+    vectors: str | None = setting(None, may_change=True)
+    # "frozen"; "finetune_codebooks": fixed codes, trained codebooks; from scratch: "ant", sparse
+    # mixes of anchors, or "dense"
+    embedding: str = setting("frozen", one_of=EMBEDDINGS)
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
-
-    def check(self) -> None:
-        super().check()
-        check_bounds(
-            self,
-            at_least_1=("num_seeds", "data.valid_texts", "data.max_tokens", "data.bucket_width",
-                        "model.hidden_size", "model.dim", "model.num_anchors"),
-            at_least_0=("optimizer.penalty",),
-            above_0=("num_epochs", "optimizer.learning_rate", "optimizer.clip_norm"),
-            fractions=("model.dropout",),
-            choices={"embedding": EMBEDDINGS, "model.pooling": POOLINGS,
-                     "data.keep": ("first", "last")},
-        )  # fmt: skip
-        if self.data.max_vocab < 2:
-            raise InputError(f"data.max_vocab is {self.data.max_vocab}; it must be at least 2.")
-        if self.steps_per_dispatch != 1:
-            raise InputError(
-                f"steps_per_dispatch is {self.steps_per_dispatch}; it must be 1 here, since "
-                "batches differ in length."
-            )
 
 
 def describe(config: Config) -> str:

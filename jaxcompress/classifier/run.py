@@ -39,7 +39,12 @@ def train(config: Config, workdir: str) -> Outcome:
     Raises:
         InputError: before anything is written, where input or config are not possible.
     """
-    return _run_seeds(prepare(read(config), config), workdir, "train")
+    return run(config, workdir, "train")
+
+
+def run(config: Config, workdir: str, mode: str) -> Outcome:
+    """Runs a mode of `python -m train.sentiment`: train, evaluate or export."""
+    return run_seeds(prepare(read(config), config), workdir, mode)
 
 
 def read(config: Config) -> Corpus:
@@ -62,7 +67,7 @@ def prepare(corpus: Corpus, config: Config) -> Problem:
     return problem
 
 
-def _run_seeds(problem: Problem, workdir: str, mode: str) -> Outcome:
+def run_seeds(problem: Problem, workdir: str, mode: str) -> Outcome:
     """Runs each seed, in a folder of its own where there are several."""
     config = problem.config
     if config.num_seeds == 1:

@@ -16,7 +16,7 @@ from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
 
 
-def run(
+def run_main(
     main: Callable[[Arguments], Any],
     argv: Sequence[str],
     modes: Sequence[str],
@@ -83,8 +83,7 @@ def config_and_workdir(arguments: Arguments, kind: type) -> tuple[Any, str]:
     config, workdir, mode = arguments.config, arguments.workdir, arguments.mode
     if config is not None and not isinstance(config, kind):
         raise InputError(
-            f"the config is a {type(config).__module__}.{type(config).__name__}; this main takes "
-            f"a {kind.__module__}.{kind.__name__}."
+            f"the config is a {_public_name(type(config))}; this main takes a {_public_name(kind)}."
         )
     if workdir is None:
         raise InputError(
@@ -94,6 +93,11 @@ def config_and_workdir(arguments: Arguments, kind: type) -> tuple[Any, str]:
         saved = read_config(workdir, kind)
         config = saved if config is None else config
     return config, workdir
+
+
+def _public_name(kind: type) -> str:
+    """Where a config class is imported from: the face of its method."""
+    return f"{kind.__module__.removesuffix('.config')}.{kind.__name__}"
 
 
 def split_workdirs(arguments: Arguments) -> tuple[list[str], Path]:

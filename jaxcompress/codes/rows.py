@@ -13,7 +13,8 @@ from jaxcompress.data.batches import Feed, gather_rows, in_order
 from jaxcompress.engine.steps import make_mapper
 from jaxcompress.engine.task import PyTree
 
-_CPU_BATCH, _BATCH = 1024, 16_384  # rows at a time: on CPU what lies between the steps of a search
+# Rows at a time: on CPU what lies between the steps of a search should stay in the cache.
+_CPU_BATCH, _BATCH = 1024, 16_384
 
 
 class Table(NamedTuple):

@@ -56,10 +56,10 @@ def train(config: Config, workdir: str) -> Outcome:
     Raises:
         InputError: before anything is written, where input or config are not possible.
     """
-    return _run(config, workdir, "train")
+    return run(config, workdir, "train")
 
 
-def _run(config: Config, workdir: str, mode: str) -> Outcome | None:
+def run(config: Config, workdir: str, mode: str) -> Outcome | None:
     config.check()
     vectors, by_target, tried, problem = read(config), config.target_mb is not None, [], None
     weights = read_row_weights(config, vectors)

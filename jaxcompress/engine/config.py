@@ -1,67 +1,118 @@
-"""The settings that every run shares, and the command line that reads them."""
+"""Settings: the fields that every run shares, and the bounds that stand beside a field.
+
+A config is a dataclass of typed fields and of groups, dataclasses too. `setting` gives a field its
+bounds and says whether a resumed run may change it; `check_bounds` and `may_change` read that for
+any config, so that neither this file nor the workdir nor the command line knows a method's fields.
+"""
 
 import dataclasses
-import operator
+import math
 import typing
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from jaxcompress.errors import InputError
+
+_BOUNDS, _MAY_CHANGE = "bounds", "may_change"  # keys of a field's metadata
+
+
+class Bounds(NamedTuple):
+    """The values that a field may have; what is None does not bound it.
+
+    >>> str(Bounds(at_least=0, below=1)), Bounds(at_least=0, below=1).admit(1.0)
+    ('in [0, 1)', False)
+    """
+
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+    one_of: Sequence[str] | None = None
+
+    def admit(self, value: Any) -> bool:
+        """Whether the value is within; NaN is within none."""
+        if self.one_of is not None:
+            return value in self.one_of
+        return (
+            (self.at_least is None or value >= self.at_least)
+            and (self.above is None or value > self.above)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.below is None or value < self.below)
+        )
+
+    def __str__(self) -> str:
+        if self.one_of is not None:
+            return f"one of {', '.join(self.one_of)}"
+        if self.below == math.inf:
+            return f"a number {Bounds(self.at_least, self.above)}"
+        if self.at_least is not None and self.below is not None:
+            return f"in [{self.at_least}, {self.below})"
+        if self.at_least is not None and self.at_most is not None:
+            return f"from {self.at_least:,} to {self.at_most:,}"
+        bounds = [(name.replace("_", " "), value) for name, value in self._asdict().items()]
+        return " and ".join(f"{name} {value:,}" for name, value in bounds if value is not None)
+
+
+def setting(default: Any, *, may_change: bool = False, **bounds: Any) -> Any:
+    """Makes a field of a config.
+
+    Args:
+        default: the field's value if none is given; not a group of fields.
+        may_change: whether a resumed run may have another value, since the field has no part in
+            the run's result.
+        **bounds: those of `Bounds`. They hold for each element of a tuple; None is always within.
+    """
+    metadata = {_BOUNDS: Bounds(**bounds), _MAY_CHANGE: may_change}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(kw_only=True)
 class RunConfig:
     """What the loop needs to know; each method's `Config` adds its own fields to these."""
 
-    seed: int = 0  # initialisation, noise, order of the rows, held-out rows
-    batch_size: int = 512  # rows per step, over all devices
-    num_steps: int | None = None  # optimiser steps; None: derived from the size of the data
-    parallel: str = "jit"  # "jit": one program over all devices; "pmap": one replica per device
-    steps_per_dispatch: int = 20  # steps that one call to the device makes
-    log_every: int = 100  # steps between lines of metrics.jsonl
-    eval_every: int | None = None  # steps between evaluations; each leaves a checkpoint; None:
-    # a tenth of the steps, at most 1,000
+    # seeds first values, noise, the order of the rows and the choice of held-out rows
+    seed: int = setting(0, at_least=0, at_most=2**32 - 1)
+    batch_size: int = setting(512, at_least=1)  # rows per step, over all devices
+    # optimiser steps; None: derived from the size of the data
+    num_steps: int | None = setting(None, at_least=1)
+    # "jit": one program over all devices; "pmap": one replica per device
+    parallel: str = setting("jit", one_of=("jit", "pmap"))
+    steps_per_dispatch: int = setting(20, at_least=1)  # steps that one call to the device takes
+    log_every: int = setting(100, at_least=1, may_change=True)  # steps between lines of the log
+    # steps between evaluations, each of which leaves a checkpoint; None: a tenth of the steps, at
+    # most 1,000
+    eval_every: int | None = setting(None, at_least=1)
 
     def check(self) -> None:
-        """Raises InputError where a value is not possible."""
-        check_bounds(
-            self,
-            at_least_1=("batch_size", "steps_per_dispatch", "log_every", "num_steps", "eval_every"),
-        )
-        if self.parallel not in ("jit", "pmap"):
-            raise InputError(f'parallel is {self.parallel!r}; it must be "jit" or "pmap".')
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"seed is {self.seed}; it must be in [0, 2^32).")
+        """Raises InputError if a value is invalid; methods add what concerns several fields."""
+        check_bounds(self)
 
 
-def check_bounds(
-    config: Any,
-    *,
-    at_least_1: Sequence[str] = (),
-    at_least_0: Sequence[str] = (),
-    above_0: Sequence[str] = (),
-    fractions: Sequence[str] = (),
-    choices: Mapping[str, Sequence[str]] | None = None,
-) -> None:
-    """Raises InputError for the first of the fields, named as on the command line, out of bounds.
+def _fields(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field]]:
+    """Yields name, as on the command line, value and field, of a config and of its groups."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _fields(value, f"{prefix}{field.name}.")
+        else:
+            yield f"{prefix}{field.name}", value, field
 
-    A field that is None is not checked.
-    """
-    for names, is_in, expected in (
-        (at_least_1, lambda x: x >= 1, "at least 1"),
-        (at_least_0, lambda x: x >= 0, "at least 0"),
-        (above_0, lambda x: x > 0, "above 0"),
-        (fractions, lambda x: 0 <= x < 1, "in [0, 1)"),
-        *(
-            ([name], known.__contains__, f"one of {', '.join(known)}")
-            for name, known in (choices or {}).items()
-        ),
-    ):
-        for name in names:
-            value = operator.attrgetter(name)(config)
-            if value is not None and not is_in(value):
-                said = repr(value) if isinstance(value, str) else value
-                raise InputError(f"{name} is {said}; it must be {expected}.")
+
+def check_bounds(config: Any) -> None:
+    """Raises InputError for the first field that is out of bounds."""
+    for name, value, field in _fields(config):
+        bounds = field.metadata.get(_BOUNDS, Bounds())
+        if isinstance(value, tuple):
+            for element in value:
+                if not bounds.admit(element):
+                    raise InputError(f"{name} has {element!r}; each must be {bounds}.")
+        elif value is not None and not bounds.admit(value):
+            raise InputError(f"{name} is {value!r}; it must be {bounds}.")
+
+
+def may_change(config: Any) -> set[str]:
+    """The names of the fields that a resumed run may change."""
+    return {name for name, _, field in _fields(config) if field.metadata.get(_MAY_CHANGE, False)}
 
 
 def from_dict(kind: type, values: dict[str, Any]) -> Any:

@@ -13,19 +13,11 @@ import filelock
 import jax
 import numpy as np
 
-from jaxcompress.engine.config import from_dict
+from jaxcompress.engine.config import from_dict, may_change
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 
 _CHUNK = 8192  # rows hashed at a time
-
-
-# What a resumed run may change: nothing here has a part in its result.
-# What files hold is compared by its fingerprint, so that they may lie elsewhere.
-_FREE = (
-    *("log_every", "sample_words", "export_words", "vectors"),
-    *(f"data.{name}" for name in ("path", "weights", "stream", "source", "valid", "test")),
-)
 
 
 def fingerprint(
@@ -51,7 +43,7 @@ def opened(workdir: str | os.PathLike, config: Any, data: str) -> Iterator[Path]
         data: the data's `fingerprint`.
 
     Raises:
-        InputError: where another run holds it, or it is that of another config or other data.
+        InputError: if another run holds it, or it is that of another config or other data.
     """
     path = Path(workdir)
     for part in (path, *path.parents):
@@ -76,7 +68,8 @@ def _check_same_run(path: Path, config: Any, data: str) -> None:
     file = path / "config.json"
     if file.exists():
         old, new = (_flatten(tree) for tree in (json.loads(file.read_text()), _plain(new)))
-        other = [name for name in new if name not in _FREE and old.get(name) != new[name]]
+        same = new.keys() - may_change(config)
+        other = [name for name in new if name in same and old.get(name) != new[name]]
         if "data_fingerprint" in other:
             raise InputError(
                 f"workdir {path} holds a run over other data; give another --workdir, or delete it."
@@ -112,7 +105,7 @@ def read_config(workdir: str | os.PathLike, kind: type) -> Any:
     """Reads the config of the run in `workdir`, of type `kind`.
 
     Raises:
-        InputError: where there is no run.
+        InputError: if there is no run.
     """
     file = Path(workdir) / "config.json"
     if not file.exists():

@@ -1,81 +1,72 @@
-"""Language models whose embedding is also their classifier, and the augmented loss.
+"""What a language model's run can be told: text, model, optimiser; and the paper's variants.
 
-Inan, Khosravi & Socher, "Tying Word Vectors and Word Classifiers: A Loss Framework for Language
-Modeling", ICLR 2017, arXiv 1611.01462. An LSTM reads words and predicts the next one. AL adds to
-the cross-entropy the divergence from a teacher that gives words near the target their share; RE
-lets one table be embedding and classifier, which the theory of AL calls for; REAL is both.
-
-Axis letters: B batch (lanes of text), T time, V vocabulary, D units (of embedding and of LSTM).
-
-Departures from the paper:
-- Where the paper is silent, whether gradients flow through the teacher, they do not
-  (`model.teacher_gradient`): it costs half as much.
-- A sequence is one stretch of `unroll` tokens: dropout masks are drawn anew for each.
+Inan, Khosravi & Socher, ICLR 2017, arXiv 1611.01462. Axis letters: D units.
 """
 
 import dataclasses
 
-from jaxcompress.engine.config import RunConfig, check_bounds
+from jaxcompress.engine.config import RunConfig, setting
 from jaxcompress.errors import InputError
 
 
 @dataclasses.dataclass(kw_only=True)
 class DataConfig:
-    path: str = "stdlib"  # a folder with train, valid and test files, or "stdlib"
-    vocabulary: str | None = None  # a file, a word a line; None: the training split's words
-    max_vocab: int | None = None  # words kept, by frequency
-    vectors: str | None = None  # the embedding's first values: what train.dccl reads, or codes
-    tensor: str | None = None  # which matrix of vectors in a .safetensors file
+    """The text, and vectors to begin with."""
+
+    # a folder with train, valid and test files, or "stdlib"
+    path: str = setting("stdlib", may_change=True)
+    vocabulary: str | None = None  # a file, a word a line; None: the words of the training split
+    max_vocab: int | None = None  # number of words to keep, by frequency; None: all
+    # first values of the embedding: a file that train.dccl reads, or codes; None: random ones
+    vectors: str | None = None
+    tensor: str | None = None  # name of a tensor in a .safetensors file; None: its only matrix
 
 
 @dataclasses.dataclass(kw_only=True)
 class ModelConfig:
-    hidden_size: int = 200  # D
-    num_layers: int = 2
-    dropout: float = 0.3  # part of the units that are dropped, by one mask for a sequence
-    init_scale: float = 0.1  # weights start uniform in [-init_scale, init_scale]
-    reuse_embedding: bool = False  # RE: the embedding is the classifier, without bias
-    augmented_loss: bool = False  # AL
-    gamma: float = 0.65  # of alpha = gamma * temperature, the weight of the KL divergence
-    temperature: float = 20.0  # tau of the teacher and of the softmax that learns from it
-    initial_temperature: float | None = None  # raised to `temperature`, geometrically; None: same
-    temperature_epochs: float = 1.0  # in so many epochs
+    """The LSTM, and which of the paper's two ideas it uses."""
+
+    hidden_size: int = setting(200, at_least=1)  # D, units of the embedding and of each layer
+    num_layers: int = setting(2, at_least=1)  # layers of the LSTM
+    # share of the units that is dropped, by one mask for a sequence
+    dropout: float = setting(0.3, at_least=0, below=1)
+    # weights start uniform in [-init_scale, init_scale]
+    init_scale: float = setting(0.1, at_least=0)
+    reuse_embedding: bool = False  # RE: whether the embedding is the classifier, without bias
+    augmented_loss: bool = False  # AL: whether the loss has the divergence from the teacher
+    gamma: float = setting(0.65, at_least=0)  # weight alpha of the divergence = gamma * temperature
+    # tau of the teacher, and of the softmax that learns from it
+    temperature: float = setting(20.0, above=0)
+    # tau at the first step, raised geometrically to `temperature`; None: as `temperature`
+    initial_temperature: float | None = setting(None, above=0)
+    temperature_epochs: float = setting(1.0, above=0)  # epochs in which it is raised
     teacher_gradient: bool = False  # whether gradients flow through the teacher
-    frozen_epochs: int = 0  # the embedding stays as it is so long, a fixed target
+    frozen_epochs: int = setting(0, at_least=0)  # epochs in which the embedding stays as it is
 
 
 @dataclasses.dataclass(kw_only=True)
 class OptimizerConfig:
-    learning_rate: float = 1.0  # of SGD
-    full_epochs: int = 5  # epochs at that rate
-    decay: float = 0.9  # what the rate is multiplied by in every epoch after that
-    clip_norm: float | None = 5.0  # global gradient norm; None: not clipped
+    """SGD and its schedule."""
+
+    learning_rate: float = setting(1.0, above=0)  # SGD's in the first epochs
+    full_epochs: int = setting(5, at_least=0)  # epochs at that rate
+    decay: float = setting(0.9, above=0)  # factor of the rate in every later epoch
+    # bound of the global gradient norm; None: no bound
+    clip_norm: float | None = setting(5.0, above=0)
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config(RunConfig):
     """What `python -m train.tying` runs."""
 
-    batch_size: int = 20  # lanes of text, over all devices
-    unroll: int = 35  # tokens of a lane in one step
-    num_epochs: float = 40.0  # where num_steps is None
-    eval_lanes: int = 10  # of the evaluations while training; the last figures are of one lane
+    batch_size: int = setting(20, at_least=1)  # lanes of text, over all devices
+    unroll: int = setting(35, at_least=1)  # tokens of a lane in one step
+    num_epochs: float = setting(40.0, above=0)  # epochs, if num_steps is None
+    # lanes of the evaluations while training; the last figures are of one lane
+    eval_lanes: int = setting(10, at_least=1)
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
-
-    def check(self) -> None:
-        super().check()
-        check_bounds(
-            self,
-            at_least_1=("unroll", "eval_lanes", "model.hidden_size", "model.num_layers"),
-            at_least_0=("model.gamma", "model.frozen_epochs", "model.init_scale",
-                        "optimizer.full_epochs"),
-            above_0=("num_epochs", "model.temperature", "model.initial_temperature",
-                     "model.temperature_epochs", "optimizer.learning_rate", "optimizer.decay",
-                     "optimizer.clip_norm"),
-            fractions=("model.dropout",),
-        )  # fmt: skip
 
 
 VARIANTS = {"baseline": (False, False), "al": (False, True), "re": (True, False),

@@ -46,10 +46,10 @@ def train(config: Config, workdir: str) -> Outcome:
     Raises:
         InputError: before anything is written, where input or config are not possible.
     """
-    return _run(config, workdir, "train")
+    return run(config, workdir, "train")
 
 
-def _run(config: Config, workdir: str, mode: str, codes: str = "") -> Outcome:
+def run(config: Config, workdir: str, mode: str, codes: str = "") -> Outcome:
     config.check()
     corpus = read_corpus(
         config.data.path, vocabulary=config.data.vocabulary, max_vocab=config.data.max_vocab

@@ -13,6 +13,7 @@ import train.ant
 from jaxcompress import ant
 from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.ant.model import num_nonzero
+from jaxcompress.ant.prepare import prepare, read
 from jaxcompress.data.ratings.batches import split
 from jaxcompress.data.ratings.read import read_ratings
 from jaxcompress.engine.loop import fit, init_state
@@ -32,8 +33,8 @@ def config_file(folder, method, **settings):
     """A config file of one method, for the small ratings."""
     extra = "".join(f", {name}={value!r}" for name, value in settings.items())
     (folder / f"{method}.py").write_text(
-        "from jaxcompress import factorization\n\n\ndef get_config():\n"
-        f"    return factorization.published_config({method!r}, num_epochs=8.0, batch_size=64, "
+        "from jaxcompress import ant\n\n\ndef get_config():\n"
+        f"    return ant.published_config({method!r}, num_epochs=8.0, batch_size=64, "
         f"num_parameters=250{extra})\n"
     )
     return folder / f"{method}.py"
@@ -98,7 +99,7 @@ def test_nbant_keeps_its_history_and_is_compiled_once(ratings_file):
         model=ant.ModelConfig(latent_dim=4, user_anchors=2, item_anchors=2),
         growth=ant.GrowthConfig(enabled=True, max_anchors=12, anchor_penalty=1e-4),
     )  # fmt: skip
-    problem = train.ant.prepare(train.ant.read(config), config, say=lambda line: None)
+    problem = prepare(read(config), config, say=lambda line: None)
     compiled, numbers = [], []
     train_steps = problem.job.engine.train
 
@@ -243,7 +244,7 @@ def test_rows_that_have_not_arrived_are_the_mean_and_are_not_counted(tmp_path):
         model=ant.ModelConfig(user_anchors=2, item_anchors=2, latent_dim=3),
         stream=ant.StreamConfig(window=10), penalty=ant.PenaltyConfig(lazy=True),
     )  # fmt: skip
-    problem = train.ant.prepare(train.ant.read(config), config, say=lambda line: None)
+    problem = prepare(read(config), config, say=lambda line: None)
     state = init_state(problem.job)
     assert np.asarray(state.aux["users"]["seen"]).tolist() == [True] * 3 + [False]
     assert (np.asarray(state.params["users"]["transform"][3]) > 0).all()  # ready for it
@@ -313,7 +314,7 @@ def test_related_pairs_are_exempt_from_the_penalty(ratings_file, tmp_path, capsy
         model=ant.ModelConfig(item_anchors=2, user_anchors=2, anchor_init="frequency"),
         penalty=ant.PenaltyConfig(transform=1.0), num_steps=40, batch_size=64, eval_every=40,
     )  # fmt: skip
-    problem = train.ant.prepare(train.ant.read(config), config)
+    problem = prepare(read(config), config)
     assert "1 pairs" in capsys.readouterr().out
     transform = np.asarray(fit(problem.job, show_progress=False).state.params["items"]["transform"])
     assert transform[ids.index(other), 0] > 0
@@ -325,7 +326,7 @@ def test_anchors_from_clusters_of_a_dense_run(ratings_file):
         data=ant.DataConfig(path=str(ratings_file)), num_steps=20, batch_size=64, eval_every=20,
         model=ant.ModelConfig(item_anchors=3, user_anchors=5, latent_dim=4, anchor_init="clusters"),
     )  # fmt: skip
-    problem = train.ant.prepare(train.ant.read(config), config, say=lambda line: None)
+    problem = prepare(read(config), config, say=lambda line: None)
     transform = np.asarray(init_state(problem.job).params["users"]["transform"])
     assert transform.shape == (60, 5)
     assert ((transform > 1).sum(axis=1) == 1).all()  # each row belongs to one cluster

@@ -246,7 +246,7 @@ def test_rows_of_anchors_with_small_gradients_move_as_fast_as_others():
             {"data": classifier.DataConfig(max_tokens=0)},
             "data.max_tokens is 0; it must be at least",
         ),
-        ({"steps_per_dispatch": 4}, "steps_per_dispatch is 4; it must be 1 here"),
+        ({"steps_per_dispatch": 4}, "steps_per_dispatch is 4; it must be from 1 to 1"),
         ({"num_seeds": 0}, "num_seeds is 0; it must be at least 1"),
     ],
 )

@@ -11,10 +11,12 @@ import train.sentiment
 from jaxcompress import classifier
 from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.classifier import prepare as classifier_prepare
+from jaxcompress.classifier.compare import Options, make_variants, tell_apart
 from jaxcompress.classifier.prepare import make_job, number_corpus, prepare
 from jaxcompress.data.labelled.read import read_labelled_text
 from jaxcompress.data.vectors.files import read_vectors
 from jaxcompress.engine.loop import evaluate, init_state, restore_best
+from jaxcompress.engine.workdir import read_config
 from jaxcompress.storage.names import read_words
 
 
@@ -68,7 +70,7 @@ def test_the_share_of_known_tokens_is_told(finished_sentiment, reviews):
 
 def test_the_accuracy_is_that_of_every_test_text_alone(finished_sentiment, reviews):
     workdir, _ = finished_sentiment
-    config = train.sentiment.workdirs.read_config(workdir, classifier.Config)
+    config = read_config(workdir, classifier.Config)
     text, vectors = read_corpus(reviews), read_vectors(config.vectors)
 
     def right(ids):
@@ -182,7 +184,7 @@ def test_compare_lays_tables_side_by_side(reviews, codes, tmp_path, capsys):
 
 def variants_of(config=None, **options):
     config = config or classifier.Config()
-    made = train.sentiment.make_variants(config, train.sentiment.Options(**options))
+    made = make_variants(config, Options(**options))
     assert all(len(folder) < 100 for folder in made)
     return [(variant.vectors, variant.embedding) for variant in made.values()]
 
@@ -205,7 +207,7 @@ def test_what_is_compared_is_every_table_once():
 def test_tables_of_one_name_are_told_apart():
     paths = "one/v.npy", "two/v.npy", "other.npy"
     configs = [classifier.Config(vectors=path) for path in paths]
-    assert train.sentiment.tell_apart(configs) == [
+    assert tell_apart(configs) == [
         "one/v.npy: v.npy, frozen",
         "two/v.npy: v.npy, frozen",
         "other.npy, frozen",

@@ -438,7 +438,7 @@ def test_a_folder_that_cannot_be_made_is_named(offer, tmp_path, capsys):
 
 def test_the_command_lists_what_there_is_without_jax(tmp_path):
     program = (
-        "import sys; from jaxcompress.data import download; download.main(['--list']);"
+        "import sys; from jaxcompress.data.download import command; command.main(['--list']);"
         "assert 'jax' not in sys.modules"
     )
     done = subprocess.run(

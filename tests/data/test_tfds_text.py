@@ -145,7 +145,7 @@ def test_damaged_records_are_one_line(prepared, tmp_path, monkeypatch):
 
 def test_neither_tensorflow_nor_jax_is_imported(prepared):
     program = (
-        "import sys; from jaxcompress.data.labelled_text import read_labelled_text;"
+        "import sys; from jaxcompress.data.labelled.read import read_labelled_text;"
         "assert 'tensorflow_datasets' not in sys.modules;"
         "read_labelled_text('tfds:small');"
         "assert not {'tensorflow', 'jax'} & set(sys.modules)"

@@ -26,6 +26,7 @@ from jaxcompress.codes.rows import make_table
 from jaxcompress.dccl import prepare as dccl_prepare
 from jaxcompress.dccl import task as dccl_task
 from jaxcompress.dccl.export import to_codes
+from jaxcompress.dccl.run import run
 from jaxcompress.dccl.task import make_task, row_statistics
 from jaxcompress.engine.loop import evaluate, init_state
 from jaxcompress.engine.workdir import fingerprint
@@ -326,7 +327,7 @@ def test_a_run_shows_weighted_figures_and_refuses_other_weights(table, tmp_path,
 
     moved = file.rename(tmp_path / "moved.txt")
     config.data.weights = str(moved)
-    again = train.dccl._run(config, str(workdir), "export")
+    again = run(config, str(workdir), "export")
     np.testing.assert_array_equal(again.codes.codes, codes.codes)
     moved.write_text("".join(f"{count + 1}\n" for count in counts))
     for other in (str(moved), "zipf", None):

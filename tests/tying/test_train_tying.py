@@ -13,9 +13,11 @@ from jaxcompress import tying
 from jaxcompress.data.text.corpus import END, read_corpus
 from jaxcompress.data.text.lanes import evaluation_lanes
 from jaxcompress.engine.loop import evaluate, init_state, restore_best
+from jaxcompress.engine.workdir import read_config
 from jaxcompress.storage.names import write_words
 from jaxcompress.tying.model import zero_carry
-from jaxcompress.tying.predict import next_word
+from jaxcompress.tying.predict import next_word, open_reader
+from jaxcompress.tying.prepare import prepare
 from jaxcompress.tying.task import corpus_metrics
 
 SUMMARY = [
@@ -59,9 +61,7 @@ def test_perplexity_is_that_of_the_whole_split_word_by_word(finished_lm, text):
     workdir, _ = finished_lm
     summary = json.loads((workdir / "summary.json").read_text())
     corpus = read_corpus(str(text), max_vocab=10_000)
-    reader = train.tying.open_reader(
-        train.tying.workdirs.read_config(workdir, tying.Config), str(workdir)
-    )
+    reader = open_reader(read_config(workdir, tying.Config), str(workdir))
     read = jax.jit(lambda carry, word: next_word(reader.params, reader.config, carry, word))
     carry, nll = zero_carry(reader.config, 1), 0.0
     before = reader.words.index(END)
@@ -76,9 +76,9 @@ def test_perplexity_is_that_of_the_whole_split_word_by_word(finished_lm, text):
 
 def test_any_unroll_length_gives_the_same_perplexity(finished_lm, text):
     workdir, _ = finished_lm
-    config = train.tying.workdirs.read_config(workdir, tying.Config)
+    config = read_config(workdir, tying.Config)
     corpus = read_corpus(str(text), max_vocab=10_000)
-    problem = train.tying.prepare(corpus, config)
+    problem = prepare(corpus, config)
     state = restore_best(problem.job, workdir).state
     figures = []
     for unroll in (1, 7, 64, 1000):
@@ -187,7 +187,7 @@ def test_the_embedding_starts_from_pretrained_vectors(text, tmp_path, capsys, fo
         eval_lanes=2,
     )
     corpus = read_corpus(str(text))
-    problem = train.tying.prepare(corpus, config)
+    problem = prepare(corpus, config)
     assert f"3 of 17 words have a vector in {path}" in capsys.readouterr().out
     table = init_state(problem.job).params["embedding"]
     np.testing.assert_allclose(table[corpus.words.index("bob")], rows[1], rtol=1e-6)
