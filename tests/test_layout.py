@@ -109,3 +109,31 @@ def test_the_quickstart_command_of_the_readme_runs(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "num_rows" in done.stdout
     assert "sample words that are not" not in done.stdout
+
+
+def test_only_the_command_line_imports_absl_and_ml_collections():
+    for path in (ROOT / "jaxcompress").glob("**/*.py"):
+        if path.parent.name != "cli":
+            for name in imports(path):
+                assert name.split(".")[0] not in ("absl", "ml_collections"), f"{path}: {name}"
+
+
+def test_our_modules_change_no_logger():
+    names = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in (ROOT / "jaxcompress").glob("**/*.py")
+        if path.name != "__main__.py"
+    ]
+    program = (
+        "import importlib, logging, sys\n"
+        "import flax, jax, ml_collections, optax, orbax.checkpoint, tensorboardX\n"
+        "def state():\n"
+        "    loggers = {'root': logging.root, **logging.root.manager.loggerDict}.items()\n"
+        "    return {n: (x.level, x.disabled, tuple(x.handlers), tuple(x.filters))\n"
+        "            for n, x in loggers if isinstance(x, logging.Logger)}\n"
+        "before = state()\n"
+        "for name in sys.argv[1:]: importlib.import_module(name)\n"
+        "after = state()\n"
+        "assert {n: after[n] for n in before} == before\n"
+    )
+    subprocess.run([sys.executable, "-c", program, *names], check=True, cwd=ROOT)

@@ -1,4 +1,4 @@
-"""What the mains share: processes, errors in one line, tables."""
+"""What the mains share: errors in one line, exit codes, processes of several hosts."""
 
 import contextlib
 import os
@@ -78,7 +78,7 @@ def config_and_workdir(arguments: Arguments, kind: type) -> tuple[Any, str]:
     """The config given, or else that of the run in the workdir, and the workdir.
 
     Raises:
-        InputError: where neither is there, or the config is not a `kind`.
+        InputError: if neither is there, or the config is not a `kind`.
     """
     config, workdir, mode = arguments.config, arguments.workdir, arguments.mode
     if config is not None and not isinstance(config, kind):
@@ -101,10 +101,10 @@ def _public_name(kind: type) -> str:
 
 
 def split_workdirs(arguments: Arguments) -> tuple[list[str], Path]:
-    """The runs that `--mode compare` is to lay side by side, and the picture to draw.
+    """The workdirs that `--mode compare` lays side by side, and the path of its picture.
 
     Raises:
-        InputError: where there are none.
+        InputError: if there are none.
     """
     paths = [path for path in arguments.options.workdirs.split(",") if path]
     if not paths:

@@ -1,6 +1,5 @@
-"""Checkpoints of training states and artefacts. The only file that imports orbax."""
+"""Checkpoints: training states, and arrays of any kind. The only file that imports orbax."""
 
-import logging
 import os
 import warnings
 import zlib
@@ -13,9 +12,6 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 from orbax.checkpoint import checkpoint_managers
-
-logging.getLogger("absl").setLevel(logging.ERROR)  # orbax tells each of its moves
-
 
 _STATE, _PROGRESS = "state", "progress"
 
@@ -37,7 +33,7 @@ class Checkpoints:
         workdir: the run's folder.
         metric: the metric of `save` by which the best is kept, the least being the best; None: the
             two latest alone are kept.
-        folder: where in the workdir.
+        folder: the folder in the workdir.
     """
 
     def __init__(self, workdir: str | os.PathLike, metric: str | None, folder: str = "checkpoints"):
@@ -82,7 +78,7 @@ class Checkpoints:
         self._manager.save(step, args=ocp.args.Composite(**items), metrics=metrics, force=True)
 
     def restore_latest(self, like: Any) -> Restored | None:
-        """Restores the newest checkpoint that can be read; None where there is none.
+        """Restores the newest checkpoint that can be read; None if there is none.
 
         A damaged one is moved to `WORKDIR/damaged` with a warning, and the one before is taken.
 
@@ -97,7 +93,7 @@ class Checkpoints:
         return None
 
     def restore_best(self, like: Any) -> Restored | None:
-        """Restores the best checkpoint, or where it is damaged or none has a metric the latest."""
+        """Restores the best checkpoint, or the latest if that is damaged or none has a metric."""
         self.wait()
         step = self._manager.best_step()
         if step is not None:

@@ -1,4 +1,4 @@
-"""The training loop. It knows no method by name."""
+"""A job: a method and its data, made ready for the loop; and how a run can end."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from jaxcompress.engine.task import PyTree, Task, TrainState
 
 
 class NonFiniteLoss(ArithmeticError):
-    """A loss was NaN or infinite; the last good checkpoint is there."""
+    """A loss was NaN or infinite; the last good checkpoint is kept."""
 
 
 class Stopped(Exception):
@@ -23,17 +23,17 @@ class Job(NamedTuple):
     """A method and its data, made ready to run.
 
     Attributes:
-        task: the method.
-        tx: its optimiser.
-        engine: the devices.
-        data: what the engine placed; shared by all feeds.
-        feed: endless training batches.
-        evaluations: feeds by name, or `step -> feed` where the rows change; figures are logged as
+        task: what is trained.
+        tx: the optimiser.
+        engine: how steps run on the devices.
+        data: what the engine placed on them; all feeds gather their batches from it.
+        feed: training batches, without end.
+        evaluations: feeds by name, or `step -> feed` if the rows change; figures are logged as
             `NAME_figure`.
         config: seed, batch size, periods.
-        num_steps: steps in all.
-        best_metric: the figure, with its evaluation's name, that is least in the best state.
-        best_from: no state of an earlier step is the best one.
+        num_steps: optimiser steps of the whole run.
+        best_metric: the figure, as `NAME_figure`, that is least in the best state.
+        best_from: the first step whose state may be the best one.
     """
 
     task: Task
@@ -52,9 +52,9 @@ class Fitted(NamedTuple):
     """What a run ends with.
 
     Attributes:
-        state: the best state where there are checkpoints, else the last; as `evaluate` takes it.
+        state: the best state if there are checkpoints, else the last; as `evaluate` takes it.
         train_seconds: seconds of training, compilation included, over all parts of the run.
-        step: the steps taken in that time.
+        step: optimiser steps taken in that time.
     """
 
     state: TrainState

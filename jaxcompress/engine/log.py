@@ -23,9 +23,9 @@ class MetricsLog:
     Args:
         workdir: the run's folder, or None for a bar alone.
         num_steps: the end of the bar.
-        start_step: where a resumed run goes on; later lines, of steps that are done anew, go.
-        units_per_step: for units/s in the bar.
-        unit: what they are: rows, tokens.
+        start_step: the step that a resumed run goes on from; lines of later steps are deleted.
+        units_per_step: units of a step, for units/s in the bar.
+        unit: their name: rows, tokens.
         show: whether to show the bar.
     """
 
@@ -52,7 +52,7 @@ class MetricsLog:
         self._units_per_step = units_per_step
         self._lines = self._board = None
         if workdir is not None and is_writer:
-            import tensorboardX  # here, since it brings torch where that is installed
+            import tensorboardX  # here, since it imports torch if that is installed
 
             path = Path(workdir) / "metrics.jsonl"
             kept = [line for line in read_lines(path) if line["step"] <= start_step]

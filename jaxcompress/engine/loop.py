@@ -1,4 +1,9 @@
-"""The training loop. It knows no method by name."""
+"""The training loop. It knows no method by name.
+
+What step `s` does is a function of the seed and of `s` alone, so that a resumed run equals an
+uninterrupted one. Nothing waits for the device but evaluations: figures of a dispatch are fetched
+while the next one runs.
+"""
 
 import contextlib
 import functools
@@ -14,6 +19,7 @@ import numpy as np
 
 from jaxcompress.data.batches import Feed
 from jaxcompress.engine.checkpoint import Checkpoints
+from jaxcompress.engine.config import RunConfig
 from jaxcompress.engine.job import Fitted, Job, NonFiniteLoss, Stopped
 from jaxcompress.engine.log import MetricsLog
 from jaxcompress.engine.task import PyTree, Task, TrainState, unchanged
@@ -56,7 +62,7 @@ def restore_best(job: Job, workdir: str | os.PathLike) -> Fitted:
     """Takes the best state that the run in `workdir` has reached so far.
 
     Raises:
-        InputError: where there is none.
+        InputError: if there is none.
     """
     checkpoints = Checkpoints(workdir, job.best_metric)
     restored = checkpoints.restore_best(init_state(job))
@@ -112,11 +118,11 @@ def fit(
     say: Callable[[str], None] = print,
     show_progress: bool = True,
 ) -> Fitted:
-    """Trains to `job.num_steps`, from the last checkpoint of `workdir` where there is one.
+    """Trains to `job.num_steps`, from the last checkpoint of `workdir` if there is one.
 
     Args:
         job: what to run.
-        workdir: where checkpoints and metrics go; None: nothing is written or restored.
+        workdir: the folder of checkpoints and metrics; None: nothing is written or restored.
         say: takes a line for the user.
         show_progress: whether to show a bar.
 
@@ -124,7 +130,7 @@ def fit(
         NonFiniteLoss: with the step.
         Stopped: after Ctrl-C or SIGTERM, with the state saved.
     """
-    task, engine, feed, run, num_steps = job.task, job.engine, job.feed, job.config, job.num_steps
+    task, engine, run, num_steps = job.task, job.engine, job.config, job.num_steps
     state = init_state(job)
     step, seconds, checkpoints = 0, 0.0, None
     if workdir is not None:
@@ -134,12 +140,11 @@ def fit(
             seconds = restored.progress["train_seconds"]
             if step < num_steps:
                 say(f"resumed from step {step:,} of {num_steps:,}")
-    eval_every = run.eval_every or _next(min(999, num_steps // 10), run.steps_per_dispatch)
-    log = MetricsLog(
-        workdir, num_steps, step, feed.units or feed.batch_size, unit=feed.unit, show=show_progress
-    )
+    eval_every = _evaluation_period(run, num_steps)
+    log = _open_log(job, workdir, step, show_progress)
     key = jax.random.fold_in(jax.random.key(run.seed), 1)
     started = time.perf_counter() - seconds
+    # A checkpoint holds the state that was evaluated, before the method changed it.
     if 0 < step < num_steps and step % eval_every == 0 and task.after_eval is not unchanged:
         state = _change(job, state, step, key, _evaluate_all(job, state, step))
     state, pending = engine.place_state(state), None
@@ -147,9 +152,9 @@ def fit(
         with _stop_signals() as stop:
             while step < num_steps:
                 end = min(num_steps, _dispatch_end(step, run.steps_per_dispatch, eval_every))
-                index = stack([feed.index(s) for s in range(step, end)])
+                index = stack([job.feed.index(s) for s in range(step, end)])
                 state, metrics = engine.train(state, job.data, index, key)
-                if pending is not None:
+                if pending is not None:  # of the dispatch before, which is done by now
                     _report(log, run.log_every, *pending)
                 pending = (step, metrics)
                 step = end
@@ -162,10 +167,11 @@ def fit(
                     sums = _evaluate_all(job, current, step)
                     figures = _figures(task, sums, step)
                     log.write(step, figures)
-                if checkpoints is not None:  # the state that was evaluated, not yet changed
+                if checkpoints is not None:
                     progress = {"train_seconds": time.perf_counter() - started}
-                    counts = figures if step >= job.best_from else None
-                    checkpoints.save(step, current, progress, counts)
+                    checkpoints.save(
+                        step, current, progress, figures if step >= job.best_from else None
+                    )
                     if stop.is_set():
                         checkpoints.wait()
                 if stop.is_set() and step < num_steps:
@@ -182,6 +188,16 @@ def fit(
         log.close()
         if checkpoints is not None:
             checkpoints.close()
+
+
+def _evaluation_period(run: RunConfig, num_steps: int) -> int:
+    """Steps between evaluations: as configured, or about a tenth of all, in whole dispatches."""
+    return run.eval_every or _next(min(999, num_steps // 10), run.steps_per_dispatch)
+
+
+def _open_log(job: Job, workdir: str | os.PathLike | None, step: int, show: bool) -> MetricsLog:
+    units = job.feed.units or job.feed.batch_size
+    return MetricsLog(workdir, job.num_steps, step, units, unit=job.feed.unit, show=show)
 
 
 def _evaluate_all(job: Job, state: TrainState, step: int) -> dict[str, dict]:

@@ -1,8 +1,4 @@
-"""Where figures go while a run trains: JSON lines, TensorBoard, a progress bar.
-
-Only process 0 writes. Each figure is a float; names are `train_...` for the batch of that step, and
-`NAME_...` for the evaluation called NAME.
-"""
+"""Pictures of runs: learning curves of one, comparisons of several. Needs matplotlib."""
 
 import os
 from collections.abc import Mapping
@@ -16,7 +12,7 @@ def plot_curves(workdir: str | os.PathLike, title: str) -> Path | None:
     """Draws `WORKDIR/curves.png`: each figure over steps, one panel a figure.
 
     Returns:
-        The file, or None where matplotlib (extra `plots`) is not there or there are no figures.
+        The file, or None if matplotlib (extra `plots`) is missing or there are no figures.
     """
     panels: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for line in read_lines(Path(workdir) / "metrics.jsonl"):
@@ -35,10 +31,10 @@ def plot_comparison(
     Args:
         workdirs: label -> workdir.
         path: the PNG to write.
-        title: of the picture.
+        title: the picture's title.
 
     Returns:
-        `path`, or None where matplotlib is not there or there are no figures.
+        `path`, or None if matplotlib is missing or there are no figures.
     """
     panels: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for label, workdir in workdirs.items():
@@ -57,7 +53,17 @@ def draw(
     title: str,
     x_label: str = "step",
 ) -> Path | None:
-    """Draws curves: panel -> label -> points; None where matplotlib is not there or no panel."""
+    """Draws a panel for each name, with a labelled curve for each list of points (x, y).
+
+    Args:
+        panels: panel -> label -> points.
+        path: the PNG to write.
+        title: the picture's title.
+        x_label: what x is.
+
+    Returns:
+        `path`, or None if matplotlib is missing or there are no panels.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:

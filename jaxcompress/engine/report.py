@@ -1,4 +1,4 @@
-"""What the mains share: processes, errors in one line, tables."""
+"""What a run reports: lines on the terminal, tables of figures, `summary.json`, curves."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from jaxcompress.storage.atomic import atomic_write
 
 
 def write_summary(workdir: Path, summary: Mapping[str, Any], title: str) -> None:
-    """Writes `WORKDIR/summary.json` and, where matplotlib is there, `curves.png`."""
+    """Writes `WORKDIR/summary.json` and, if matplotlib is there, `curves.png`."""
     write_json(workdir / "summary.json", summary)
     if jax.process_index() == 0:
         if plot_curves(workdir, title):

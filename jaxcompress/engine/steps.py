@@ -130,7 +130,7 @@ def make_engine(
     """Builds the engine for `parallel` "jit" or "pmap" over all devices of all processes.
 
     Raises:
-        InputError: where the batch cannot be split evenly over the devices.
+        InputError: if the batch cannot be split evenly over the devices.
     """
     num_devices = jax.device_count()
     if batch_size % num_devices:

@@ -1,4 +1,10 @@
-"""The protocol between a method and the training loop: pure functions and one state."""
+"""The protocol between a method and the training loop: pure functions and one state.
+
+A batch is what the feed's `gather` makes: a dictionary of arrays with leading axis B. Its keys are
+the method's own and stand at its `make_task`, but for one: the batches of an evaluation have
+`mask` bool [B], or [B, T], false where a row is padding. Sums are a dictionary of float32 arrays
+that add up over batches; `count`, a scalar, is there always.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -41,7 +47,8 @@ class Task(NamedTuple):
         init_carry: `batch_size -> carry`; `()` for a method without recurrent state.
         after_eval: `step, key, params, aux, sums -> params, aux`: what a method changes between
             steps, given the evaluations' sums by their names.
-        metrics: `sums -> {name: figure}` on the host, in NumPy: the corpus figures.
+        metrics: `sums -> {name: figure}`, floats, on the host: the totals of a whole evaluation in
+            float64, divided once.
     """
 
     init: Callable[..., Any]
