@@ -27,7 +27,7 @@ def compare(paths: list[str], picture: Path) -> None:
         if not file.exists():
             raise InputError(f"workdir {path} has no summary.json yet; train first.")
         rows.append({"workdir": path, **json.loads(file.read_text())})
-    say(report.columns(rows, ("workdir", *columns)))
+    say(report.format_rows(rows, ("workdir", *columns)))
     points: dict[str, list] = {}
     for row in sorted(rows, key=lambda row: row["parameters"]):
         points.setdefault(row["method"], []).append((row["parameters"], row["test_mse"]))

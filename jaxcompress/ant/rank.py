@@ -76,7 +76,7 @@ def rank(
             writer.writerow((ratings.user_ids[user], f"{p:.6g}", f"{r:.6g}"))
     figures = {"users": len(users), f"precision_at_{k}": float(precision.mean()),
                f"recall_at_{k}": float(recall.mean())}  # fmt: skip
-    say("\n" + report.table(figures))
+    say("\n" + report.format_figures(figures))
     say(f"\neach user's: {workdir}/ranking.csv")
     return figures
 

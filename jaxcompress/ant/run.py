@@ -79,7 +79,7 @@ def run(config: Config, workdir: str, mode: str, options: Options | None = None)
         tables, summary = None, {}
         if mode in ("train", "evaluate"):
             summary = summarize(problem, fitted, path)
-            say("\n" + report.table(summary))
+            say("\n" + report.format_figures(summary))
             write_summary(path, summary, f"{describe(config)}, {summary['dataset']}")
         if mode in ("train", "export"):
             tables = export(problem, fitted.state, path)

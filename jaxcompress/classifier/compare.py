@@ -58,7 +58,7 @@ def compare(config: Config, workdir: str, options: Options) -> list[dict[str, An
                      "embedding": name})  # fmt: skip
     columns = ("embedding", "embedding_bytes", "test_accuracy", "test_accuracy_std", "seeds",
                "valid_accuracy", "train_seconds", "texts_per_second")  # fmt: skip
-    say("\n" + report.columns(rows, columns))
+    say("\n" + report.format_rows(rows, columns))
     write_json(Path(workdir) / "compare.json", rows)
     points = {row["embedding"]: [(row["embedding_bytes"], row["test_accuracy"])] for row in rows}
     picture = Path(workdir) / "compare.png"

@@ -81,7 +81,7 @@ def run_seeds(problem: Problem, workdir: str, mode: str) -> Outcome:
         if mode == "export":
             return Outcome({}, summaries)
         summary = over_seeds(summaries)
-        say("\n" + report.table(summary))
+        say("\n" + report.format_figures(summary))
         write_json(path / "summary.json", summary)
     return Outcome(summary, summaries)
 
@@ -117,7 +117,7 @@ def _run(problem: Problem, seed: int, workdir: str, mode: str) -> dict[str, Any]
         summary = {}
         if mode != "export":
             summary = summarize(problem, job, fitted)
-            say("\n" + report.table(summary))
+            say("\n" + report.format_figures(summary))
             write_summary(path, summary, describe(problem.config))
         if mode != "evaluate":
             export(problem, fitted, path)

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.data.vectors.files import Vectors
-from jaxcompress.engine.report import say, table
+from jaxcompress.engine.report import format_figures, say
 from jaxcompress.storage.ids import largest_ids
 
 
@@ -19,7 +19,7 @@ def show(
     summary: dict[str, Any], codes: Codes, vectors: Vectors, sample_words: tuple[str, ...]
 ) -> None:
     """Prints the table, and the codes and neighbours of sample words before and after."""
-    say("\n" + table(summary))
+    say("\n" + format_figures(summary))
     present = [word for word in sample_words if word in codes]
     absent = [word for word in sample_words if word not in codes]
     if present:

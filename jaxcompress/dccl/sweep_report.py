@@ -12,7 +12,7 @@ from jaxcompress.data.vectors.files import Vectors
 from jaxcompress.dccl.config import Config, ModelConfig
 from jaxcompress.dccl.sweep import choose, measure_all
 from jaxcompress.engine.plots import draw
-from jaxcompress.engine.report import columns, say
+from jaxcompress.engine.report import format_rows, say
 
 FILE = "sweep.json"  # in the workdir
 
@@ -42,7 +42,7 @@ def compare_sizes(
         f"{vectors.source}; workdir {workdir}"
     )
     measured = measure_all(vectors.rows, sizes, config, workdir / FILE, say, weights)
-    say("\n" + columns(measured, _COLUMNS))
+    say("\n" + format_rows(measured, _COLUMNS))
     if weights is not None:
         say("mean_squared_l2 is weighted as the rows are, relative_error is not")
     if jax.process_index() == 0:

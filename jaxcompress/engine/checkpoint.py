@@ -1,9 +1,11 @@
 """Checkpoints: training states, and arrays of any kind. The only file that imports orbax."""
 
+import contextlib
+import logging
 import os
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +15,7 @@ import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 from orbax.checkpoint import checkpoint_managers
 
-_STATE, _PROGRESS = "state", "progress"
+_STATE, _PROGRESS, _ABOUT = "state", "progress", "about"
 
 
 class Restored(NamedTuple):
@@ -116,10 +118,9 @@ class Checkpoints:
         return Restored(step, state, progress)
 
     def _set_aside(self, step: int, error: Exception) -> None:
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else repr(error)
         warnings.warn(
-            f"checkpoint {step} cannot be read ({reason}); it was moved to damaged/{step} and the "
-            "one before it is tried.",
+            f"checkpoint {step} cannot be read ({_one_line(error)}); it was moved to "
+            f"damaged/{step} and the one before it is tried.",
             stacklevel=3,
         )
         self._manager.close()
@@ -165,3 +166,89 @@ def _checksum(state: Any) -> int:
             leaf = multihost_utils.process_allgather(leaf, tiled=True)
         checksum = zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8), checksum)
     return checksum
+
+
+def save_arrays(
+    folder: str | os.PathLike,
+    groups: Mapping[str, Mapping[str, Any]],
+    about: Mapping[str, Any],
+) -> None:
+    """Saves groups of arrays, and what JSON can say about them, as the newest step of `folder`.
+
+    Args:
+        folder: a folder of its own; steps before the newest are deleted.
+        groups: group -> name -> array, on the host or on devices.
+        about: what else there is to keep.
+    """
+    with _open_arrays(folder, groups) as manager:
+        step = (manager.latest_step() or 0) + 1  # each save is a new step: none is overwritten
+        items = {name: ocp.args.StandardSave(dict(arrays)) for name, arrays in groups.items()}
+        manager.save(step, args=ocp.args.Composite(**items, **{_ABOUT: ocp.args.JsonSave(about)}))
+
+
+def load_arrays(
+    folder: str | os.PathLike, names: Sequence[str]
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any]] | None:
+    """Restores what `save_arrays` saved, whatever devices it was saved from.
+
+    Args:
+        folder: where it was saved.
+        names: groups to restore; those that were not saved are left out.
+
+    Returns:
+        Groups of arrays on the host, and what was said about them; None if nothing is there.
+
+    Raises:
+        ValueError: if something is there that cannot be read; its message is one line.
+    """
+    folder = Path(folder).absolute()
+    if not folder.is_dir():
+        return None
+    try:
+        with _open_arrays(folder, names) as manager:
+            step = manager.latest_step()
+            if step is None:
+                return None
+            args = ocp.args.Composite(**{_ABOUT: ocp.args.JsonRestore()})
+            about = manager.restore(step, args=args)[_ABOUT]
+        saved = {name: folder / str(step) / name for name in names}
+        return {n: _restore_numpy(path) for n, path in saved.items() if path.is_dir()}, about
+    except Exception as error:
+        raise ValueError(_one_line(error)) from None
+
+
+def _open_arrays(folder: str | os.PathLike, names: Iterable[str]) -> ocp.CheckpointManager:
+    return ocp.CheckpointManager(
+        Path(folder).absolute(),
+        options=ocp.CheckpointManagerOptions(max_to_keep=1, cleanup_tmp_directories=True),
+        item_names=(*names, _ABOUT),
+    )
+
+
+def _restore_numpy(path: Path) -> dict[str, np.ndarray]:
+    with ocp.PyTreeCheckpointer() as reader:
+        with _without_warnings("absl"):  # each item lacks a file that a whole checkpoint has
+            shapes = reader.metadata(path).item_metadata.tree
+        args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), dict(shapes))
+        return reader.restore(path, restore_args=args)
+
+
+@contextlib.contextmanager
+def _without_warnings(name: str) -> Iterator[None]:
+    """Drops what the logger `name` would say below errors, inside the block alone."""
+    logger = logging.getLogger(name)
+
+    def is_error(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR
+
+    logger.addFilter(is_error)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_error)
+
+
+def _one_line(error: Exception) -> str:
+    """The first line of an error's text, or its type if it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else repr(error)

@@ -34,13 +34,13 @@ def say(line: str = "") -> None:
         print(line, flush=True)
 
 
-def table(figures: Mapping[str, Any]) -> str:
+def format_figures(figures: Mapping[str, Any]) -> str:
     """Lays names and figures out in two columns."""
     width = max(map(len, figures))
     return "\n".join(f"{name:<{width}}  {_show(value):>14}" for name, value in figures.items())
 
 
-def columns(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
+def format_rows(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
     """Lays rows of figures out side by side; one that a row lacks is a dash."""
     cells = [list(names)] + [
         [_show(row[name]) if name in row else "-" for name in names] for row in rows

@@ -30,7 +30,7 @@ def compare(paths: list[str], picture: Path) -> None:
             raise InputError(f"workdir {path} has no figures yet; train first.")
         rows.append({"workdir": path, "variant": describe(config), **summary})
         labels[f"{describe(config)} ({Path(path).name})"] = path
-    say(report.columns(rows, ("workdir", *columns)))
+    say(report.format_rows(rows, ("workdir", *columns)))
     if plot_comparison(labels, picture, "perplexity while training"):
         say(f"\nlearning curves: {picture}")
     else:

@@ -76,10 +76,12 @@ def run(config: Config, workdir: str, mode: str, codes: str = "") -> Outcome:
             say(f"step {fitted.step:,} of {job.num_steps:,}, the best so far")
         summary = {}
         if mode == "evaluate" and codes:
-            say("\n" + report.table(with_codes(problem, fitted.state, corpus.words, codes)))
+            say(
+                "\n" + report.format_figures(with_codes(problem, fitted.state, corpus.words, codes))
+            )
         elif mode != "export":
             summary = summarize(problem, corpus, config, fitted)
-            say("\n" + report.table(summary))
+            say("\n" + report.format_figures(summary))
             write_summary(path, summary, f"{describe(config)}, {summary['dataset']}")
         if mode != "evaluate":
             export(fitted.state, corpus.words, path)
