@@ -1,0 +1,6 @@
+"""How things are stored, whoever stores them: the lowest folder, which knows NumPy only.
+
+`atomic` writes a file whole or not at all, `tensors` reads and writes .safetensors files with a
+hash, `bits` packs codes, `names` packs and checks the names of rows, `ids` checks row numbers and
+ranks them. Nothing here knows what a table, a method or a device is.
+"""

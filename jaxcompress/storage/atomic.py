@@ -1,14 +1,22 @@
-"""Files of codes: bit-packing, the .safetensors artefact, the references' text, word2vec's text.
-
-NumPy only. Axis letters: N rows, M codebooks, K codewords, D dimensions.
-"""
+"""Files that are written whole or not at all."""
 
 import os
 from pathlib import Path
+from types import TracebackType
 
 
 class atomic_write:
-    """`with replacing(path) as partial:` writes a file under another name, then renames it."""
+    """Writes a file under another name beside it, and renames it when it is complete.
+
+    If the block raises, the partial file is deleted and an older file stays as it was.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "note.txt"
+    >>> with atomic_write(path) as partial:
+    ...     _ = partial.write_text("done")
+    >>> path.read_text(), partial.exists()
+    ('done', False)
+    """
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
@@ -17,7 +25,12 @@ class atomic_write:
     def __enter__(self) -> Path:
         return self.partial
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if kind is None:
             os.replace(self.partial, self.path)
         else:

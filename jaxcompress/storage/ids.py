@@ -1,7 +1,4 @@
-"""The artefacts: what is left of a table after compression, and how it is read back.
-
-This module needs NumPy only; jax is imported by the methods that use it.
-"""
+"""Numbers of rows: checked, and ranked by a score."""
 
 from typing import Any
 
@@ -9,7 +6,11 @@ import numpy as np
 
 
 def largest_ids(scores: np.ndarray, count: int) -> np.ndarray:
-    """Ids of the `count` largest scores, falling; ties by id."""
+    """Ranks the `count` largest scores: int [count], the largest first, equal scores by their id.
+
+    >>> largest_ids(np.array([0.1, 0.9, 0.5, 0.9]), 3)
+    array([1, 3, 2])
+    """
     if count <= 0:
         return np.zeros(0, np.int64)
     best = np.argpartition(-scores, count - 1)[:count]
@@ -17,10 +18,10 @@ def largest_ids(scores: np.ndarray, count: int) -> np.ndarray:
 
 
 def check_ids(ids: Any, num_rows: int) -> np.ndarray:
-    """Ids as int32.
+    """Checks that ids are numbers of rows: int of any shape -> int32 of the same shape.
 
     Raises:
-        IndexError: where one is out of range.
+        IndexError: if one is out of range.
     """
     ids = np.asarray(ids)
     if ids.size and not 0 <= ids.min() <= ids.max() < num_rows:

@@ -1,6 +1,6 @@
-"""Files of codes: bit-packing, the .safetensors artefact, the references' text, word2vec's text.
+"""Names of rows: packed into an array, checked, looked up, and kept in a text file.
 
-NumPy only. Axis letters: N rows, M codebooks, K codewords, D dimensions.
+A name is one line of text. Bytes that are not UTF-8 survive a round trip through all of these.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,59 +11,76 @@ import numpy as np
 from jaxcompress.errors import InputError
 
 
-def pack_names(words: Iterable[str]) -> np.ndarray:
-    """Words as uint8, a line each."""
-    text = "".join(f"{word}\n" for word in words)
+def pack_names(names: Iterable[str]) -> np.ndarray:
+    """Packs names into an array: uint8 [bytes], one line of UTF-8 for each.
+
+    >>> unpack_names(pack_names(["man", "king"]))
+    ['man', 'king']
+    """
+    text = "".join(f"{name}\n" for name in names)
     return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8)
 
 
 def unpack_names(packed: np.ndarray) -> list[str]:
-    """The inverse of `pack_words`."""
+    """Undoes `pack_names`."""
     return packed.tobytes().decode("utf-8", "surrogateescape").split("\n")[:-1]
 
 
-def check_names(words: Sequence[str], num_rows: int) -> None:
-    """Raises InputError where the words are not one string of one line for each row."""
-    if len(words) != num_rows:
-        raise InputError(f"{len(words)} words and {num_rows} rows; expected as many.")
-    for word in words:
-        if not isinstance(word, str):
-            raise InputError(f"word {word!r} is a {type(word).__name__}; expected a string.")
-        if "\n" in word:
-            raise InputError(f"word {word!r} has an end of line; files hold a word a line.")
+def check_names(names: Sequence[str], num_rows: int) -> None:
+    """Checks that there is one string of one line for each row.
+
+    Raises:
+        InputError: if there is not.
+    """
+    if len(names) != num_rows:
+        raise InputError(f"{len(names)} words and {num_rows} rows; expected equal numbers.")
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"word {name!r} has type {type(name).__name__}; expected a string.")
+        if "\n" in name:
+            raise InputError(f"word {name!r} contains a line break; files hold one word per line.")
 
 
 def number_rows(names: Iterable[str]) -> dict[str, int]:
-    """Row numbers by name; of rows that are named alike, the first."""
+    """Numbers rows by their names; of rows with the same name, the first one counts.
+
+    >>> number_rows(["the", "of", "the"])
+    {'the': 0, 'of': 1}
+    """
     ids: dict[str, int] = {}
     for i, name in enumerate(names):
         ids.setdefault(name, i)
     return ids
 
 
-def find_row(word: str | int, ids: Mapping[str, int] | None, num_rows: int) -> int:
-    """The row number of a name, or a row number that is there.
+def find_row(name: str | int, ids: Mapping[str, int] | None, num_rows: int) -> int:
+    """Finds the number of a row by its name, or checks a number.
+
+    Args:
+        name: a name, or a number, also as a string if rows have no names.
+        ids: numbers by name; None if rows have no names.
+        num_rows: numbers are below it.
 
     Raises:
-        KeyError: where there is no such row.
+        KeyError: if there is no such row.
     """
-    if ids is not None and isinstance(word, str):
-        if word not in ids:
-            raise KeyError(f"no row is named {word!r}")
-        return ids[word]
-    if not str(word).isdigit() or not int(word) < num_rows:
-        raise KeyError(f"no row {word!r}; rows are 0 to {num_rows - 1}")
-    return int(word)
+    if ids is not None and isinstance(name, str):
+        if name not in ids:
+            raise KeyError(f"no row is named {name!r}")
+        return ids[name]
+    if not str(name).isdigit() or not int(name) < num_rows:
+        raise KeyError(f"no row {name!r}; rows are 0 to {num_rows - 1}")
+    return int(name)
 
 
 def read_words(file: Path) -> list[str]:
-    """Reads a word a line; bytes that are not UTF-8 survive a round trip."""
+    """Reads one name per line; line ends of Windows are taken off."""
     text = file.read_bytes().decode("utf-8", errors="surrogateescape")
-    words = [word.removesuffix("\r") for word in text.split("\n")]
-    return words[:-1] if words and not words[-1] else words
+    names = [name.removesuffix("\r") for name in text.split("\n")]
+    return names[:-1] if names and not names[-1] else names
 
 
-def write_words(file: Path, words: Sequence[str]) -> None:
-    """The inverse of `read_words`."""
+def write_words(file: Path, names: Iterable[str]) -> None:
+    """Writes one name per line."""
     with open(file, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
-        stream.writelines(word + "\n" for word in words)
+        stream.writelines(name + "\n" for name in names)

@@ -1,6 +1,6 @@
-"""Files of codes: bit-packing, the .safetensors artefact, the references' text, word2vec's text.
+"""The container of all artefacts: named arrays and strings in one .safetensors file, with a hash.
 
-NumPy only. Axis letters: N rows, M codebooks, K codewords, D dimensions.
+The hash is over the arrays, their shapes and the metadata, so that a changed byte is noticed.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import safetensors.numpy
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 
-VERSION = "1"
+VERSION = "1"  # of the container; read_tensors refuses others
 
 
 def write_tensors(
@@ -23,23 +23,37 @@ def write_tensors(
     format: str,
     metadata: Mapping[str, str],
 ) -> None:
-    """Writes an artefact's file, with a hash of its tensors and metadata."""
-    about = {**metadata, "format": format, "version": VERSION}
-    about["sha256"] = _digest(tensors, about)
+    """Writes tensors and metadata to one file, with a hash of both.
+
+    Args:
+        path: the file.
+        tensors: arrays by name, each contiguous.
+        format: what kind of artefact it is; `read_tensors` gives it back as `metadata["format"]`.
+        metadata: further strings.
+    """
+    stored = {**metadata, "format": format, "version": VERSION}
+    stored["sha256"] = _digest(tensors, stored)
     with atomic_write(path) as partial:
-        safetensors.numpy.save_file(tensors, partial, about)
+        safetensors.numpy.save_file(tensors, partial, stored)
         mask = os.umask(0)
         os.umask(mask)
-        partial.chmod(0o666 & ~mask)  # it is written for its owner alone
+        partial.chmod(0o666 & ~mask)  # safetensors lets nobody but the owner read it
 
 
 def read_tensors(
     path: str | os.PathLike, formats: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Reads what `write_tensors` wrote: tensors, and metadata with the format among it.
+    """Reads what `write_tensors` wrote.
+
+    Args:
+        path: the file.
+        formats: those that are accepted.
+
+    Returns:
+        Tensors by name; and metadata, its "format" and "version" included, its hash not.
 
     Raises:
-        InputError: where it is something else, cut short or damaged.
+        InputError: if it has another format or version, or is cut short or damaged.
     """
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
@@ -54,8 +68,8 @@ def read_tensors(
         )
     if metadata.get("version") != VERSION:
         raise InputError(
-            f"{path}: version {metadata.get('version')!r} of the format; this "
-            f"release reads {VERSION!r}."
+            f"{path}: has version {metadata.get('version')!r} of the format; this release reads "
+            f"version {VERSION!r}."
         )
     if metadata.pop("sha256", None) != _digest(tensors, metadata):
         raise InputError(f"{path}: damaged; its hash differs from the one it was written with.")
