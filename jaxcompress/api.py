@@ -16,7 +16,7 @@ from jaxcompress.errors import InputError
 from jaxcompress.storage.names import check_names
 
 if TYPE_CHECKING:
-    from jaxcompress.codes.rows import Table
+    from jaxcompress.codes.rows import PreparedTable
 
 
 def compress(
@@ -135,7 +135,7 @@ def _read_weights(weights: Any, num_rows: int, words: Sequence[str] | None) -> n
 
 
 def _refine(
-    table: "Table",
+    table: "PreparedTable",
     codes: Codes,
     config: RefineConfig,
     seed: int,

@@ -7,7 +7,7 @@ from jaxcompress.anchors import artefact as anchors
 from jaxcompress.anchors.artefact import ANCHORS_FILE, SparseAnchors
 from jaxcompress.codes import files as codes
 from jaxcompress.codes.artefact import Codes
-from jaxcompress.codes.files import CODES_FILE, codes_of, read_text
+from jaxcompress.codes.files import CODES_FILE, read_codes_text, unpack_tensors
 from jaxcompress.data.paths import expand, find_either
 from jaxcompress.data.text.stdlib import SOURCE
 from jaxcompress.data.vectors.files import GET_GLOVE, Vectors, read_header, read_vectors
@@ -39,11 +39,11 @@ def load(path: str | os.PathLike) -> Codes | SparseAnchors:
             f"no file or folder {path}; expected a .safetensors file, a .codes file or a workdir."
         )
     if path.suffix == ".codes":
-        return Codes(*read_text(path))
+        return Codes(*read_codes_text(path))
     tensors, metadata = read_tensors(path, (codes.FORMAT, anchors.FORMAT))
     if metadata["format"] == anchors.FORMAT:
         return SparseAnchors.of(tensors, metadata)
-    return Codes(*codes_of(tensors, metadata))
+    return Codes(*unpack_tensors(tensors, metadata))
 
 
 def read_table(path: str, tensor: str | None = None) -> Vectors | Codes:

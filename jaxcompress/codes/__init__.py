@@ -1,0 +1,12 @@
+"""Tables as codes, whoever made them: the artefact, its files, and what improves or measures it.
+
+A row is M codes, and its vector the sum of one codeword from each of M codebooks. A method that
+trains codes (`dccl`) and any that only reads them (`tables`, `layers`) need the same parts, so they
+live here and know no method.
+
+`artefact` is `Codes`; `files`, `checkpoint` and `faiss_index` keep it; `decode` and `attend` read
+rows and logits with jax, `neighbours` finds similar rows with NumPy. `search` finds better codes,
+`least_squares` better codebooks, `refine` takes both in turn over the `rows` of a whole table,
+`encode` codes new rows. `measure` computes errors, `bound` the error that no code can beat, `sizes`
+the bytes. `artefact`, `files`, `neighbours`, `faiss_index`, `bound` and `sizes` load no jax.
+"""

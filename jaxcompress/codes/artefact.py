@@ -1,6 +1,8 @@
-"""The artefacts: what is left of a table after compression, and how it is read back.
+"""`Codes`: what is left of a table after compression, and how its rows are read back.
 
 This module needs NumPy only; jax is imported by the methods that use it.
+
+Axis letters: N rows, B rows of a batch, M codebooks, K codewords, D dimensions.
 """
 
 import dataclasses
@@ -12,7 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcompress.codes.files import Table, write_safetensors, write_text, write_word2vec
+from jaxcompress.codes.files import (
+    FileContents,
+    write_codes_text,
+    write_safetensors,
+    write_word2vec,
+)
+from jaxcompress.codes.neighbours import cosines, row_norms, unit_rows
 from jaxcompress.errors import InputError
 from jaxcompress.storage.bits import code_bits, code_type
 from jaxcompress.storage.ids import check_ids, largest_ids
@@ -23,14 +31,26 @@ _CHUNK = 4096  # rows decoded at a time
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Codes:
-    """A table as M codes a row and M codebooks: row n is `sum_m codebooks[m, codes[n, m]]`.
+    """A table as M codes per row and M codebooks: row n is `sum_m codebooks[m, codes[n, m]]`.
+
+    That is eq. 2 of Shu & Nakayama, ICLR 2018, arXiv 1711.01068.
+
+    >>> codebooks = np.array([[[1, 0], [2, 0]], [[0, 10], [0, 20]]])  # M = K = D = 2
+    >>> table = Codes(np.array([[0, 1], [1, 1]]), codebooks, words=["man", "king"])
+    >>> table
+    Codes(2 rows x 2, 2 codebooks x 2 codewords, 34 bytes)
+    >>> table["king"]
+    array([ 2., 20.], dtype=float32)
 
     Attributes:
         codes: uint8 or uint16 [N, M], each in [0, K).
         codebooks: float32 [M, K, D].
-        words: the N names of the rows, or None where rows are named by their number.
-        encoder: the weights that made the codes, by name, for rows never seen; or None.
-        metadata: strings that travel with the file.
+        words: the N names of the rows; None if rows are named by their numbers.
+        encoder: weights of the network that made the codes, by name, for rows never seen; or None.
+        metadata: strings that are stored with the codes.
+
+    Raises:
+        InputError: if shapes, codes or words do not fit each other.
     """
 
     codes: np.ndarray
@@ -39,16 +59,16 @@ class Codes:
     encoder: Mapping[str, np.ndarray] | None = None
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.codebooks.ndim != 3 or self.codes.ndim != 2:
             raise InputError(
-                f"codes {list(self.codes.shape)}, codebooks "
-                f"{list(self.codebooks.shape)}; expected [N, M] and [M, K, D]."
+                f"codes are {list(self.codes.shape)}, codebooks {list(self.codebooks.shape)}; "
+                "expected [N, M] and [M, K, D]."
             )
         if self.codes.shape[1] != self.num_codebooks:
             raise InputError(
-                f"{self.codes.shape[1]} codes a row and {self.num_codebooks} "
-                "codebooks; expected as many."
+                f"{self.codes.shape[1]} codes per row and {self.num_codebooks} codebooks; "
+                "expected equal numbers."
             )
         if self.codes.size and not 0 <= self.codes.min() <= self.codes.max() < self.num_codewords:
             raise InputError(
@@ -63,10 +83,25 @@ class Codes:
         object.__setattr__(self, "codes", self.codes.astype(kind, copy=False))
         object.__setattr__(self, "codebooks", np.asarray(self.codebooks, np.float32))
 
-    num_rows = property(lambda self: self.codes.shape[0])
-    num_codebooks = property(lambda self: self.codebooks.shape[0])
-    num_codewords = property(lambda self: self.codebooks.shape[1])
-    dim = property(lambda self: self.codebooks.shape[2])
+    @property
+    def num_rows(self) -> int:
+        """N."""
+        return self.codes.shape[0]
+
+    @property
+    def num_codebooks(self) -> int:
+        """M, which is also the number of codes per row."""
+        return self.codebooks.shape[0]
+
+    @property
+    def num_codewords(self) -> int:
+        """K, the number of codewords in each codebook."""
+        return self.codebooks.shape[1]
+
+    @property
+    def dim(self) -> int:
+        """D, the number of dimensions of a row."""
+        return self.codebooks.shape[2]
 
     def __len__(self) -> int:
         return self.num_rows
@@ -81,7 +116,7 @@ class Codes:
 
     @property
     def bits_per_row(self) -> int:
-        """Bits of one row's codes: M * ceil(log2 K)."""
+        """Bits of the codes of one row: M * ceil(log2 K)."""
         return self.num_codebooks * code_bits(self.num_codewords)
 
     @property
@@ -95,29 +130,29 @@ class Codes:
         return 4 * self.codebooks.size
 
     def num_bytes(self) -> int:
-        """Bytes of codes and codebooks; the vocabulary and the encoder are not counted."""
+        """Counts the bytes of codes and codebooks, without words and encoder."""
         return self.codes_bytes + self.codebook_bytes
 
     def compression_ratio(self) -> float:
-        """Bytes of the float32 table over `num_bytes()`."""
+        """Divides the bytes of the float32 table by `num_bytes()`."""
         return 4 * self.num_rows * self.dim / self.num_bytes()
 
     # Names of rows.
 
     @functools.cached_property
     def _ids(self) -> dict[str, int]:
-        return number_rows(self.words)
+        return {} if self.words is None else number_rows(self.words)
 
     def id_of(self, word: str | int) -> int:
-        """Returns the row number of a word (or checks a row number).
+        """Finds the number of a row by its word, or checks a number.
 
         Raises:
-            KeyError: where there is no such row.
+            KeyError: if there is no such row.
         """
         return find_row(word, None if self.words is None else self._ids, self.num_rows)
 
     def word_of(self, row: int) -> str:
-        """Returns the name of a row."""
+        """Names a row: its word, or its number if rows have no words."""
         return str(row) if self.words is None else self.words[row]
 
     def __contains__(self, word: str | int) -> bool:
@@ -128,7 +163,7 @@ class Codes:
         return True
 
     def __getitem__(self, word: str | int) -> np.ndarray:
-        """`table["king"]`: its reconstruction, float32 [D], by NumPy."""
+        """Reconstructs one row with NumPy: `table["king"]`, float32 [D]."""
         return self.decode([self.id_of(word)])[0]
 
     # Rows.
@@ -136,11 +171,12 @@ class Codes:
     def lookup(self, ids: Any) -> Any:
         """Reconstructs rows with jax: int ids of any shape -> float32 [*ids.shape, D].
 
-        Can be called under `jax.jit`, where codes and codebooks become constants of the program;
-        for a large table pass arrays to `jaxcompress.lookup.lookup` instead.
+        Under `jax.jit` codes and codebooks become constants of the program; for a large table pass
+        them to `jaxcompress.codes.decode.lookup` as arrays instead.
 
         Raises:
-            IndexError: where an id is out of range and ids are not on a device.
+            IndexError: if an id is out of range; ids on a device are not checked, and one out of
+                range takes the nearest row there is.
         """
         import jax.numpy as jnp
 
@@ -151,7 +187,8 @@ class Codes:
         return lookup(*self._device_arrays, jnp.asarray(ids))
 
     @functools.cached_property
-    def _device_arrays(self):
+    def _device_arrays(self) -> tuple[Any, Any]:
+        """Codes and codebooks as jax arrays; in pairs if a pair of codes still fits a byte."""
         import jax
         import jax.numpy as jnp
 
@@ -167,7 +204,7 @@ class Codes:
         """Reconstructs rows with NumPy: int ids [B] (all rows if None) -> float32 [B, D].
 
         Raises:
-            IndexError: where an id is out of range.
+            IndexError: if an id is out of range.
         """
         codes = self.codes if ids is None else self.codes[self._check_ids(ids)]
         rows = np.zeros((len(codes), self.dim), np.float32)
@@ -194,17 +231,18 @@ class Codes:
 
         Args:
             vectors: float [B, D].
-            start: int [B, M], codes to begin with; no row's error gets larger than theirs. None:
-                for each row the best of a beam search's, the encoder's where there is one, and, in
-                tables of up to 65,536 rows, those of the nearest row.
-            num_rounds: of local search; each begins at the best codes so far.
-            seed: of the search.
+            start: int [B, M], codes to begin with; no row's error gets larger than with these.
+                None: each row begins with the best of the codes that a beam search finds, those
+                that the encoder gives if there is one, and, in tables of up to 65,536 rows, those
+                of the nearest row.
+            num_rounds: rounds of local search; each begins at the best codes so far.
+            seed: the search's randomness.
 
         Returns:
             uint8 or uint16 [B, M].
 
         Raises:
-            InputError: where vectors or codes do not fit the codebooks.
+            InputError: if vectors or codes do not fit the codebooks.
         """
         from jaxcompress.codes.encode import encode
 
@@ -222,75 +260,75 @@ class Codes:
         """Adds rows to the table, with the codebooks as they are.
 
         Args:
-            words: their names, none of which is there yet; None where rows have no names.
+            words: names of the new rows, none of which is in the table; None if rows have no names.
             vectors: float [B, D].
             **search: `num_rounds` and `seed` of `encode`.
 
         Returns:
-            A table of all rows, and how much worse the new ones are: codebooks were fitted to the
-            old rows alone.
+            A table of all rows, and how much larger the error of the new rows is: codebooks were
+            fitted to the old rows alone.
 
         Raises:
-            InputError: where words or vectors do not fit the table.
+            InputError: if words or vectors do not fit the table.
         """
         from jaxcompress.codes.encode import check_rows
 
-        rows, names = check_rows(vectors, self.dim), None
+        rows = check_rows(vectors, self.dim)
         if not len(rows):
             raise InputError("vectors have no rows; expected one or more to append.")
-        if (words is None) != (self.words is None):
-            raise InputError(
-                f"the table's rows have {'no ' if self.words is None else ''}names; give "
-                f"{'words=None' if self.words is None else 'a word for each row'}."
-            )
-        if words is not None:
-            words = list(words)
-            check_names(words, len(rows))
-            seen = self._ids.keys() | set(words)
-            if len(seen) < len(self) + len(words):
-                twice = next(w for i, w in enumerate(words) if w in self or w in words[:i])
-                raise InputError(f"word {twice!r} would be there twice; leave it out.")
-            names = [*self.words, *words]
+        all_words = self._with_words(words, len(rows))
         codes = self.encode(rows, **search)
-        more = Codes(codes, self.codebooks)
-        squared = np.square(more.decode() - np.asarray(rows, np.float32)).sum(axis=1)
+        decoded = Codes(codes, self.codebooks).decode()
+        squared = np.square(decoded - np.asarray(rows, np.float32)).sum(axis=1)
         new, old = float(squared.mean(dtype=np.float64)), self.metadata.get("mean_squared_l2")
-        about = dict(self.metadata)
+        metadata = dict(self.metadata)
         if old is not None:
             mean = (float(old) * len(self) + new * len(rows)) / (len(self) + len(rows))
-            about["mean_squared_l2"] = repr(mean)
+            metadata["mean_squared_l2"] = repr(mean)
         table = dataclasses.replace(
-            self, codes=np.concatenate([self.codes, codes]), words=names, metadata=about
+            self, codes=np.concatenate([self.codes, codes]), words=all_words, metadata=metadata
         )
         return Appended(table, new, None if old is None else float(old))
 
-    # Neighbours, without decoding the table.
+    def _with_words(self, words: Sequence[str] | None, num_new: int) -> list[str] | None:
+        """Checks the words of new rows; the words of all rows, or None if rows have none."""
+        if (words is None) != (self.words is None):
+            raise InputError(
+                f"the rows of the table have {'no ' if self.words is None else ''}names; give "
+                f"{'words=None' if self.words is None else 'a word for each row'}."
+            )
+        if words is None or self.words is None:
+            return None
+        words = list(words)
+        check_names(words, num_new)
+        if len(self._ids.keys() | set(words)) < len(self) + len(words):
+            twice = next(w for i, w in enumerate(words) if w in self or w in words[:i])
+            raise InputError(f"word {twice!r} would name two rows; leave it out.")
+        return [*self.words, *words]
+
+    # Similar rows, found without decoding the table.
 
     @functools.cached_property
     def _norms(self) -> np.ndarray:
-        """Row norms [N], from the products of codewords: N*M^2/2 reads and no [N, D]."""
-        products = np.einsum("mkd,nld->mnkl", self.codebooks, self.codebooks)
-        squares = np.zeros(self.num_rows)
-        for m in range(self.num_codebooks):
-            first = self.codes[:, m].astype(np.int64) * self.num_codewords
-            squares += products[m, m].diagonal()[self.codes[:, m]]
-            for n in range(m):
-                squares += 2 * np.take(products[m, n].reshape(-1), first + self.codes[:, n])
-        return np.sqrt(np.maximum(squares, 0.0))
+        return row_norms(self.codes, self.codebooks)
 
     def nearest(
         self, word: str | int | np.ndarray, count: int = 10, exclude: Sequence[str | int] = ()
     ) -> list[tuple[str, float]]:
-        """Finds the rows of largest cosine with a word (itself left out) or a vector [D]."""
+        """Finds the rows of largest cosine with a row or a vector.
+
+        Args:
+            word: a word or the number of a row, which is left out itself; or a vector [D].
+            count: how many rows to find.
+            exclude: further words or numbers to leave out.
+
+        Returns:
+            Words and cosines, the largest first.
+        """
         if isinstance(word, (str, int)):
             exclude = (word, *exclude)
             word = self[word]
-        query = np.asarray(word, np.float32) / max(float(np.linalg.norm(word)), 1e-30)
-        table = self.codebooks @ query
-        scores = np.zeros(self.num_rows, np.float32)
-        for m in range(self.num_codebooks):
-            scores += table[m, self.codes[:, m]]
-        scores /= np.maximum(self._norms, 1e-30)
+        scores = cosines(word, self.codes, self.codebooks, self._norms)
         scores[[self.id_of(w) for w in exclude]] = -np.inf
         best = largest_ids(scores, min(count, self.num_rows - len(set(exclude))))
         return [(self.word_of(i), float(scores[i])) for i in best]
@@ -298,31 +336,30 @@ class Codes:
     def analogy(
         self, a: str | int, b: str | int, c: str | int, count: int = 10
     ) -> list[tuple[str, float]]:
-        """Answers "a is to b as c is to ?" by the rows nearest to b - a + c, of unit rows."""
-        rows = self.decode([self.id_of(w) for w in (a, b, c)])
-        unit_a, unit_b, unit_c = rows / np.maximum(np.linalg.norm(rows, axis=1), 1e-30)[:, None]
+        """Answers "a is to b as c is to ?" by the rows nearest to b - a + c, each of length 1."""
+        unit_a, unit_b, unit_c = unit_rows(self.decode([self.id_of(w) for w in (a, b, c)]))
         return self.nearest(unit_b - unit_a + unit_c, count, exclude=(a, b, c))
 
     # Files.
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes one .safetensors file: packed codes, codebooks, words, encoder, metadata."""
+        """Writes one .safetensors file, which `jaxcompress.load_codes` opens."""
         write_safetensors(
             path,
-            Table(self.codes, self.codebooks, self.words, self.encoder, dict(self.metadata)),
+            FileContents(self.codes, self.codebooks, self.words, self.encoder, self.metadata),
         )
 
     def save_text(self, prefix: str | os.PathLike, *, words: bool = True) -> None:
         """Writes `PREFIX.codes`, with or without words, and `PREFIX.codebook.npy` [M*K, D]."""
         names = map(self.word_of, range(self.num_rows)) if words else None
-        write_text(prefix, self.codes, self.codebooks, names)
+        write_codes_text(prefix, self.codes, self.codebooks, names)
 
     def to_word2vec(self, path: str | os.PathLike) -> None:
-        """Writes the decoded table as word2vec text: a line `N D`, then a word and D numbers each.
+        """Writes the decoded table as word2vec text: a line `N D`, then N lines `word x1 ... xD`.
 
         Numbers have nine digits, from which float32 is read back exactly. Rows without words are
-        named by their number. In a word each character of whitespace becomes "_": readers take it
-        for the end of the word. Of words that this makes alike, most readers keep the first.
+        named by their numbers. Whitespace in a word becomes "_", since readers take it for the end
+        of the word. If two words become equal by this, most readers keep the first.
         """
         starts = range(0, self.num_rows, _CHUNK)
         chunks = (self.decode(range(i, min(i + _CHUNK, self.num_rows))) for i in starts)
@@ -330,18 +367,18 @@ class Codes:
         write_word2vec(path, (self.num_rows, self.dim), names, chunks)
 
     def to_faiss(self, metric: str = "l2") -> Any:
-        """Makes a `faiss.IndexResidualQuantizer` with these rows (extra `faiss`), by number.
+        """Makes a `faiss.IndexResidualQuantizer` of these rows (extra `faiss`), by number.
 
         It takes the bytes of the packed codes and of the codebooks, which are padded with zeros
-        where K is no power of two. `search` is exact over the decoded rows, and `reconstruct(i)`
-        is `decode([i])[0]`. Rows that FAISS adds are encoded by its own greedy search, which our
-        codebooks are not made for.
+        if K is no power of two. `search` is exact over the decoded rows, and `reconstruct(i)` is
+        `decode([i])[0]`. FAISS codes rows that are added to the index by a greedy search of its
+        own, for which these codebooks are not made.
 
         Args:
             metric: "l2" (squared distances) or "inner_product".
 
         Raises:
-            InputError: where the metric is another one, or FAISS cannot be imported.
+            InputError: if the metric is another one, or FAISS cannot be imported.
         """
         from jaxcompress.codes.faiss_index import residual_index
 
@@ -349,13 +386,13 @@ class Codes:
 
 
 class Appended(NamedTuple):
-    """What `Codes.append` gives.
+    """A table with rows added to it, as `Codes.append` returns it.
 
     Attributes:
         codes: the table with the new rows at its end.
-        mean_squared_l2: of the new rows.
-        old_mean_squared_l2: of the old ones, as they were when they were compressed; None where the
-            artefact does not say.
+        mean_squared_l2: mean squared error of the new rows.
+        old_mean_squared_l2: mean squared error of the old rows, as it was when they were
+            compressed; None if the artefact does not say.
     """
 
     codes: Codes
@@ -364,7 +401,7 @@ class Appended(NamedTuple):
 
     @property
     def ratio(self) -> float | None:
-        """How many times as large the error of the new rows is."""
+        """Error of the new rows over that of the old rows; None if that is not known."""
         if self.old_mean_squared_l2 is None:
             return None
         return self.mean_squared_l2 / self.old_mean_squared_l2

@@ -1,9 +1,8 @@
-"""Layers over codes, in the place of `flax.linen.Embed` and `flax.nnx.Embed`.
+"""Logits of a table of codes: products of queries with all rows, without making the table.
 
-A table is M codes a row and M codebooks (Shu & Nakayama 2018, eq. 2), and the table [V, D] is never
-made, neither for rows nor for logits. Logits of a tied output go through tables of partial
-products, `query @ codebooks.T` [M, K, B], as distances do in product quantization (Jegou, Douze &
-Schmid 2011, section III.A): a logit is the sum of M of them. So does the gradient on its way back.
+A row is a sum of codewords (Shu & Nakayama 2018, eq. 2), so its product with a query is the sum of
+M partial products, read from tables `codebooks @ query.T` [M, K, B], as distances are in product
+quantization (Jegou, Douze & Schmid 2011, section III.A). The gradient takes the same way back.
 
 Axis letters: B queries, V rows of the table, M codebooks, K codewords, D dimensions.
 """
@@ -16,17 +15,22 @@ import jax.numpy as jnp
 
 from jaxcompress.errors import InputError
 
-_ROWS = 256  # of the table, at a time
-
-
-_QUERIES = 128  # at a time: their tables of partial products stay in the cache
+_ROWS = 256  # rows of the table at a time
+_QUERIES = 128  # queries at a time: their tables of partial products stay in the cache
 
 
 @jax.jit
 def attend(query: jax.Array, codes: jax.Array, codebooks: jax.Array) -> jax.Array:
-    """Multiplies queries with all rows, `query @ table.T`, without the table.
+    """Multiplies queries with all rows, `query @ table.T`, without making the table.
 
-    Sums and gradients are float32 also for smaller types. Gradients are by reverse mode.
+    Logit [b, v] is `sum_m tables[m, codes[v, m], b]`, with `tables = codebooks @ query.T`. Sums and
+    gradients are float32 even if the arrays are of a smaller type. Gradients are by reverse mode
+    only.
+
+    >>> codebooks = jnp.array([[[1.0, 0.0], [2.0, 0.0]], [[0.0, 10.0], [0.0, 20.0]]])
+    >>> rows = jnp.array([[0, 1], [1, 1]])  # that is [1, 20] and [2, 20]
+    >>> attend(jnp.array([1.0, 0.5]), rows, codebooks)
+    Array([11., 12.], dtype=float32)
 
     Args:
         query: [..., D].
@@ -34,10 +38,10 @@ def attend(query: jax.Array, codes: jax.Array, codebooks: jax.Array) -> jax.Arra
         codebooks: [M, K, D].
 
     Returns:
-        Logits [..., V], of the type that query and codebooks promote to.
+        Logits [..., V], of the type to which query and codebooks are promoted.
 
     Raises:
-        InputError: where the last dimension of the query is not D.
+        InputError: if the last dimension of the query is not D.
     """
     dim = codebooks.shape[-1]
     if query.ndim == 0 or query.shape[-1] != dim:
@@ -48,9 +52,9 @@ def attend(query: jax.Array, codes: jax.Array, codebooks: jax.Array) -> jax.Arra
 
 @jax.custom_vjp
 def _attend(query, codes, codebooks):
-    """[B, D] -> [B, V].
+    """Computes logits: query [B, D] -> [B, V].
 
-    The sums are made as [rows, queries], since a gather is fast where what it takes lies in a row.
+    The sums are made as [rows, queries], since a gather is fast if what it takes lies in a row.
     """
     logits = jnp.zeros((len(query), len(codes)), jnp.result_type(query, codebooks))
 
@@ -78,7 +82,7 @@ def _forward(query, codes, codebooks):
 
 
 def _backward(residuals, d_logits):
-    """Sums the logits' cotangents by code, into those of the tables, and multiplies these out."""
+    """Sums the cotangents of logits by code into those of `tables`, then multiplies these out."""
     query, codes, codebooks = residuals
     kind = _sum_type(query, codebooks)
 
@@ -118,8 +122,10 @@ def _sum_type(*arrays):
 
 
 def _in_parts(body: Callable, carry: Any, length: int, size: int) -> Any:
-    """Runs `carry = body(carry, start, size)` over a length; what is left over is a part of its own
-    size, so that nothing is padded and nothing is summed twice."""
+    """Runs `carry = body(carry, start, size)` over a length, part by part.
+
+    A rest is a part of its own, smaller size, so that nothing is padded or summed twice.
+    """
     count, rest = divmod(length, size)
     if count:
         carry = jax.lax.fori_loop(0, count, lambda i, c: body(c, i * size, size), carry)

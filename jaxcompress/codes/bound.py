@@ -1,4 +1,9 @@
-"""What no code of so many bits can do better on a Gaussian source: a yardstick for compression."""
+"""The least error that any code of so many bits can reach on a Gaussian source.
+
+A yardstick for compression: Cover & Thomas, Elements of Information Theory, theorem 10.3.3.
+
+Axis letters: N rows, D dimensions.
+"""
 
 import math
 from typing import Any
@@ -14,21 +19,25 @@ _CHUNK = 4096  # rows that are float64 at a time
 def rate_distortion_bound(vectors: Any, bits_per_row: float) -> float:
     """Computes the least mean squared L2 of any code on a Gaussian source of the same covariance.
 
-    No code of so many bits a row does better on average over rows drawn from that source, however
-    many rows it takes at a time. Of all sources of a covariance the Gaussian one is the hardest:
-    a table that is not Gaussian can be coded with less error, the more so where codebooks are
-    fitted to few rows. Codebooks are not counted.
+    No code of so many bits per row has a smaller mean error over rows drawn from that source, even
+    if it codes many rows together. Of all sources with one covariance the Gaussian one is the
+    hardest: a table that is not Gaussian can be coded with less error, above all if codebooks are
+    fitted to few rows. The bits of codebooks are not counted.
+
+    >>> rows = np.array([[2.0, 1.0], [2.0, -1.0], [-2.0, 1.0], [-2.0, -1.0]])  # variances 4 and 1
+    >>> [round(rate_distortion_bound(rows, bits), 6) for bits in (0, 1, 2)]
+    [5.0, 2.0, 1.0]
 
     Args:
-        vectors: float [N, D]; any type that NumPy makes float64 of, in chunks. Their mean is taken
-            to be known.
-        bits_per_row: bits of a row's code, at least 0.
+        vectors: float [N, D], or any type that NumPy turns into float64. Their mean is taken as
+            known.
+        bits_per_row: bits of the code of one row, at least 0.
 
     Returns:
-        Squared L2 a row, in the squared unit of the vectors.
+        Mean over rows of the squared L2 distance, in the squared unit of the vectors.
 
     Raises:
-        InputError: where the vectors are no finite matrix, or the bits are below 0.
+        InputError: if the vectors are no finite matrix, or the bits are below 0.
 
     Reference:
         Reverse water-filling: Cover & Thomas, Elements of Information Theory, theorem 10.3.3.
@@ -43,9 +52,10 @@ def rate_distortion_bound(vectors: Any, bits_per_row: float) -> float:
 
 
 def _covariance(rows: np.ndarray) -> np.ndarray:
-    """[D, D] in float64, over N; the mean first, so that a large one costs no digits."""
+    """Computes the covariance, float64 [D, D], over N; mean first, so that it costs no digits."""
     starts = range(0, len(rows), _CHUNK)
-    mean = sum(rows[i : i + _CHUNK].sum(axis=0, dtype=np.float64) for i in starts) / len(rows)
+    sums = [rows[i : i + _CHUNK].sum(axis=0, dtype=np.float64) for i in starts]
+    mean = sum(sums[1:], sums[0]) / len(rows)
     products = np.zeros((rows.shape[1], rows.shape[1]))
     for i in starts:
         centred = rows[i : i + _CHUNK].astype(np.float64) - mean
@@ -54,18 +64,20 @@ def _covariance(rows: np.ndarray) -> np.ndarray:
 
 
 def _water_filling(variances: np.ndarray, bits: float) -> float:
-    """Spends bits on independent Gaussians so that the sum of their errors is least.
+    """Spends bits on independent Gaussians so that the sum of their errors is least (10.3.3).
 
-    Each variance above a water level is coded down to it, at half a bit a halving; the others are
-    not coded. With the n largest coded, the level is their geometric mean times 2^(-2 bits / n).
+    The error of variance v is min(v, L), at a cost of max(0, log2(v / L) / 2) bits; the water level
+    L is that at which the costs add up to `bits`. If the n largest variances are above it, L is
+    their geometric mean times 2^(-2 bits / n).
     """
     falling = np.sort(variances)[::-1]
-    # What is smaller is the rounding error of `eigvalsh`.
+    # Smaller ones are rounding errors of `eigvalsh`.
     falling = falling[falling > falling[0] * len(falling) * np.finfo(np.float64).eps]
     if not len(falling):
         return 0.0
     logs = np.log2(falling)
-    needed = (np.cumsum(logs) - np.arange(1, len(logs) + 1) * logs) / 2  # to lower all to the n-th
+    # Bits that lower the n largest variances to the n-th, for each n.
+    needed = (np.cumsum(logs) - np.arange(1, len(logs) + 1) * logs) / 2
     count = int(np.searchsorted(needed, bits, side="right"))
     level = 2.0 ** (logs[:count].mean() - 2 * bits / count)
     return float(count * level + falling[count:].sum())

@@ -1,7 +1,10 @@
-"""Codes and codebooks as a checkpoint in a run's folder."""
+"""Codes and codebooks as a checkpoint in the workdir of a run: `WORKDIR/artefact`."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.engine.checkpoint import load_arrays, save_arrays
@@ -11,8 +14,9 @@ _TABLE, _ENCODER = "table", "encoder"
 
 
 def save_artefact(workdir: str | os.PathLike, codes: Codes) -> None:
-    """Saves codes int [N, M] and codebooks [M, K, D], the encoder if there is one, and names."""
-    groups = {_TABLE: {"codes": codes.codes, "codebooks": codes.codebooks}}
+    """Saves codes, codebooks, words, metadata, and the encoder if there is one."""
+    table = {"codes": codes.codes, "codebooks": codes.codebooks}
+    groups: dict[str, Mapping[str, np.ndarray]] = {_TABLE: table}
     if codes.encoder:
         groups[_ENCODER] = codes.encoder
     words = None if codes.words is None else list(codes.words)
@@ -41,9 +45,9 @@ def load_artefact(workdir: str | os.PathLike) -> Codes:
         raise InputError(f"{folder}: cannot be read ({error}); {hint}") from None
     if found is None:
         raise InputError(f"{workdir}: no artefact in it (looked at {folder}); {hint}")
-    groups, about = found
-    words, table = about.pop("words"), groups[_TABLE]
-    return Codes(table["codes"], table["codebooks"], words, groups.get(_ENCODER), about)
+    groups, metadata = found
+    words, table = metadata.pop("words"), groups[_TABLE]
+    return Codes(table["codes"], table["codebooks"], words, groups.get(_ENCODER), metadata)
 
 
 def _folder(workdir: str | os.PathLike) -> Path:

@@ -1,4 +1,4 @@
-"""What refinement can be told, whoever asks for it."""
+"""What can be set for refinement, by whatever asks for it."""
 
 import dataclasses
 
@@ -11,5 +11,5 @@ class RefineConfig:
 
     # rounds of local search and least-squares codebooks; 0: no refinement
     num_rounds: int = setting(40, at_least=0)
-    # steps of search in a round; None: three for each codebook
+    # steps of search in a round; None: three times the number of codebooks
     num_steps: int | None = setting(None, at_least=1)

@@ -1,4 +1,4 @@
-"""Sums of codewords: the decoder of every artefact with codebooks, on the device.
+"""Sums of codewords with jax: the decoder of every table of codes.
 
 Axis letters: B rows asked for, N rows of the table, M codebooks, K codewords, D dimensions.
 """
@@ -11,10 +11,11 @@ import numpy as np
 
 
 def sum_codewords(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
-    """Sums one codeword of each codebook (Shu & Nakayama 2018, eq. 2).
+    """Sums one codeword of each codebook: `sum_m codebooks[m, codes[:, m]]`.
 
-    XLA's gather of [B, M, D] is an order of magnitude slower on CPU than a sum of M gathers of
-    [B, D]; many rows are worth adding the codebooks up in pairs first.
+    This is eq. 2 of Shu & Nakayama 2018. One gather of [B, M, D] by XLA is an order of magnitude
+    slower on CPU than a sum of M gathers of [B, D]. For many rows it pays to add the codebooks up
+    in pairs first.
 
     Args:
         codebooks: [M, K, D].
@@ -30,12 +31,12 @@ def sum_codewords(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
 
 
 def can_pair(codebooks: Any) -> bool:
-    """Whether there are pairs, and a pair of codes still fits a byte."""
+    """Tells whether there are pairs of codebooks, and a pair of codes still fits a byte."""
     return codebooks.shape[0] > 1 and codebooks.shape[1] ** 2 <= 256
 
 
 def pair_up(codes: Any, codebooks: Any) -> tuple[Any, Any]:
-    """Adds neighbouring codebooks up: half as many, of K*K codewords, with the same sums.
+    """Adds neighbouring codebooks up: half as many codebooks of K*K codewords, the same rows.
 
     Args:
         codes: int [N, M], of a type that holds K*K - 1; NumPy or jax, as `codebooks` are.
@@ -54,25 +55,33 @@ def pair_up(codes: Any, codebooks: Any) -> tuple[Any, Any]:
 
 
 def _sum_gathers(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
-    """Adds one gather at a time. A loop, since XLA fuses a plain sum of gathers into whatever
-    reads it, and computes it there element by element: 20 times as long on CPU. It makes two turns
-    or more, since XLA takes a loop of one turn apart."""
+    """Adds one gather at a time, in a loop.
+
+    XLA fuses a plain sum of gathers into whatever reads it, and computes it there element by
+    element, which takes 20 times as long on CPU. The loop has two turns or more, since XLA takes a
+    loop of one turn apart.
+    """
 
     def add(m, total):
-        return total + _take(codebooks[m], codes[:, m])
+        return total + take_rows(codebooks[m], codes[:, m])
 
     start = jnp.zeros((codes.shape[0], codebooks.shape[2]), codebooks.dtype)
     unroll = max(1, min(8, codebooks.shape[0] // 2))
     return jax.lax.fori_loop(0, codebooks.shape[0], add, start, unroll=unroll)
 
 
-def _take(codebook: jax.Array, codes: jax.Array) -> jax.Array:
-    return codebook.at[codes].get(mode="promise_in_bounds")
+def take_rows(table: jax.Array, ids: jax.Array) -> jax.Array:
+    """Takes rows that are known to be there: [N, D], int [B], not checked -> [B, D]."""
+    return table.at[ids].get(mode="promise_in_bounds")
 
 
 @jax.jit
 def lookup(codes: jax.Array, codebooks: jax.Array, ids: jax.Array) -> jax.Array:
-    """Reconstructs the rows `ids`.
+    """Reconstructs rows by their numbers.
+
+    >>> codebooks = jnp.array([[[1.0, 0.0], [2.0, 0.0]], [[0.0, 10.0], [0.0, 20.0]]])
+    >>> lookup(jnp.array([[0, 1], [1, 1]]), codebooks, jnp.array([1]))
+    Array([[ 2., 20.]], dtype=float32)
 
     Args:
         codes: int [N, M].

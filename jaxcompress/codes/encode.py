@@ -1,4 +1,4 @@
-"""Codes for rows never seen: a start, the best of several, and then local search.
+"""Codes for rows never seen: the best of several starts, and then local search.
 
 Axis letters: B rows of a batch, N rows of a table, M codebooks, K codewords, D dimensions.
 """
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcompress.codes.decode import sum_codewords
+from jaxcompress.codes.rows import pad_rows
 from jaxcompress.codes.search import (
     beam_search,
     default_search_steps,
@@ -22,29 +23,28 @@ from jaxcompress.data.vectors.files import check_finite
 from jaxcompress.errors import InputError
 from jaxcompress.storage.bits import code_type
 
-_BATCH = 1024  # rows at a time: what lies between the steps of a search stays in the cache
-
-
-_KNOWN, _CHUNK = 65_536, 4096  # rows of a table that are looked through for a start; at a time
+_BATCH = 1024  # rows at a time: what a search keeps between its steps stays in the cache
+_MAX_KNOWN = 65_536  # rows of the largest table in which the nearest row is looked for
+_CHUNK = 4096  # rows of that table at a time
 
 
 def check_rows(vectors: np.ndarray, dim: int) -> np.ndarray:
-    """Rows of a table as float16 or float32 [N, D].
+    """Checks rows and gives them as float16 or float32 [N, D].
 
     Raises:
-        InputError: where they are no finite matrix of `dim` columns.
+        InputError: if they are no finite matrix of `dim` columns.
     """
     try:
         rows = np.asarray(vectors)
         if rows.dtype not in (np.float16, np.float32):
-            # Integers and strings of numbers are taken too; a complex number loses no part.
+            # Integers and strings of numbers are taken too; a complex number raises.
             casting = "same_kind" if rows.dtype.kind == "c" else "unsafe"
             rows = rows.astype(np.float32, casting=casting)
     except (TypeError, ValueError) as error:
         raise InputError(f"vectors are no matrix of numbers ({error}).") from None
     if rows.ndim != 2 or rows.shape[1] != dim:
         raise InputError(
-            f"vectors have shape {list(rows.shape)}; the codebooks make rows of {dim} dimensions: "
+            f"vectors have shape {list(rows.shape)}; the codebooks make rows of {dim} dimensions; "
             f"expected [rows, {dim}]."
         )
     check_finite(rows, "vectors")
@@ -61,38 +61,49 @@ def encode(
     num_rounds: int = 16,
     seed: int = 0,
 ) -> np.ndarray:
-    """Does what `Codes.encode` says, for codebooks [M, K, D] and a table's codes [N, M], `known`.
+    """Finds codes of rows; `Codes.encode` with everything it needs as arrays.
 
-    `encoder` are weights as `dccl.export_encoder` names them. Refinement moves codebooks away from
-    what they were trained for, so its codes are no better a start than a beam search's everywhere.
-    Where codebooks hold much of a small table, no search finds what its own rows have: there the
-    nearest row's codes are the best start.
+    Refinement moves codebooks away from those that the encoder was trained with, so its codes are
+    not always a better start than those of a beam search. If codebooks hold much of a small table,
+    no search finds what is stored for its own rows: there the codes of the nearest row are the
+    best start. So a row starts with the best of all three.
+
+    Args:
+        vectors: float [B, D].
+        codebooks: float32 [M, K, D].
+        encoder: weights by name, as `apply_encoder` takes them; or None.
+        known: int [N, M], codes of the table whose nearest rows are looked for; or None.
+        start: int [B, M], codes to begin with, in place of all others; or None.
+        num_rounds: rounds of local search.
+        seed: the search's randomness.
+
+    Returns:
+        uint8 or uint16 [B, M].
+
+    Raises:
+        InputError: if vectors, `start` or `num_rounds` are invalid.
     """
     num_codebooks, num_codewords, dim = codebooks.shape
     rows = check_rows(vectors, dim)
     if num_rounds < 0:
         raise InputError(f"num_rounds is {num_rounds}; it must be at least 0.")
+    kind, table, weights = code_type(num_codewords), None, None
     if start is not None:
         start = _check_start(np.asarray(start), (len(rows), num_codebooks), num_codewords)
-    table = None
-    if start is None and known is not None and 0 < len(known) <= _KNOWN:
-        table = _decode(jnp.asarray(known), codebooks)
-    codes = np.zeros((len(rows), num_codebooks), code_type(num_codewords))
-    weights = None if encoder is None or start is not None else dict(encoder)
+    else:
+        weights = None if encoder is None else dict(encoder)
+        if known is not None and 0 < len(known) <= _MAX_KNOWN:
+            table = _decode(jnp.asarray(known), codebooks)
+    codes = np.zeros((len(rows), num_codebooks), kind)
     key, size = jax.random.key(seed), max(1, min(_BATCH, len(rows)))
     for number, first in enumerate(range(0, len(rows), size)):
         part = slice(first, first + size)
-        count = len(rows[part])
-        batch = np.zeros((size, dim), np.float32)
-        batch[:count] = rows[part]
-        begin = None
-        if start is not None:
-            begin = np.zeros((size, num_codebooks), codes.dtype)
-            begin[:count] = start[part]
+        batch = pad_rows(rows[part].astype(np.float32), size)
+        begin = None if start is None else pad_rows(start[part].astype(kind), size)
         found = _encode_batch(
             jax.random.fold_in(key, number), batch, codebooks, weights, table, begin, num_rounds
         )
-        codes[part] = np.asarray(found)[:count]
+        codes[part] = np.asarray(found)[: len(codes[part])]
     return codes
 
 
@@ -107,8 +118,13 @@ def _check_start(start: np.ndarray, shape: tuple[int, int], num_codewords: int) 
 
 
 class _Known(NamedTuple):
-    """A table, in parts: codes [N, M], rows [parts, C, D], squared norms [parts, C]; what fills up
-    the last part is infinitely far away."""
+    """A decoded table in parts of C rows; what fills up the last part is infinitely far away.
+
+    Attributes:
+        codes: int [N, M].
+        rows: [parts, C, D].
+        squares: [parts, C], squared norms of the rows.
+    """
 
     codes: jax.Array
     rows: jax.Array
@@ -125,7 +141,7 @@ def _decode(known: jax.Array, codebooks: jax.Array) -> _Known:
 
 
 def _nearest_codes(rows: jax.Array, table: _Known) -> jax.Array:
-    """The codes of the table's row that is nearest to each row [B, D]: int32 [B, M]."""
+    """Finds for each row [B, D] the nearest row of the table, and gives its codes: int32 [B, M]."""
 
     def look(best, part):
         least, which = best
@@ -142,7 +158,16 @@ def _nearest_codes(rows: jax.Array, table: _Known) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnames="num_rounds")
-def _encode_batch(key, rows, codebooks, encoder, table, start, num_rounds):
+def _encode_batch(
+    key: jax.Array,
+    rows: jax.Array,
+    codebooks: jax.Array,
+    encoder: Mapping[str, jax.Array] | None,
+    table: _Known | None,
+    start: jax.Array | None,
+    num_rounds: int,
+) -> jax.Array:
+    """Searches from the best start of each row: rows [B, D] -> int32 [B, M]."""
     starts = [beam_search(rows, codebooks) if start is None else start.astype(jnp.int32)]
     if encoder is not None:
         starts.append(apply_encoder(encoder, rows, codebooks.shape[0]))
@@ -166,9 +191,10 @@ def _encode_batch(key, rows, codebooks, encoder, table, start, num_rounds):
 def apply_encoder(
     encoder: Mapping[str, jax.Array], rows: jax.Array, num_codebooks: int
 ) -> jax.Array:
-    """The codes that an exported encoder gives rows [B, D]: int32 [B, M].
+    """Codes rows by an exported encoder: rows [B, D] -> int32 [B, M].
 
-    Scores are not passed through a softplus (Shu & Nakayama 2018, eq. 7), which leaves their order.
+    A code is the codeword of largest score. The softplus that makes alpha of the scores (Shu &
+    Nakayama 2018, eq. 7) is left out, since it keeps their order.
     """
     rows = (rows - encoder["mean"]) / encoder["scale"]
     hidden = jnp.tanh(rows @ encoder["hidden.kernel"] + encoder["hidden.bias"])

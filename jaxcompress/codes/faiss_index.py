@@ -1,7 +1,8 @@
 """Codes as an index of FAISS, which then searches and decodes them without this library.
 
-Axis letters: N rows, M codebooks, K codewords, D dimensions. FAISS packs codes as the artefact
-does, low bit first, so that the bytes of a row are the same in both.
+FAISS packs codes as the artefact does, low bit first, so the bytes of a row are the same in both.
+
+Axis letters: N rows, M codebooks, K codewords, D dimensions.
 """
 
 from typing import Any
@@ -21,7 +22,7 @@ def residual_index(codes: np.ndarray, codebooks: np.ndarray, metric: str = "l2")
         metric: "l2" (squared distances) or "inner_product".
 
     Raises:
-        InputError: where the metric is another one, or FAISS cannot be imported.
+        InputError: if the metric is another one, or FAISS cannot be imported.
     """
     if metric not in ("l2", "inner_product"):
         raise InputError(f'metric is {metric!r}; it must be "l2" or "inner_product".')
@@ -29,7 +30,7 @@ def residual_index(codes: np.ndarray, codebooks: np.ndarray, metric: str = "l2")
         import faiss
     except ImportError as error:
         raise InputError(
-            f'faiss cannot be imported ({error}); for it: pip install -e ".[faiss]"'
+            f'faiss cannot be imported ({error}); install it: pip install -e ".[faiss]"'
         ) from None
     num_codebooks, num_codewords, dim = codebooks.shape
     bits = max(code_bits(num_codewords), 1)
@@ -38,8 +39,8 @@ def residual_index(codes: np.ndarray, codebooks: np.ndarray, metric: str = "l2")
     index = faiss.IndexResidualQuantizer(dim, num_codebooks, bits, kind, decompress)
     padded = np.pad(codebooks, ((0, 0), (0, 2**bits - num_codewords), (0, 0)))
     faiss.copy_array_to_vector(padded.reshape(-1), index.rq.codebooks)
-    # Products of all pairs of codewords serve another kind of search; for large codebooks they
-    # would be gigabytes, computed anew whenever the index is read from a file.
+    # Products of all pairs of codewords serve another kind of search. For large codebooks they
+    # would be gigabytes, computed again whenever the index is read from a file.
     index.rq.train_type |= faiss.ResidualQuantizer.Skip_codebook_tables
     faiss.copy_array_to_vector(pack_codes(codes, 2**bits).reshape(-1), index.codes)
     index.rq.is_trained = index.is_trained = True

@@ -1,4 +1,4 @@
-"""Files of codes: bit-packing, the .safetensors artefact, the references' text, word2vec's text.
+"""Files of codes: the .safetensors artefact, the text form of DCCL programs, word2vec's text.
 
 NumPy only. Axis letters: N rows, M codebooks, K codewords, D dimensions.
 """
@@ -6,7 +6,7 @@ NumPy only. Axis letters: N rows, M codebooks, K codewords, D dimensions.
 import itertools
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,50 +18,51 @@ from jaxcompress.storage.bits import pack_codes, unpack_codes
 from jaxcompress.storage.names import pack_names, unpack_names
 from jaxcompress.storage.tensors import write_tensors
 
-FORMAT = "jaxcompress.codes"
+FORMAT = "jaxcompress.codes"  # metadata["format"] of the .safetensors files
+CODES_FILE = "model.safetensors"  # the name under which a run exports its codes
+_ENCODER = "encoder."  # what the names of the encoder's tensors begin with
+_CHUNK = 4096  # rows written at a time
 
 
-CODES_FILE = "model.safetensors"  # as a run exports them
-
-
-_CHUNK = 4096  # rows packed or written at a time
-
-
-class Table(NamedTuple):
-    """What a file of codes holds; the fields are those of `Codes`."""
+class FileContents(NamedTuple):
+    """What a file of codes holds; the fields are those of `Codes`, in their order."""
 
     codes: np.ndarray
     codebooks: np.ndarray
-    words: list[str] | None
-    encoder: dict[str, np.ndarray] | None
-    metadata: dict[str, str]
+    words: Sequence[str] | None
+    encoder: Mapping[str, np.ndarray] | None
+    metadata: Mapping[str, str]
 
 
-def write_safetensors(path: str | os.PathLike, table: Table) -> None:
-    """Writes one file: packed codes, codebooks, words, encoder, metadata with a hash of it all."""
-    num_codewords = table.codebooks.shape[1]
+def write_safetensors(path: str | os.PathLike, contents: FileContents) -> None:
+    """Writes one file: packed codes, codebooks, words, encoder, metadata and a hash of all."""
+    num_codewords = contents.codebooks.shape[1]
     tensors = {
-        "codes": pack_codes(table.codes, num_codewords),
-        "codebooks": np.ascontiguousarray(table.codebooks),
+        "codes": pack_codes(contents.codes, num_codewords),
+        "codebooks": np.ascontiguousarray(contents.codebooks),
     }
-    if table.words is not None:
-        tensors["words"] = pack_names(table.words)
-    for name, value in (table.encoder or {}).items():
-        tensors[f"encoder.{name}"] = np.ascontiguousarray(value)
-    write_tensors(path, tensors, FORMAT, table.metadata)
+    if contents.words is not None:
+        tensors["words"] = pack_names(contents.words)
+    for name, value in (contents.encoder or {}).items():
+        tensors[_ENCODER + name] = np.ascontiguousarray(value)
+    write_tensors(path, tensors, FORMAT, contents.metadata)
 
 
-def codes_of(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> Table:
-    """What `write_safetensors` wrote, of the tensors of its file."""
+def unpack_tensors(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> FileContents:
+    """Unpacks the tensors of a file that `write_safetensors` wrote."""
     codebooks = tensors["codebooks"]
     words = unpack_names(tensors["words"]) if "words" in tensors else None
     codes = unpack_codes(tensors["codes"], *codebooks.shape[:2])
-    encoder = {k[8:]: v for k, v in tensors.items() if k.startswith("encoder.")}
-    return Table(codes, codebooks, words, encoder or None, metadata)
+    encoder = {
+        name.removeprefix(_ENCODER): value
+        for name, value in tensors.items()
+        if name.startswith(_ENCODER)
+    }
+    return FileContents(codes, codebooks, words, encoder or None, metadata)
 
 
-def write_text(
-    prefix: str | os.PathLike, codes: np.ndarray, codebooks: np.ndarray, names: Iterable[str] | None
+def write_codes_text(
+    prefix: str | os.PathLike, codes: np.ndarray, codebooks: np.ndarray, words: Iterable[str] | None
 ) -> None:
     """Writes `PREFIX.codes` and `PREFIX.codebook.npy` [M*K, D] float32.
 
@@ -69,35 +70,36 @@ def write_text(
         prefix: the path without endings.
         codes: int [N, M].
         codebooks: [M, K, D].
-        names: for lines `word<TAB>c1 c2 ...`; None: `c1 c2 ...`, as the original writes them.
+        words: for lines `word<TAB>c1 c2 ...`; None: lines `c1 c2 ...`, as the program of the
+            paper's authors writes them.
     """
     with atomic_write(f"{prefix}.codebook.npy") as partial, open(partial, "wb") as stream:
         np.save(stream, codebooks.reshape(-1, codebooks.shape[-1]))
     with (
         atomic_write(f"{prefix}.codes") as partial,
-        open(partial, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as stream,
+        open(partial, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as lines,
     ):
-        starts = (f"{name}\t" for name in names) if names is not None else itertools.repeat("")
+        starts = itertools.repeat("") if words is None else (f"{word}\t" for word in words)
         for first in range(0, len(codes), _CHUNK):
             for row in codes[first : first + _CHUNK].tolist():
-                stream.write(f"{next(starts)}{' '.join(map(str, row))}\n")
+                lines.write(f"{next(starts)}{' '.join(map(str, row))}\n")
 
 
 def write_word2vec(
     path: str | os.PathLike,
     shape: tuple[int, int],
-    names: Iterable[str],
+    words: Iterable[str],
     chunks: Iterable[np.ndarray],
 ) -> None:
     """Writes rows as word2vec text; see `Codes.to_word2vec`.
 
     Args:
-        path: of the file.
+        path: the file.
         shape: N and D.
-        names: N.
+        words: the N names of the rows.
         chunks: float32 [at most N, D] each, N rows altogether.
     """
-    names, line = iter(names), "%s" + " %.9g" * shape[1] + "\n"
+    each_word, line = iter(words), "%s" + " %.9g" * shape[1] + "\n"
     with (
         atomic_write(path) as partial,
         open(partial, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as stream,
@@ -105,34 +107,61 @@ def write_word2vec(
         stream.write(f"{shape[0]} {shape[1]}\n")
         for rows in chunks:
             for row in rows.tolist():
-                name = re.sub(r"\s", "_", next(names)) or "_"
-                stream.write(line % (name, *row))
+                word = re.sub(r"\s", "_", next(each_word)) or "_"
+                stream.write(line % (word, *row))
 
 
-def read_text(path: str | os.PathLike) -> Table:
+class _Line(NamedTuple):
+    """A line of a .codes file: where it is, `word`, the tab or "", and the codes as text."""
+
+    place: str
+    word: str
+    tab: str
+    codes: str
+
+
+def read_codes_text(path: str | os.PathLike) -> FileContents:
     """Reads `NAME.codes` with `NAME.codebook.npy` beside it, with or without words.
 
     Raises:
-        InputError: with file and line.
+        InputError: if either is missing or unreadable, with file and line.
     """
     path = Path(path)
     beside = path.with_suffix(".codebook.npy")
+    codebook = _load_codebook(path, beside)
+    lines = _split_lines(path)
+    num_codebooks = len(lines[0].codes.split())
+    _check_codebook(beside, codebook, num_codebooks)
+    num_codewords, tab = len(codebook) // num_codebooks, lines[0].tab
+    codes = np.stack([_parse_codes(line, num_codebooks, num_codewords, tab) for line in lines])
+    words = [line.word for line in lines] if tab else None
+    codebooks = codebook.reshape(num_codebooks, -1, codebook.shape[1])
+    return FileContents(codes, codebooks, words, None, {})
+
+
+def _load_codebook(path: Path, beside: Path) -> np.ndarray:
     if not beside.exists():
         raise InputError(f"{path}: no {beside.name} beside it; expected the codebook, [M*K, D].")
     try:
-        codebook = np.load(beside, allow_pickle=False)
+        return np.load(beside, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise InputError(f"{beside}: not a readable .npy file ({error}).") from None
+
+
+def _split_lines(path: Path) -> list[_Line]:
+    """Splits a .codes file in its lines, without the blank ones; there is one or more."""
     text = path.read_bytes().decode("utf-8", "surrogateescape")
     lines = [
-        (f"{path}, line {number}", *line.removesuffix("\r").rpartition("\t"))
+        _Line(f"{path}, line {number}", *line.removesuffix("\r").rpartition("\t"))
         for number, line in enumerate(text.split("\n"), 1)
         if line.strip()
     ]
     if not lines:
         raise InputError(f"{path}: empty; expected lines of a word, a tab and codes.")
-    _, _, tab, codes = lines[0]
-    num_codebooks = len(codes.split())
+    return lines
+
+
+def _check_codebook(beside: Path, codebook: np.ndarray, num_codebooks: int) -> None:
     if (
         codebook.ndim != 2
         or codebook.dtype.kind != "f"
@@ -143,18 +172,23 @@ def read_text(path: str | os.PathLike) -> Table:
     ):
         raise InputError(
             f"{beside}: {codebook.dtype} {list(codebook.shape)}; expected finite numbers [M*K, D] "
-            f"with M = {num_codebooks}, the codes of a line."
+            f"with M = {num_codebooks}, the number of codes in a line."
         )
-    num_codewords, rows, names = len(codebook) // num_codebooks, [], []
-    for place, name, its_tab, codes in lines:
-        columns = codes.split()
-        if len(columns) != num_codebooks or not all(c.isdecimal() for c in columns):
-            raise InputError(f"{place}: expected {num_codebooks} codes, found {codes[:40]!r}.")
-        if any(int(c) >= num_codewords for c in columns):
-            raise InputError(f"{place}: {codes[:60]!r}; codes are from 0 to {num_codewords - 1}.")
-        if its_tab != tab:
-            raise InputError(f"{place}: a word and a tab are in some lines only; expected in all.")
-        names.append(name)
-        rows.append(np.array(columns, np.int64))
-    codebooks = codebook.reshape(num_codebooks, -1, codebook.shape[1])
-    return Table(np.stack(rows), codebooks, names if tab else None, None, {})
+
+
+def _parse_codes(line: _Line, num_codebooks: int, num_codewords: int, tab: str) -> np.ndarray:
+    """Parses the codes of a line: int64 [M]; `tab` is that of the first line."""
+    columns = line.codes.split()
+    if len(columns) != num_codebooks or not all(c.isdecimal() for c in columns):
+        raise InputError(
+            f"{line.place}: expected {num_codebooks} codes, found {line.codes[:40]!r}."
+        )
+    if any(int(c) >= num_codewords for c in columns):
+        raise InputError(
+            f"{line.place}: {line.codes[:60]!r}; codes are from 0 to {num_codewords - 1}."
+        )
+    if line.tab != tab:
+        raise InputError(
+            f"{line.place}: a word and a tab are in some lines only; expected them in all."
+        )
+    return np.array(columns, np.int64)

@@ -1,19 +1,6 @@
-"""Deep compositional code learning (DCCL).
+"""Errors of codes over the rows of a table: sums of batches, and the figures made of them.
 
-Shu & Nakayama, "Compressing Word Embeddings via Deep Compositional Code Learning", ICLR 2018,
-arXiv 1711.01068. A row of a trained table becomes M codes in [0, K) and is read back as the sum of
-M codewords, one of each of M codebooks. An encoder and the codebooks are trained together as an
-autoencoder whose middle is M draws from Gumbel-softmax distributions.
-
-Axis letters: B batch, N rows, D dimensions, M codebooks, K codewords, H hidden units.
-
-Departures from the paper, each off in `configs/glove_paper.py`:
-- `model.normalize`: rows enter and leave the autoencoder centred and scaled to unit variance, so
-  that one learning rate serves any table. `export_codebooks` folds both into the codebooks.
-- `model.revive`: codewords that no row uses start anew beside the ones used most.
-- The learning rate falls along a cosine, the temperature falls, gradients are not clipped.
-- The encoder is twice as wide: it is not part of what is stored.
-- Codes and codebooks are refined after training (`refinement.py`).
+Axis letters: B rows of a batch, D dimensions, M codebooks, K codewords.
 """
 
 import jax
@@ -22,7 +9,7 @@ import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.decode import sum_codewords
-from jaxcompress.codes.rows import Table, with_codes
+from jaxcompress.codes.rows import PreparedTable, with_codes
 from jaxcompress.engine.loop import add_sums, fetch_one_behind
 from jaxcompress.engine.task import mean_metrics
 
@@ -34,14 +21,17 @@ def error_sums(
     center: jax.Array,
     weights: jax.Array | None = None,
 ) -> dict[str, jax.Array]:
-    """Sums the errors of hard codes over the rows that `mask` marks.
+    """Sums the errors of codes over the rows that `mask` marks.
 
     Args:
         rows: [B, D].
-        decoded: [B, D], what the codes give.
-        mask: float [B].
+        decoded: [B, D], the same rows as the codes give them.
+        mask: float [B], 1 for rows that count, 0 for padding.
         center: [D], a row near the mean, so that the spread of the rows loses no digits.
-        weights: [B]: how much each row counts in the weighted sums, which are there then.
+        weights: [B], how much each row counts in the weighted sums; None: there are none.
+
+    Returns:
+        Scalars by name, and "offset" [D]: sums over rows, with their "count".
     """
     squared = jnp.sum(jnp.square(decoded - rows), axis=-1)
     centered = (rows - center) * mask[:, None]
@@ -61,12 +51,17 @@ def error_sums(
 
 
 def error_metrics(sums: dict[str, np.ndarray]) -> dict[str, float]:
-    """Divides sums once: those of `error_sums`, and of `evaluate` where they are there.
+    """Divides the totals of `error_sums`, and of a method's evaluation if they are among them.
 
-    `relative_error` is the sum of squared errors over the sum of squared distances to the mean of
-    these rows. Weighted means are over the sum of the weights. `codebook_perplexity` is the mean
-    over codebooks of exp(entropy of the codewords' use), K at best. `dead_codewords` are those that
-    none of these rows uses.
+    Args:
+        sums: of `error_sums`; "usage" [M, K], how many rows use each codeword, "soft_l2" and
+            "max_probability" if known.
+
+    Returns:
+        Figures by name. "relative_error" is the sum of squared errors over the sum of squared
+        distances to the mean of these rows. Weighted means are divided by the sum of weights.
+        "codebook_perplexity" is the mean over codebooks of exp(entropy of the use of codewords), K
+        at best. "dead_codewords" is the number of codewords that none of these rows uses.
     """
     means = mean_metrics(sums)
     count = float(sums["count"])
@@ -84,20 +79,34 @@ def error_metrics(sums: dict[str, np.ndarray]) -> dict[str, float]:
         figures["soft_mean_l2"] = means["soft_l2"]
         figures["max_probability"] = means["max_probability"]
     if "usage" in sums:
-        used = np.asarray(sums["usage"]) / count
-        entropy = -np.sum(used * np.log(np.where(used > 0, used, 1.0)), axis=-1)
-        figures["codebook_perplexity"] = float(np.exp(entropy).mean())
-        figures["dead_codewords"] = float((used == 0).sum())
+        figures |= _usage_metrics(np.asarray(sums["usage"]) / count)
     return figures
 
 
-def code_errors(table: Table, codes: Codes) -> dict[str, dict[str, float]]:
-    """Figures of hard codes over "all" rows, and over those held out, if any, as "valid"."""
+def _usage_metrics(used: np.ndarray) -> dict[str, float]:
+    """Computes perplexity and unused codewords from the shares of rows [M, K] that use each one."""
+    entropy = -np.sum(used * np.log(np.where(used > 0, used, 1.0)), axis=-1)
+    return {
+        "codebook_perplexity": float(np.exp(entropy).mean()),
+        "dead_codewords": float((used == 0).sum()),
+    }
+
+
+def code_errors(table: PreparedTable, codes: Codes) -> dict[str, dict[str, float]]:
+    """Computes the figures of codes over "all" rows and, if some are held out, over "valid" ones.
+
+    Args:
+        table: the rows.
+        codes: codes of all of them, in their order.
+
+    Returns:
+        Figures of `error_metrics` by name, for "all" and perhaps "valid".
+    """
     totals: dict[str, dict] = {"all": {}, "valid": {}}
     center = codes.codebooks.mean(axis=1).sum(axis=0)
     state, feed = table.place((codes.codebooks, center)), with_codes(table, codes.codes)
     indices = map(feed.index, range(feed.num_batches))
-    for parts in fetch_one_behind(table.map(_error_sums, state, i) for i in indices):
+    for parts in fetch_one_behind(table.map(_batch_errors, state, i) for i in indices):
         for name, sums in parts.items():
             add_sums(totals[name], sums)
     totals["all"]["usage"] = np.stack(
@@ -106,7 +115,8 @@ def code_errors(table: Table, codes: Codes) -> dict[str, dict[str, float]]:
     return {name: error_metrics(sums) for name, sums in totals.items() if sums["count"]}
 
 
-def _error_sums(state: tuple, batch: dict) -> dict:
+def _batch_errors(state: tuple, batch: dict) -> dict:
+    """Decodes a batch; its errors over all rows and over those held out."""
     codebooks, center = state
     decoded = sum_codewords(codebooks, batch["codes"])
     mask = batch["mask"].astype(jnp.float32)

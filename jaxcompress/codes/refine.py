@@ -1,8 +1,13 @@
-"""All rows of a table with their codes: refined, measured, a batch at a time.
+"""Refinement: better codes by search and better codebooks in closed form, in turn.
 
-Rows stream through the devices, so that any number of them can be refined.
+With the codebooks fixed, `search.py` improves the codes of each row; with the codes fixed,
+`least_squares.py` solves for the codebooks. The size stays as it is. This runs after training, on
+codes that anything made.
+
+Axis letters: N rows, M codebooks, K codewords, D dimensions.
 """
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
@@ -17,36 +22,36 @@ import tqdm
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.config import RefineConfig
 from jaxcompress.codes.least_squares import (
-    no_equations,
     refine_batch,
     relaxation_of,
     solve_codebooks,
+    zero_equations,
 )
-from jaxcompress.codes.rows import Table, with_codes
+from jaxcompress.codes.rows import PreparedTable, with_codes
 from jaxcompress.codes.search import MAX_TABLED_CODEWORDS, default_search_steps
 from jaxcompress.engine.checkpoint import Checkpoints
 from jaxcompress.engine.loop import fetch_one_behind
 
-FOLDER = "refinement"  # in a workdir: the rounds of codes that are not done yet
+FOLDER = "refinement"  # in a workdir: rounds of a refinement that is not finished
 
 
 @flax.struct.dataclass
 class _Round:
-    """What a round of refinement leaves: codes int [N, M] and codebooks [M, K, D]."""
+    """What a round ends with: codes int [N, M] and codebooks [M, K, D]."""
 
     codes: jax.Array
     codebooks: jax.Array
 
 
 class Refined(NamedTuple):
-    """Refined codes and the seconds that it took, over all parts of the run."""
+    """Refined codes, and the seconds that this took over all parts of the run."""
 
     codes: Codes
     seconds: float
 
 
 def refine_codes(
-    table: Table,
+    table: PreparedTable,
     codes: Codes,
     config: RefineConfig,
     *,
@@ -56,70 +61,92 @@ def refine_codes(
     say: Callable[[str], None] = print,
     show_progress: bool = False,
 ) -> Refined:
-    """Takes rounds of local search and closed-form codebooks, as `refinement` has them.
+    """Takes rounds of local search for codes and closed-form codebooks.
 
-    Rows to which codebooks are not fitted take part in the search for their codes alone.
+    Codebooks are not fitted to rows that are held out; for these only codes are searched.
 
     Args:
         table: the rows.
-        codes: theirs.
-        config: how many rounds, and steps of search in each.
-        seed: of the search.
-        workdir: where each round is kept, in `refinement/LABEL`, until the last one is done; a run
-            that was stopped goes on from there, with the same codes at its end. None: nowhere.
-        label: tells these codes from others that the workdir may have held.
+        codes: codes of all of them, in their order.
+        config: how many rounds, and how many steps of search in each.
+        seed: the search's randomness.
+        workdir: each round is saved in `WORKDIR/refinement/LABEL`; a run that was stopped goes on
+            from there and ends with the same codes. None: nothing is saved.
+        label: tells these codes from others that were refined in the same workdir.
         say: takes a line for the user.
         show_progress: whether to show a bar.
     """
+    num_rounds = config.num_rounds
     step = refine_batch(config.num_steps or default_search_steps(codes.num_codebooks))
     state = table.place(_Round(codes.codes, codes.codebooks))
-    first, seconds, checkpoints = 0, 0.0, None
-    if workdir is not None:
-        checkpoints = Checkpoints(workdir, None, f"{FOLDER}/{label}")
-        if restored := checkpoints.restore_latest(state):
+    with _open_checkpoints(workdir, label) as checkpoints:
+        first, seconds = 0, 0.0
+        if checkpoints is not None and (restored := checkpoints.restore_latest(state)):
             first, state = restored.step, restored.state
             seconds = restored.progress["seconds"]
-            say(f"resumed from round {first} of {config.num_rounds} of refinement")
-    found, codebooks = np.array(state.codes), state.codebooks
-    if config.num_rounds and not no_equations(codebooks):
-        say(
-            f"note: the codebooks stay as they are, and codes alone are refined: {codes} has more "
-            f"than {MAX_TABLED_CODEWORDS:,} codewords in all."
-        )
-    key, started = jax.random.key(seed), time.perf_counter() - seconds
-    bar = tqdm.tqdm(total=config.num_rounds, initial=first, unit="round", disable=not show_progress)
-    try:
-        for number in range(first, config.num_rounds):
-            round_key = table.place(jax.random.fold_in(key, 2 + number))
-            equations = search(table, step, found, codebooks, round_key)
-            if equations:
-                relaxation = relaxation_of(number, config.num_rounds)
-                codebooks = solve_codebooks(*equations, codebooks, relaxation)
-            if checkpoints is not None:
-                progress = {"seconds": time.perf_counter() - started}
-                checkpoints.save(number + 1, table.place(_Round(found, codebooks)), progress)
-            bar.update()
-    finally:
-        bar.close()
-        if checkpoints is not None:
-            checkpoints.close()
+            say(f"resumed from round {first} of {num_rounds} of refinement")
+        found, codebooks = np.array(state.codes), state.codebooks
+        if num_rounds:
+            _note_fixed_codebooks(codes, codebooks, say)
+        key, started = jax.random.key(seed), time.perf_counter() - seconds
+        bar = tqdm.tqdm(total=num_rounds, initial=first, unit="round", disable=not show_progress)
+        with bar:
+            for number in range(first, num_rounds):
+                round_key = table.place(jax.random.fold_in(key, 2 + number))  # training has 0, 1
+                equations = search(table, step, found, codebooks, round_key)
+                if equations:
+                    relaxation = relaxation_of(number, num_rounds)
+                    codebooks = solve_codebooks(*equations, codebooks, relaxation)
+                if checkpoints is not None:
+                    progress = {"seconds": time.perf_counter() - started}
+                    checkpoints.save(number + 1, table.place(_Round(found, codebooks)), progress)
+                bar.update()
     refined = dataclasses.replace(codes, codes=found, codebooks=np.asarray(codebooks))
     return Refined(refined, time.perf_counter() - started)
 
 
+def _open_checkpoints(
+    workdir: Path | None, label: str
+) -> contextlib.AbstractContextManager[Checkpoints | None]:
+    """Opens the rounds of these codes, to be closed at the end; None if there is no workdir."""
+    if workdir is None:
+        return contextlib.nullcontext()
+    return contextlib.closing(Checkpoints(workdir, None, f"{FOLDER}/{label}"))
+
+
+def _note_fixed_codebooks(codes: Codes, codebooks: jax.Array, say: Callable[[str], None]) -> None:
+    if not zero_equations(codebooks):
+        say(
+            f"note: the codebooks stay as they are, and codes alone are refined: {codes} has more "
+            f"than {MAX_TABLED_CODEWORDS:,} codewords in all."
+        )
+
+
 def search(
-    table: Table, step: Callable, codes: np.ndarray, codebooks: jax.Array, key: jax.Array
+    table: PreparedTable, step: Callable, codes: np.ndarray, codebooks: jax.Array, key: jax.Array
 ) -> tuple:
-    """Improves codes [N, M] in place, and gives the equations of the codebooks for them."""
-    feed, equations = with_codes(table, codes), table.place(no_equations(codebooks))
+    """Improves the codes of all rows in place.
+
+    Args:
+        table: the rows.
+        step: as `refine_batch` makes it.
+        codes: int [N, M], which are changed.
+        codebooks: [M, K, D], as `table.place` gives them.
+        key: the round's randomness; batch i gets `fold_in(key, i)`.
+
+    Returns:
+        The normal equations of the codebooks for the new codes; () if they are too large.
+    """
+    feed, equations = with_codes(table, codes), table.place(zero_equations(codebooks))
 
     def batches():
         nonlocal equations
         for i in range(feed.num_batches):
-            equations, improved = table.map(step, (codebooks, key, equations), feed.index(i))
+            state = codebooks, table.place(jax.random.fold_in(key, i)), equations
+            equations, improved = table.map(step, state, feed.index(i))
             yield improved
 
     for i, improved in enumerate(fetch_one_behind(batches())):
         part = codes[i * feed.batch_size : (i + 1) * feed.batch_size]
-        part[:] = improved[: len(part)]  # without the padding of the last one
+        part[:] = improved[: len(part)]  # without the padding of the last batch
     return equations

@@ -10,28 +10,28 @@ Axis letters: B rows of a batch, M codebooks, K codewords, D dimensions, W beam.
 """
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxcompress.codes.decode import sum_codewords
+from jaxcompress.codes.decode import sum_codewords, take_rows
 
-MAX_TABLED_CODEWORDS = 8192  # M*K whose products, 256 MiB, are still held at once
-
-
+MAX_TABLED_CODEWORDS = 8192  # M*K up to which all products of codewords, 256 MiB, are held
 _MAX_SLICES = 32  # K up to which a minimum over slices, twice as fast on CPU, is compiled
-
-
 _NEVER = 1e30  # the cost of a change that is not to be made
 
 
 def squared_errors(rows: jax.Array, codes: jax.Array, codebooks: jax.Array) -> jax.Array:
-    """Squared L2 distance of each row [B, D] to its reconstruction: [B]."""
+    """Computes the squared L2 distance of each row to its reconstruction.
+
+    rows [B, D], codes int [B, M], codebooks [M, K, D] -> [B].
+    """
     return jnp.sum(jnp.square(rows - sum_codewords(codebooks, codes)), axis=-1)
 
 
 def default_search_steps(num_codebooks: int) -> int:
-    """Steps of a search, as many as let each code change a few times."""
+    """Chooses the steps of a search so that each code can change a few times."""
     return 3 * num_codebooks
 
 
@@ -45,51 +45,70 @@ def improve_codes(
         rows: [B, D].
         codes: int [B, M].
         codebooks: [M, K, D].
-        num_steps: changes of a code; where M*K is above `MAX_CODEWORDS`, and products are too many
-            to hold, as many codes are visited by coordinate search instead.
+        num_steps: how many times one code of a row is changed. If M*K is above
+            `MAX_TABLED_CODEWORDS`, and products are too many to hold, coordinate search visits so
+            many codes instead.
 
     Returns:
-        codes of the type that came, [B, M]; no row's error is larger than before.
+        Codes of the given type, [B, M]; no row's error is larger than before.
     """
     start = codes.astype(jnp.int32)
     if codebooks.shape[0] * codebooks.shape[1] > MAX_TABLED_CODEWORDS:
         found = _coordinate_search(key, rows, start, codebooks, num_steps)
     else:
         found = _tabu_search(key, rows, start, codebooks, num_steps)
-    # Exact, whatever rounding the search has gathered on its way.
+    # The search adds up rounding errors; what decides is computed afresh.
     better = squared_errors(rows, found, codebooks) < squared_errors(rows, start, codebooks)
     return jnp.where(better[:, None], found, start).astype(codes.dtype)
+
+
+class _Tables(NamedTuple):
+    """What a search looks up instead of computing distances.
+
+    Codewords lie in order of their number, then of their codebook: codeword k of codebook m is at
+    k*M + m, and the least cost over the codewords of a codebook is one over contiguous slices.
+
+    Attributes:
+        products: [K*M, K*M], twice the products of codewords; 0 between those of one codebook.
+        alone: [B, K*M], squared norm of each codeword less twice its product with the row.
+    """
+
+    products: jax.Array
+    alone: jax.Array
+
+
+def _make_tables(rows: jax.Array, codebooks: jax.Array) -> _Tables:
+    num_codebooks, num_codewords, dim = codebooks.shape
+    means = codebooks.mean(axis=1, keepdims=True)  # large ones would cost digits
+    rows, codebooks = rows - means.sum(axis=(0, 1)), codebooks - means
+    flat = codebooks.swapaxes(0, 1).reshape(-1, dim)
+    others = 1.0 - jnp.tile(jnp.eye(num_codebooks), (num_codewords, num_codewords))
+    products = 2.0 * flat @ flat.T * others
+    return _Tables(products, jnp.sum(jnp.square(flat), axis=-1) - 2.0 * rows @ flat.T)
 
 
 def _tabu_search(
     key: jax.Array, rows: jax.Array, start: jax.Array, codebooks: jax.Array, num_steps: int
 ) -> jax.Array:
-    """The best codes met in so many steps: int32 [B, M].
+    """Gives the best codes met in so many steps: int32 [B, M].
 
-    `costs` [B, K*M] hold what each codeword would add to the row's squared error, given the row's
-    other codes; a change of code adds two rows of the table of products to them.
+    `costs` [B, K*M] hold what each codeword would add to the squared error of the row, given the
+    other codes of the row; a change of one code adds two rows of `products` to them. A code that
+    was changed is left alone for a number of steps (its tenure), drawn anew for each step, unless
+    the change leads to the least error so far.
     """
-    num_rows, (num_codebooks, num_codewords, dim) = len(rows), codebooks.shape
-    means = codebooks.mean(axis=1, keepdims=True)  # large ones would cost digits
-    rows, codebooks = rows - means.sum(axis=(0, 1)), codebooks - means
-    # Codewords lie in order of their number, then of their codebook: the least cost over a
-    # codebook's codewords is then one over contiguous slices.
-    flat = codebooks.swapaxes(0, 1).reshape(-1, dim)
-    others = 1.0 - jnp.tile(jnp.eye(num_codebooks), (num_codewords, num_codewords))
-    products = 2.0 * flat @ flat.T * others
-    alone = jnp.sum(jnp.square(flat), axis=-1) - 2.0 * rows @ flat.T
+    num_rows, (num_codebooks, num_codewords, _) = len(rows), codebooks.shape
+    products, alone = _make_tables(rows, codebooks)
     each, which = jnp.arange(num_codebooks), jnp.arange(num_codewords)
     row = jnp.arange(num_rows)
 
     def add(m, costs):
-        return costs + _take(products, start[:, m] * num_codebooks + m)
+        return costs + take_rows(products, start[:, m] * num_codebooks + m)
 
     costs = jax.lax.fori_loop(0, num_codebooks, add, alone)
     place = start * num_codebooks + each
     error = 0.5 * (_along(alone, place) + _along(costs, place)).sum(axis=-1)
-    shortest = max(1, num_codebooks // 8)
-    longest = max(min(num_codebooks, 9), num_codebooks // 3 - 1)
-    tenures = jax.random.randint(key, (num_steps,), shortest, longest + 1)
+    tenures = _draw_tenures(key, num_steps, num_codebooks)
 
     def step(i, carry):
         costs, codes, free_at, error, best, least = carry
@@ -103,7 +122,7 @@ def _tabu_search(
         new = jnp.argmin(choices, axis=-1).astype(jnp.int32)
         error = error + rise.at[row, m].get(mode="promise_in_bounds")
         gone, come = old * num_codebooks + m, new * num_codebooks + m
-        costs = costs + (_take(products, come) - _take(products, gone))
+        costs = costs + (take_rows(products, come) - take_rows(products, gone))
         codes = codes.at[row, m].set(new)
         free_at = free_at.at[row, m].set(i + tenures[i])
         fell = error < least
@@ -114,8 +133,15 @@ def _tabu_search(
     return jax.lax.fori_loop(0, num_steps, step, carry)[4]
 
 
+def _draw_tenures(key: jax.Array, num_steps: int, num_codebooks: int) -> jax.Array:
+    """Draws for each step how many further steps leave the changed code alone: int32 [steps]."""
+    shortest = max(1, num_codebooks // 8)
+    longest = max(min(num_codebooks, 9), num_codebooks // 3 - 1)
+    return jax.random.randint(key, (num_steps,), shortest, longest + 1)
+
+
 def _least_others(costs: jax.Array, codes: jax.Array) -> jax.Array:
-    """The least of `costs` [B, K*M] over each codebook's codewords but the present one: [B, M]."""
+    """Finds the least cost in each codebook but for the present codeword: [B, K*M] -> [B, M]."""
     num_rows, num_codebooks = codes.shape
     num_codewords = costs.shape[1] // num_codebooks
     if num_codewords > _MAX_SLICES:
@@ -130,7 +156,10 @@ def _least_others(costs: jax.Array, codes: jax.Array) -> jax.Array:
 def _coordinate_search(
     key: jax.Array, rows: jax.Array, start: jax.Array, codebooks: jax.Array, num_visits: int
 ) -> jax.Array:
-    """Sets one code of all rows after another to its best value: int32 [B, M]."""
+    """Sets one code of all rows after another to its best value: int32 [B, M].
+
+    Codebooks are visited in a new random order each time around.
+    """
     num_codebooks = codebooks.shape[0]
     squares = jnp.sum(jnp.square(codebooks), axis=-1)
     rounds = -(-num_visits // num_codebooks)
@@ -141,9 +170,9 @@ def _coordinate_search(
         residual, codes = carry
         m = order[i]
         codebook = codebooks[m]
-        wanted = residual + _take(codebook, codes[:, m])
+        wanted = residual + take_rows(codebook, codes[:, m])
         new = jnp.argmin(squares[m] - 2.0 * wanted @ codebook.T, axis=-1).astype(codes.dtype)
-        return wanted - _take(codebook, new), codes.at[:, m].set(new)
+        return wanted - take_rows(codebook, new), codes.at[:, m].set(new)
 
     residual = rows - sum_codewords(codebooks, start)
     return jax.lax.fori_loop(0, num_visits, visit, (residual, start))[1]
@@ -181,15 +210,11 @@ def beam_search(rows: jax.Array, codebooks: jax.Array, beam: int = 4) -> jax.Arr
 
     residual = jnp.broadcast_to((rows - means.sum(axis=(0, 1)))[:, None], (num_rows, beam, dim))
     codes = jnp.zeros((num_rows, beam, num_codebooks), jnp.int32)
-    # At first there is one row to go on from; the others must not be taken for more.
+    # At first there is one empty code to go on from, not W equal ones.
     errors = jnp.where(jnp.arange(beam) == 0, 0.0, _NEVER) * jnp.ones((num_rows, 1))
     return jax.lax.fori_loop(0, num_codebooks, visit, (residual, codes, errors))[1][:, 0]
 
 
-def _take(table: jax.Array, ids: jax.Array) -> jax.Array:
-    return table.at[ids].get(mode="promise_in_bounds")
-
-
 def _along(table: jax.Array, ids: jax.Array) -> jax.Array:
-    """`table[b, ids[b, i]]` for each b and i."""
+    """Takes `table[b, ids[b, i]]` for each b and i."""
     return jnp.take_along_axis(table, ids, axis=1, mode="promise_in_bounds")

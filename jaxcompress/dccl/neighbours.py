@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxcompress.codes.artefact import Codes
+from jaxcompress.codes.neighbours import unit_rows
 from jaxcompress.data.vectors.files import Vectors
 from jaxcompress.engine.report import format_figures, say
 from jaxcompress.storage.ids import largest_ids
@@ -40,13 +41,11 @@ def _list(neighbours: Any) -> str:
 
 def nearest_rows(rows: np.ndarray, ids: list[int], count: int) -> list[list[tuple[int, float]]]:
     """Finds the rows of largest cosine with each of the rows `ids`, in chunks of the table."""
-    queries = np.asarray(rows[ids], np.float32)
-    queries /= np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-30)
+    queries = unit_rows(np.asarray(rows[ids], np.float32))
     cosines = np.empty((len(rows), len(ids)), np.float32)
     for start in range(0, len(rows), 8192):
         chunk = np.asarray(rows[start : start + 8192], np.float32)
-        norms = np.maximum(np.linalg.norm(chunk, axis=1, keepdims=True), 1e-30)
-        cosines[start : start + 8192] = (chunk @ queries.T) / norms
+        cosines[start : start + 8192] = unit_rows(chunk) @ queries.T
     cosines[ids, range(len(ids))] = -np.inf
     best = [largest_ids(column, min(count, len(rows) - 1)) for column in cosines.T]
     return [[(int(i), float(cosines[i, q])) for i in found] for q, found in enumerate(best)]

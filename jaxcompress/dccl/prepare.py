@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxcompress.codes.rows import Table, is_too_large
+from jaxcompress.codes.rows import PreparedTable, is_too_large
 from jaxcompress.data.batches import shuffled, split_rows
 from jaxcompress.data.vectors.weights import normalize_weights
 from jaxcompress.dccl.config import Config
@@ -29,7 +29,7 @@ class Problem(NamedTuple):
 
     config: Config
     job: Job
-    table: Table
+    table: PreparedTable
 
 
 def split(num_rows: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
@@ -106,7 +106,7 @@ def prepare(
     feed = shuffled(rows, train_ids, batch_size, config.seed, stream=stream, weights=weights)
     engine = make_engine(config.parallel, batch_size, task, tx, feed.gather)
     data = () if stream else engine.place_data(rows)
-    table = Table(
+    table = PreparedTable(
         rows=rows,
         weights=weights,
         is_training=np.isin(np.arange(len(rows)), valid_ids, invert=True),

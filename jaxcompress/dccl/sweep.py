@@ -134,7 +134,7 @@ def measure(sample: Sample, size: Size, config: Config) -> dict[str, float]:
         "relative_error": errors["relative_error"],
     }
     if sample.weights is None:
-        figures["bound"] = rate_distortion_bound(sample.rows, size.bits_per_row())
+        figures["bound"] = rate_distortion_bound(sample.rows, size.bits_per_row)
     return figures
 
 
@@ -172,8 +172,8 @@ def measure_all(
         started = time.perf_counter()
         done[size] = {
             **size._asdict(),
-            "bits_per_row": size.bits_per_row(),
-            "bytes_per_row": size.bytes_per_row(),
+            "bits_per_row": size.bits_per_row,
+            "bytes_per_row": size.bytes_per_row,
             "codebook_bytes": size.codebook_bytes(rows.shape[1]),
             "megabytes": size.num_bytes(*rows.shape) / 1e6,
             **measure(sample, size, config),

@@ -227,9 +227,9 @@ def test_a_header_that_was_changed_is_damage(tmp_path):
 def test_codes_that_no_file_can_hold_are_refused():
     with pytest.raises(InputError, match="70,000 codewords; there can be at most 65,536"):
         Codes(np.array([[69_999]]), np.zeros((1, 70_000, 1), np.float32))
-    with pytest.raises(InputError, match="'a\\\\nb' has an end of line"):
+    with pytest.raises(InputError, match="'a\\\\nb' contains a line break"):
         Codes(np.array([[0], [1]]), np.zeros((1, 2, 1), np.float32), ["x", "a\nb"])
-    with pytest.raises(InputError, match="word 7 is a int; expected a string"):
+    with pytest.raises(InputError, match="word 7 has type int; expected a string"):
         Codes(np.array([[0], [1]]), np.zeros((1, 2, 1), np.float32), ["x", 7])
 
 

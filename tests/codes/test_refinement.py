@@ -16,7 +16,6 @@ import pytest
 import jaxcompress
 from jaxcompress import Codes, InputError, dccl
 from jaxcompress.codes import refine
-from jaxcompress.codes import refine as coded_table
 from jaxcompress.codes.least_squares import normal_equations, relaxation_of, solve_codebooks
 from jaxcompress.codes.refine import FOLDER, refine_codes
 from jaxcompress.codes.rows import make_table
@@ -298,12 +297,12 @@ def test_what_does_not_fit_is_one_line(refined):
         (lambda: codes.encode(wide), r"shape \[3, 7\]"),
         (lambda: codes.encode(vectors, start=codes.codes + 8), "each from 0 to 7"),
         (lambda: codes.encode(vectors, start=codes.codes[:9]), r"expected integers \[400, 3\]"),
-        (lambda: codes.append(["w3"], vectors[:1]), "word 'w3' would be there twice"),
-        (lambda: codes.append(["a", "a"], vectors[:2]), "word 'a' would be there twice"),
+        (lambda: codes.append(["w3"], vectors[:1]), "word 'w3' would name two rows"),
+        (lambda: codes.append(["a", "a"], vectors[:2]), "word 'a' would name two rows"),
         (lambda: codes.append(["a"], vectors[:2]), "1 words and 2 rows"),
         (lambda: codes.append(None, vectors[:2]), "give a word for each row"),
         (lambda: codes.append([], vectors[:0]), "no rows; expected one or more to append"),
-        (lambda: codes.append(["a\nb"], vectors[:1]), r"word 'a\\nb' has an end of line"),
+        (lambda: codes.append(["a\nb"], vectors[:1]), r"word 'a\\nb' contains a line break"),
         (lambda: codes.append(["a"], "many"), r"no matrix of numbers|shape \[\]"),
         (lambda: codes.encode([[1.0], [1.0, 2.0]]), "no matrix of numbers"),
         (lambda: codes.encode(vectors + 1j), "no matrix of numbers"),
@@ -330,7 +329,7 @@ def test_a_refinement_that_stopped_goes_on_in_its_round_and_ends_the_same(tmp_pa
             raise KeyboardInterrupt
         return search(*arguments)
 
-    monkeypatch.setattr(coded_table, "search", stops_in_round_4)
+    monkeypatch.setattr(refine, "search", stops_in_round_4)
     with pytest.raises(KeyboardInterrupt):
         refine_codes(table, codes, config, workdir=tmp_path)
     again = refine_codes(table, codes, config, workdir=tmp_path, say=said.append)

@@ -20,7 +20,7 @@ from jaxcompress.dccl.sweep import Sample, choose, take_sample
 
 def test_bytes_are_those_worked_out_by_hand():
     size = Size(3, 8)  # 9 bits, 2 bytes
-    assert (size.bits_per_row(), size.bytes_per_row()) == (9, 2)
+    assert (size.bits_per_row, size.bytes_per_row) == (9, 2)
     assert size.codebook_bytes(10) == 3 * 8 * 10 * 4
     assert size.num_bytes(1000, 10) == 2000 + 960
 
@@ -74,20 +74,24 @@ def test_sizes_that_cannot_be_trained_are_left_out():
     assert within_target(30.0, 100_000, 100, (4, 16, 256), 255) == [(531, 16)]
     with pytest.raises(InputError, match=r"room for more than 1,024 codebooks or 2\^20 codewords"):
         within_target(30.0, 100_000, 100, (4,), 255)
-    with pytest.raises(InputError, match=r"sweep.num_codewords are from 16; there are 10 rows"):
+    with pytest.raises(
+        InputError, match=r"the least of sweep.num_codewords is 16; the sample has 10 rows"
+    ):
         within_target(30.0, 100_000, 100, (16, 32), 10)
-    assert Size(16, 65_536).is_possible()
-    assert not Size(17, 65_536).is_possible()
-    assert not Size(1025, 2).is_possible()
+    assert Size(16, 65_536).is_valid()
+    assert not Size(17, 65_536).is_valid()
+    assert not Size(1025, 2).is_valid()
 
 
 def test_the_sizes_of_a_curve_leave_no_bit_of_a_row_empty():
     found = at_bytes_per_row((3, 4), (4, 8, 16, 256), 1000)
     assert found == [(12, 4), (8, 8), (6, 16), (3, 256), (16, 4), (8, 16), (4, 256)]
-    assert {size.bits_per_row() for size in found} == {24, 32}
-    with pytest.raises(InputError, match=r"no size of 8, 64 codewords takes exactly 4 bytes a row"):
+    assert {size.bits_per_row for size in found} == {24, 32}
+    with pytest.raises(
+        InputError, match=r"no size of 8, 64 codewords takes exactly 4 bytes per row"
+    ):
         at_bytes_per_row((4,), (8, 64), 1000)
-    with pytest.raises(InputError, match=r"of 255 rows to train on, one a codeword"):
+    with pytest.raises(InputError, match=r"for 255 rows to train on, at most 255 codewords"):
         at_bytes_per_row((4,), (256,), 255)
 
 
@@ -306,7 +310,7 @@ def test_the_sweep_prints_and_draws_the_curve_and_trains_nothing_more(
         (["target_mb=0.006", "sweep.num_codewords=4,4"], "expected different numbers"),
         (["target_mb=0.006", "sweep.num_rows=0"], "sweep.num_rows is 0; it must be at least 1."),
         (["target_mb=0.006", "data.valid_rows=600"], "some must be left to train on"),
-        (["target_mb=0.006", "sweep.num_rows=3"], "sweep.num_codewords are from 4; there are 3"),
+        (["target_mb=0.006", "sweep.num_rows=3"], "sweep.num_codewords is 4; the sample has 3"),
     ],
 )
 def test_a_bad_target_is_one_line_and_writes_nothing(
