@@ -1,23 +1,56 @@
 """jaxcompress: small embedding tables in JAX.
 
-`compress(vectors) -> Codes`, `load(path) -> Codes` or
-`SparseAnchors`. Nothing runs at import, and reading a file of
-codes needs no jax until `Codes.lookup` is called.
+`compress` makes codes of a table, `refine` improves codes, `load`, `load_codes` and `load_anchors`
+open files and workdirs. The methods are folders: `jaxcompress.dccl`, `.tying`, `.ant` and
+`.classifier`, each with `train(config, workdir)`; layers for a model are in `jaxcompress.layers`,
+readers in `jaxcompress.data`. Nothing runs at import, and reading codes loads no jax until
+`Codes.lookup` is called.
 """
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.api import compress, refine
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.bound import rate_distortion_bound
 from jaxcompress.errors import InputError
-from jaxcompress.loading import load
+from jaxcompress.loading import load, load_anchors, load_codes
+
+if TYPE_CHECKING:
+    from jaxcompress import ant, classifier, data, dccl, layers, tying
+
+__version__ = "0.1.0"  # pyproject.toml reads it from here
 
 __all__ = [
     "Codes",
     "InputError",
     "SparseAnchors",
+    "__version__",
+    "ant",
+    "classifier",
     "compress",
+    "data",
+    "dccl",
+    "layers",
     "load",
+    "load_anchors",
+    "load_codes",
     "rate_distortion_bound",
     "refine",
+    "tying",
 ]
+
+_FOLDERS = ("ant", "classifier", "data", "dccl", "layers", "tying")
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Imports a folder when it is first asked for, since some of them load jax."""
+    if name in _FOLDERS:
+        return import_module(f"jaxcompress.{name}")
+    raise AttributeError(f"module 'jaxcompress' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FOLDERS})

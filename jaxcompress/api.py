@@ -1,4 +1,4 @@
-"""What `jaxcompress` offers at its top. Whatever needs jax is imported when it is called."""
+"""`compress` and `refine`: from a table to codes in one call, which is when jax is loaded."""
 
 import dataclasses
 import os
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxcompress import dccl
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.config import RefineConfig
 from jaxcompress.data.vectors.files import check_finite
 from jaxcompress.data.vectors.weights import check_weights, normalize_weights, read_weights
+from jaxcompress.dccl.config import Config, DataConfig
 from jaxcompress.errors import InputError
 from jaxcompress.storage.names import check_names
 
@@ -26,27 +26,30 @@ def compress(
     *,
     words: Sequence[str] | None = None,
     weights: Any = None,
-    config: dccl.Config | None = None,
+    config: Config | None = None,
     show_progress: bool = False,
 ) -> Codes:
-    """Compresses a table to codes: M*ceil(log2 K) bits a row, and M codebooks of K codewords.
+    """Compresses a table to codes: M*ceil(log2 K) bits per row, and M codebooks of K codewords.
+
+    An autoencoder is trained on the rows, then codes and codebooks are refined.
 
     Args:
         vectors: float [N, D]; NumPy, or anything `np.asarray` takes.
-        num_codebooks: M; as `config.model.num_codebooks`, which it replaces.
-        num_codewords: K, likewise.
-        words: names of the rows.
-        weights: [N], at least 0: how much each row counts, for example how often it is read; or
-            "zipf" or a file's name, as `config.data.weights`, which holds where this is None.
-        config: further settings; by default those of `configs/glove.py`, and no held-out rows.
+        num_codebooks: M, in place of `config.model.num_codebooks`.
+        num_codewords: K, in place of `config.model.num_codewords`.
+        words: the N names of the rows; None: rows are named by their numbers.
+        weights: [N], at least 0, how much each row counts, for example how often it is read; or
+            "zipf" or the name of a file, as in `config.data.weights`; None: what
+            `config.data.weights` says.
+        config: further settings; None: those of `configs/glove.py`, with no rows held out.
         show_progress: whether to show a bar.
 
     Returns:
-        The codes of all rows, codebooks, and the encoder.
+        The codes of all rows, the codebooks, and the encoder.
 
     Raises:
-        InputError: where the vectors are no finite matrix, the weights no such numbers, or either
-            does not fit the settings.
+        InputError: if the vectors are no finite matrix, weights or words are invalid, or any of
+            them does not fit the settings.
 
     Reference:
         Shu & Nakayama, ICLR 2018, arXiv 1711.01068.
@@ -55,16 +58,11 @@ def compress(
     from jaxcompress.dccl.prepare import prepare
     from jaxcompress.engine.loop import fit
 
-    rows = np.asarray(vectors)
-    if rows.ndim != 2 or 0 in rows.shape:
-        raise InputError(f"vectors have shape {list(rows.shape)}; expected [rows, dimensions].")
-    if rows.dtype not in (np.float16, np.float32):
-        rows = rows.astype(np.float32)
-    check_finite(rows, "vectors")
+    rows = _check_vectors(vectors)
     if words is not None:
         words = list(words)
         check_names(words, len(rows))
-    config = config or dccl.Config(data=dccl.DataConfig(valid_rows=0))
+    config = config or Config(data=DataConfig(valid_rows=0))
     model = dataclasses.replace(
         config.model, num_codebooks=num_codebooks, num_codewords=num_codewords
     )
@@ -78,6 +76,17 @@ def compress(
     )
 
 
+def _check_vectors(vectors: Any) -> np.ndarray:
+    """Checks that vectors are a finite matrix, and gives them as float16 or float32 [N, D]."""
+    rows = np.asarray(vectors)
+    if rows.ndim != 2 or 0 in rows.shape:
+        raise InputError(f"vectors have shape {list(rows.shape)}; expected [rows, dimensions].")
+    if rows.dtype not in (np.float16, np.float32):
+        rows = rows.astype(np.float32)
+    check_finite(rows, "vectors")
+    return rows
+
+
 def refine(
     codes: Codes,
     vectors: Any,
@@ -87,29 +96,31 @@ def refine(
     seed: int = 0,
     show_progress: bool = False,
 ) -> Codes:
-    """Improves codes and codebooks of a table, whatever made them, with the same bytes.
+    """Improves codes and codebooks of a table, whatever made them; the size stays the same.
 
     Args:
-        codes: of the rows of `vectors`, in their order.
+        codes: codes of the rows of `vectors`, in their order.
         vectors: float [N, D].
-        num_rounds: of local search and least-squares codebooks; 40 are near the end of what there
-            is to gain. Codebooks of M*K > 8,192 codewords stay as they are, and a note says so.
-        weights: as those of `compress`; None: all rows count alike.
-        seed: of the search.
+        num_rounds: rounds of local search and least-squares codebooks; more than 40 gain little.
+            Codebooks of M*K > 8,192 codewords stay as they are, and a note says so.
+        weights: what `compress` takes; None: all rows count alike.
+        seed: the search's randomness.
         show_progress: whether to show a bar.
 
     Returns:
         Codes of the same words and size. No round makes the (weighted) error larger.
 
     Raises:
-        InputError: where vectors, weights and codes do not fit each other.
+        InputError: if vectors, weights and codes do not fit each other.
     """
     from jaxcompress.codes.encode import check_rows
     from jaxcompress.codes.rows import make_table
 
     rows = check_rows(vectors, codes.dim)
     if len(rows) != len(codes):
-        raise InputError(f"{len(rows)} vectors and codes of {len(codes)} rows; expected as many.")
+        raise InputError(
+            f"{len(rows)} vectors and codes of {len(codes)} rows; expected equal numbers."
+        )
     if len(rows) < codes.num_codewords:
         raise InputError(
             f"{len(rows)} rows are fewer than the {codes.num_codewords} codewords of a codebook; "
@@ -125,7 +136,7 @@ def refine(
 
 
 def _read_weights(weights: Any, num_rows: int, words: Sequence[str] | None) -> np.ndarray | None:
-    """Weights [N] from numbers, or from what `config.data.weights` may be."""
+    """Gives weights [N] from numbers, or from what `config.data.weights` may be."""
     if isinstance(weights, (str, os.PathLike)):
         weights, notes = read_weights(os.fspath(weights), num_rows, words)
         for note in notes:
@@ -141,6 +152,7 @@ def _refine(
     seed: int,
     show_progress: bool,
 ) -> Codes:
+    """Refines codes, and writes their error to the metadata."""
     from jaxcompress.codes.measure import code_errors
     from jaxcompress.codes.refine import refine_codes
 

@@ -1,11 +1,11 @@
-"""What `jaxcompress` offers at its top. Whatever needs jax is imported when it is called."""
+"""Opens whatever a path holds: codes, anchors, a workdir, or vectors. Only a workdir loads jax."""
 
 import os
 from pathlib import Path
 
-from jaxcompress.anchors import artefact as anchors
+from jaxcompress.anchors import artefact as anchors_artefact
 from jaxcompress.anchors.artefact import ANCHORS_FILE, SparseAnchors
-from jaxcompress.codes import files as codes
+from jaxcompress.codes import files as codes_files
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.files import CODES_FILE, read_codes_text, unpack_tensors
 from jaxcompress.data.paths import expand, find_either
@@ -14,47 +14,75 @@ from jaxcompress.data.vectors.files import GET_GLOVE, Vectors, read_header, read
 from jaxcompress.errors import InputError
 from jaxcompress.storage.tensors import read_tensors
 
+_FORMATS = (codes_files.FORMAT, anchors_artefact.FORMAT)
+
 
 def load(path: str | os.PathLike) -> Codes | SparseAnchors:
-    """Opens a compressed table.
+    """Opens a compressed table; `load_codes` and `load_anchors` open one kind only.
 
     Args:
         path: a .safetensors file of codes or of anchors, a `.codes` file with its `.codebook.npy`
-            beside it (those of the DCCL implementations too), or the workdir of a run.
+            beside it (other DCCL programs write them too), or the workdir of a run.
 
     Raises:
-        InputError: where there is none, or it is damaged.
+        InputError: if there is none, or it is damaged.
     """
-    path = expand(path)
-    if path.is_dir():
-        exported = (path / "export" / name for name in (ANCHORS_FILE, CODES_FILE))
-        found = None if (path / "artefact").is_dir() else next(filter(Path.exists, exported), None)
-        if found is None:
-            from jaxcompress.codes.checkpoint import load_artefact
-
-            return load_artefact(path)
-        path = found
-    if not path.exists():
+    place = expand(path)
+    if place.is_dir():
+        return _load_workdir(place)
+    if not place.exists():
         raise InputError(
-            f"no file or folder {path}; expected a .safetensors file, a .codes file or a workdir."
+            f"no file or folder {place}; expected a .safetensors file, a .codes file or a workdir."
         )
-    if path.suffix == ".codes":
-        return Codes(*read_codes_text(path))
-    tensors, metadata = read_tensors(path, (codes.FORMAT, anchors.FORMAT))
-    if metadata["format"] == anchors.FORMAT:
-        return SparseAnchors.of(tensors, metadata)
-    return Codes(*unpack_tensors(tensors, metadata))
+    return _load_file(place)
+
+
+def load_codes(path: str | os.PathLike) -> Codes:
+    """Opens codes.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> path = Path(tempfile.mkdtemp()) / "two.safetensors"
+    >>> Codes(np.array([[0], [1]]), np.array([[[1.0], [2.0]]]), ["man", "king"]).save(path)
+    >>> load_codes(path)["king"]
+    array([2.], dtype=float32)
+
+    Args:
+        path: what `load` takes.
+
+    Raises:
+        InputError: if there are none, they are damaged, or the path holds anchors.
+    """
+    table = load(path)
+    if not isinstance(table, Codes):
+        raise InputError(f"{path} holds anchors; expected codes. Open it with load_anchors.")
+    return table
+
+
+def load_anchors(path: str | os.PathLike) -> SparseAnchors:
+    """Opens a table of sparse mixes of anchors.
+
+    Args:
+        path: what `load` takes.
+
+    Raises:
+        InputError: if there is none, it is damaged, or the path holds codes.
+    """
+    table = load(path)
+    if not isinstance(table, SparseAnchors):
+        raise InputError(f"{path} holds codes; expected anchors. Open it with load_codes.")
+    return table
 
 
 def read_table(path: str, tensor: str | None = None) -> Vectors | Codes:
-    """Reads "stdlib", a workdir or file of codes, or whatever `read_vectors` reads.
+    """Reads a table of vectors or of codes, as a config names it.
 
     Args:
-        path: as configs name it.
-        tensor: which one, in a .safetensors file of several matrices.
+        path: "stdlib", a workdir or file of codes, or whatever `read_vectors` reads.
+        tensor: the name of the matrix in a .safetensors file of several; None: the only one.
 
     Raises:
-        InputError: with file, line or row, and what was expected.
+        InputError: if it cannot be read, with file, line or row, and what was expected.
     """
     if path == SOURCE:
         from jaxcompress.data.vectors.stdlib import stdlib_vectors  # here, since it needs SciPy
@@ -70,6 +98,26 @@ def read_table(path: str, tensor: str | None = None) -> Vectors | Codes:
     return table
 
 
+def _load_workdir(folder: Path) -> Codes | SparseAnchors:
+    """Opens the checkpoint of codes if there is one, else what the run exported."""
+    exported = [folder / "export" / name for name in (ANCHORS_FILE, CODES_FILE)]
+    found = next(filter(Path.exists, exported), None)
+    if found is not None and not (folder / "artefact").is_dir():
+        return _load_file(found)
+    from jaxcompress.codes.checkpoint import load_artefact  # here, since it needs jax
+
+    return load_artefact(folder)
+
+
+def _load_file(file: Path) -> Codes | SparseAnchors:
+    if file.suffix == ".codes":
+        return Codes(*read_codes_text(file))
+    tensors, metadata = read_tensors(file, _FORMATS)
+    if metadata["format"] == anchors_artefact.FORMAT:
+        return SparseAnchors.of(tensors, metadata)
+    return Codes(*unpack_tensors(tensors, metadata))
+
+
 def _is_artefact(file: Path) -> bool:
-    about = read_header(file)[0].get("__metadata__", {})
-    return about.get("format") in (codes.FORMAT, anchors.FORMAT)
+    metadata = read_header(file)[0].get("__metadata__", {})
+    return metadata.get("format") in _FORMATS

@@ -24,7 +24,7 @@ from jaxcompress.codes.neighbours import cosines, row_norms, unit_rows
 from jaxcompress.errors import InputError
 from jaxcompress.storage.bits import code_bits, code_type
 from jaxcompress.storage.ids import check_ids, largest_ids
-from jaxcompress.storage.names import check_names, find_row, number_rows
+from jaxcompress.storage.names import check_names, extend_names, find_row, number_rows
 
 _CHUNK = 4096  # rows decoded at a time
 
@@ -276,7 +276,7 @@ class Codes:
         rows = check_rows(vectors, self.dim)
         if not len(rows):
             raise InputError("vectors have no rows; expected one or more to append.")
-        all_words = self._with_words(words, len(rows))
+        all_words = extend_names(self.words, words, len(rows))
         codes = self.encode(rows, **search)
         decoded = Codes(codes, self.codebooks).decode()
         squared = np.square(decoded - np.asarray(rows, np.float32)).sum(axis=1)
@@ -289,22 +289,6 @@ class Codes:
             self, codes=np.concatenate([self.codes, codes]), words=all_words, metadata=metadata
         )
         return Appended(table, new, None if old is None else float(old))
-
-    def _with_words(self, words: Sequence[str] | None, num_new: int) -> list[str] | None:
-        """Checks the words of new rows; the words of all rows, or None if rows have none."""
-        if (words is None) != (self.words is None):
-            raise InputError(
-                f"the rows of the table have {'no ' if self.words is None else ''}names; give "
-                f"{'words=None' if self.words is None else 'a word for each row'}."
-            )
-        if words is None or self.words is None:
-            return None
-        words = list(words)
-        check_names(words, num_new)
-        if len(self._ids.keys() | set(words)) < len(self) + len(words):
-            twice = next(w for i, w in enumerate(words) if w in self or w in words[:i])
-            raise InputError(f"word {twice!r} would name two rows; leave it out.")
-        return [*self.words, *words]
 
     # Similar rows, found without decoding the table.
 

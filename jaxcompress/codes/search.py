@@ -3,7 +3,7 @@
 The best codes of a row are a quadratic problem over M variables of K values each: exact search is
 out of reach, and setting one code at a time to its best value (iterated conditional modes; Besag
 1986) stops early. Tabu search (Glover 1989) goes on: each step takes the best change of a single
-code, even where the error rises, and leaves that code alone for a few steps. With all products of
+code, even if the error rises, and leaves that code alone for a few steps. With all products of
 codewords in a table, a step costs M*K additions a row, whatever the dimension.
 
 Axis letters: B rows of a batch, M codebooks, K codewords, D dimensions, W beam.

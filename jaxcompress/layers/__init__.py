@@ -1,4 +1,8 @@
-"""Layers over codes, in the place of `flax.linen.Embed` and `flax.nnx.Embed`."""
+"""What goes into a user's model: layers over codes, in the place of `Embed` of Flax linen and nnx.
+
+The table stays codes and codebooks on the device; neither its rows nor its logits ever make it
+whole. `flax` has the layer of linen, `nnx` that of nnx, `embedding` what both share.
+"""
 
 from jaxcompress.codes.attend import attend
 from jaxcompress.layers.flax import CodesEmbed

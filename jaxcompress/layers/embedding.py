@@ -1,11 +1,6 @@
-"""Layers over codes, in the place of `flax.linen.Embed` and `flax.nnx.Embed`.
+"""What the layers of linen and nnx share: rows by id, out-of-range ids as Flax treats them.
 
-A table is M codes a row and M codebooks (Shu & Nakayama 2018, eq. 2), and the table [V, D] is never
-made, neither for rows nor for logits. Logits of a tied output go through tables of partial
-products, `query @ codebooks.T` [M, K, B], as distances do in product quantization (Jegou, Douze &
-Schmid 2011, section III.A): a logit is the sum of M of them. So does the gradient on its way back.
-
-Axis letters: B queries, V rows of the table, M codebooks, K codewords, D dimensions.
+Axis letters: V rows of the table, M codebooks, K codewords, D dimensions.
 """
 
 from typing import Any
@@ -19,22 +14,36 @@ from jaxcompress.codes.decode import lookup
 from jaxcompress.errors import InputError
 
 
-def check_artefact(codes: Any, layer: str) -> None:
+def check_codes(codes: Any, layer: str) -> None:
+    """Raises InputError if a layer was given anything but `Codes`."""
     if not isinstance(codes, Codes):
         raise InputError(
-            f"{layer} got a {type(codes).__name__}; expected a jaxcompress.Codes: "
-            "jaxcompress.load(PATH) or jaxcompress.compress(TABLE) gives one."
+            f"{layer} got an object of type {type(codes).__name__}; expected jaxcompress.Codes, as "
+            "jaxcompress.load_codes(PATH) or jaxcompress.compress(TABLE) gives them."
         )
 
 
 def embed(codes: jax.Array, codebooks: jax.Array, ids: jax.Array, dtype: Any) -> jax.Array:
-    """Rows [*ids.shape, D] of a type; NaN where there is no such row."""
+    """Reconstructs rows, as `Embed` of Flax takes them from a table.
+
+    Args:
+        codes: int [V, M].
+        codebooks: [M, K, D].
+        ids: int, any shape; a negative one counts from the end.
+        dtype: the type of the rows; None: that of the codebooks.
+
+    Returns:
+        [*ids.shape, D]; NaN for an id that is out of range.
+
+    Raises:
+        InputError: if ids are not integers.
+    """
     ids = jnp.asarray(ids)
     if not jnp.issubdtype(ids.dtype, jnp.integer):
         raise InputError(f"ids are {ids.dtype}; expected integers.")
     if ids.dtype.itemsize < 4:
         ids = ids.astype(jnp.int32)
-    there = ids < len(codes)  # in their own type: uint32 has ids that int32 has not
+    there = ids < len(codes)  # compared in their own type: uint32 has larger ids than int32
     if jnp.issubdtype(ids.dtype, jnp.signedinteger):
         there &= ids >= -len(codes)
     rows = lookup(codes, codebooks, jnp.where(there, ids, 0).astype(jnp.int32))

@@ -1,11 +1,6 @@
-"""Layers over codes, in the place of `flax.linen.Embed` and `flax.nnx.Embed`.
+"""`CodesEmbed`: `flax.linen.Embed` over codes.
 
-A table is M codes a row and M codebooks (Shu & Nakayama 2018, eq. 2), and the table [V, D] is never
-made, neither for rows nor for logits. Logits of a tied output go through tables of partial
-products, `query @ codebooks.T` [M, K, B], as distances do in product quantization (Jegou, Douze &
-Schmid 2011, section III.A): a logit is the sum of M of them. So does the gradient on its way back.
-
-Axis letters: B queries, V rows of the table, M codebooks, K codewords, D dimensions.
+Axis letters: V rows of the table, M codebooks, K codewords, D dimensions.
 """
 
 from typing import Any
@@ -17,26 +12,34 @@ from flax.linen.dtypes import promote_dtype
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.attend import attend
-from jaxcompress.layers.embedding import check_artefact, embed
+from jaxcompress.layers.embedding import check_codes, embed
 
 
 class CodesEmbed(nn.Module):
     """Embeds ids by codes: `nn.Embed` without its table.
 
+    >>> import numpy as np
+    >>> codebooks = np.array([[[1, 0], [2, 0]], [[0, 10], [0, 20]]])  # M = K = D = 2
+    >>> layer = CodesEmbed(Codes(np.array([[0, 1], [1, 1]]), codebooks))
+    >>> ids = jnp.array([1, 0])
+    >>> layer.apply(layer.init(jax.random.key(0), ids), ids)
+    Array([[ 2., 20.],
+           [ 1., 20.]], dtype=float32)
+
     `init` fills the variables from `codes`; `apply` reads the variables, so that they are arguments
-    of the compiled program and none of its constants. `variables["codes"]["codes"]` is uint8 or
+    of the compiled program and not constants in it. `variables["codes"]["codes"]` is uint8 or
     uint16 [V, M]; the codebooks [M, K, D] are `variables["params"]["codebooks"]` if trainable, else
     `variables["codes"]["codebooks"]`.
 
     Attributes:
         codes: the artefact.
         trainable: whether the codebooks are parameters; the codes never are.
-        dtype: of rows and logits; by default that of the codebooks, or what they and the query
-            promote to.
-        param_dtype: of the codebooks.
+        dtype: type of rows and logits; None: rows have that of the codebooks, logits that to which
+            codebooks and query are promoted.
+        param_dtype: type of the codebooks.
 
     Raises:
-        InputError: where `codes` is no `Codes`, ids are not integers, or the query does not fit.
+        InputError: if `codes` is no `Codes`, ids are not integers, or the query does not fit.
     """
 
     codes: Codes
@@ -44,14 +47,21 @@ class CodesEmbed(nn.Module):
     dtype: Any = None
     param_dtype: Any = jnp.float32
 
-    num_embeddings = property(lambda self: self.codes.num_rows)
-    features = property(lambda self: self.codes.dim)
+    @property
+    def num_embeddings(self) -> int:
+        """V, the number of rows."""
+        return self.codes.num_rows
 
-    def __post_init__(self):
-        check_artefact(self.codes, "CodesEmbed")
+    @property
+    def features(self) -> int:
+        """D, the number of dimensions of a row."""
+        return self.codes.dim
+
+    def __post_init__(self) -> None:
+        check_codes(self.codes, "CodesEmbed")
         super().__post_init__()
 
-    def setup(self):
+    def setup(self) -> None:
         make_codebooks = lambda *_: jnp.asarray(self.codes.codebooks, self.param_dtype)
         make_codes = lambda: jnp.asarray(self.codes.codes)
         self.row_codes = self.variable("codes", "codes", make_codes)
@@ -64,8 +74,8 @@ class CodesEmbed(nn.Module):
         """Embeds ids.
 
         Args:
-            ids: int, any shape; as for `nn.Embed`, -1 is the last row, and an id out of range gives
-                NaN.
+            ids: int, any shape; as with `nn.Embed`, -1 is the last row, and an id out of range
+                gives NaN.
 
         Returns:
             [*ids.shape, D].

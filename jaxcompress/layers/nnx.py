@@ -1,11 +1,6 @@
-"""Layers over codes, in the place of `flax.linen.Embed` and `flax.nnx.Embed`.
+"""`NNXCodesEmbed`: `flax.nnx.Embed` over codes.
 
-A table is M codes a row and M codebooks (Shu & Nakayama 2018, eq. 2), and the table [V, D] is never
-made, neither for rows nor for logits. Logits of a tied output go through tables of partial
-products, `query @ codebooks.T` [M, K, B], as distances do in product quantization (Jegou, Douze &
-Schmid 2011, section III.A): a logit is the sum of M of them. So does the gradient on its way back.
-
-Axis letters: B queries, V rows of the table, M codebooks, K codewords, D dimensions.
+Axis letters: V rows of the table, M codebooks, K codewords, D dimensions.
 """
 
 from typing import Any
@@ -17,27 +12,35 @@ from flax.linen.dtypes import promote_dtype
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.attend import attend
-from jaxcompress.layers.embedding import check_artefact, embed
+from jaxcompress.layers.embedding import check_codes, embed
 
 
 class Fixed(nnx.Variable):
-    """What training does not change: codes, and codebooks that are not trainable."""
+    """A variable that training does not change: codes, and codebooks that are not trainable."""
 
 
 class NNXCodesEmbed(nnx.Module):
     """Embeds ids by codes: `nnx.Embed` without its table.
 
     `codes` is a `Fixed` variable, uint8 or uint16 [V, M]; `codebooks` [M, K, D] is an `nnx.Param`
-    if trainable, else `Fixed`: `nnx.grad` and `nnx.Optimizer(..., wrt=nnx.Param)` pass both by.
+    if trainable, else `Fixed`. `nnx.grad` and `nnx.Optimizer(..., wrt=nnx.Param)` leave `Fixed`
+    variables alone.
+
+    >>> import numpy as np
+    >>> codebooks = np.array([[[1, 0], [2, 0]], [[0, 10], [0, 20]]])  # M = K = D = 2
+    >>> layer = NNXCodesEmbed(Codes(np.array([[0, 1], [1, 1]]), codebooks))
+    >>> layer(jnp.array([1, 0]))
+    Array([[ 2., 20.],
+           [ 1., 20.]], dtype=float32)
 
     Args:
         codes: the artefact.
         trainable: whether the codebooks are parameters; the codes never are.
-        dtype: of rows and logits; by default that of the codebooks.
-        param_dtype: of the codebooks.
+        dtype: type of rows and logits; None: that of the codebooks.
+        param_dtype: type of the codebooks.
 
     Raises:
-        InputError: where `codes` is no `Codes`, ids are not integers, or the query does not fit.
+        InputError: if `codes` is no `Codes`, ids are not integers, or the query does not fit.
     """
 
     def __init__(
@@ -48,7 +51,7 @@ class NNXCodesEmbed(nnx.Module):
         dtype: Any = None,
         param_dtype: Any = jnp.float32,
     ):
-        check_artefact(codes, "NNXCodesEmbed")
+        check_codes(codes, "NNXCodesEmbed")
         kind = nnx.Param if trainable else Fixed
         self.codes = Fixed(jnp.asarray(codes.codes))
         self.codebooks = kind(jnp.asarray(codes.codebooks, param_dtype))

@@ -1,9 +1,9 @@
 """LSTM layers over whole sequences, made for truncated backpropagation.
 
 Hochreiter & Schmidhuber, "Long Short-Term Memory", 1997, with forget gates (Gers et al., 2000).
-Only what depends on the step before lies in a scan: the inputs' products with the input weights
-are made before it, the weights' gradients after it, as one matrix product each. Left to itself,
-jax adds up each weight's gradient step by step.
+Only what depends on the step before lies in a scan: the products of inputs and input weights are
+made before it, the gradients of weights after it, as one matrix product each. Without the gradient
+written here, jax adds up the gradient of each weight step by step.
 
 Axis letters: B batch, T time, D input units, H units.
 """
@@ -13,15 +13,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-_UNROLL = 5  # steps in one turn of a scan: fewer launches on an accelerator
+_UNROLL = 5  # steps in one turn of a scan, for fewer launches on an accelerator
 
 
 class LSTMWeights(NamedTuple):
-    """One layer's weights; the columns are those of the gates: input, forget, cell, output.
+    """Weights of one layer; the columns are those of the gates input, forget, cell, output.
 
     Attributes:
-        inputs: [D, 4H].
-        outputs: [H, 4H]: what the outputs of the step before are multiplied by.
+        inputs: [D, 4H], for the inputs of the step.
+        outputs: [H, 4H], for the outputs of the step before.
         bias: [4H].
     """
 
@@ -31,7 +31,7 @@ class LSTMWeights(NamedTuple):
 
 
 class LSTMState(NamedTuple):
-    """What a layer carries from one sequence to the next: outputs and cells, [B, H] each."""
+    """What a layer carries from one sequence to the next: output and cell, [B, H] each."""
 
     output: jax.Array
     cell: jax.Array
@@ -43,21 +43,25 @@ def lstm(
 ) -> tuple[jax.Array, LSTMState]:
     """Runs a layer over a sequence.
 
+    At each step the gates i, f, g, o = x W + (h * mask) U + b give the cell
+    c = sigmoid(f) c + sigmoid(i) tanh(g) and the output h = sigmoid(o) tanh(c).
+
     Args:
-        weights: the layer's.
-        inputs: [T, B, D].
-        state: as it was after the sequence before.
-        mask: [B, H] or [B, 1], no gradient flows to it: what an output is multiplied by on its
-            way to the next step and to the next layer. Variational dropout: one mask for the
-            whole sequence, shared between the two ways.
+        weights: W, U and b.
+        inputs: x, [T, B, D].
+        state: h and c as they were after the sequence before.
+        mask: [B, H] or [B, 1], by which an output is multiplied on its way to the next step and to
+            the next layer. For variational dropout: one mask for the whole sequence and both ways.
+            No gradient flows to it.
 
     Returns:
-        The masked outputs [T, B, H], and the state after the sequence, whose output has no mask.
+        The masked outputs [T, B, H], and the state after the sequence, whose output is not masked.
     """
     return _forward(weights, inputs, state, mask)[0]
 
 
 def _forward(weights, inputs, state, mask):
+    """Runs the scan; also gives what the gradient needs."""
     from_inputs = jnp.einsum("tbd,dg->tbg", inputs, weights.inputs) + weights.bias
 
     def step(before, from_input):
@@ -74,6 +78,7 @@ def _forward(weights, inputs, state, mask):
 
 
 def _backward(saved, cotangents):
+    """Runs a scan backwards for the gradients of gates, then one product for each weight."""
     weights, inputs, state, mask, outputs, cells, gates = saved
     d_outputs, d_after = cotangents
     cells_before = jnp.concatenate([state.cell[None], cells[:-1]])

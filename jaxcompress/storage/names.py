@@ -41,6 +41,31 @@ def check_names(names: Sequence[str], num_rows: int) -> None:
             raise InputError(f"word {name!r} contains a line break; files hold one word per line.")
 
 
+def extend_names(
+    names: Sequence[str] | None, new: Sequence[str] | None, num_new: int
+) -> list[str] | None:
+    """Joins the names of rows and of new rows below them; None if neither have names.
+
+    Raises:
+        InputError: if only one of the two has names, or a new name is invalid or taken.
+    """
+    if (new is None) != (names is None):
+        raise InputError(
+            f"the rows of the table have {'no ' if names is None else ''}names; give "
+            f"{'words=None' if names is None else 'a word for each row'}."
+        )
+    if new is None or names is None:
+        return None
+    new = list(new)
+    check_names(new, num_new)
+    taken = set(names)
+    for name in new:
+        if name in taken:
+            raise InputError(f"word {name!r} would name two rows; leave it out.")
+        taken.add(name)
+    return [*names, *new]
+
+
 def number_rows(names: Iterable[str]) -> dict[str, int]:
     """Numbers rows by their names; of rows with the same name, the first one counts.
 

@@ -361,7 +361,7 @@ def test_wrong_use_is_one_line(kind):
     for call, message in (
         (
             lambda: layer(kind, codes.codes),
-            f"^{name} got a ndarray; expected a jaxcompress.Codes: jaxcompress.load",
+            f"^{name} got an object of type ndarray; expected jaxcompress.Codes, as ",
         ),
         (lambda: ours.embed(jnp.ones(3)), "^ids are float32; expected integers"),
         (
