@@ -31,6 +31,7 @@ from matplotlib.figure import Figure
 
 import jaxcompress
 from jaxcompress import dccl
+from jaxcompress.codes.neighbours import unit_rows
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 
@@ -125,7 +126,7 @@ def measure(key, flags):
 
 def neighbours(rows, ids):
     """The ids of the NEAREST other rows of largest cosine, a set for each of `ids`."""
-    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30)
+    unit = unit_rows(rows)
     _, found = faiss.knn(unit[ids], unit, NEAREST + 1, metric=faiss.METRIC_INNER_PRODUCT)
     others = ([j for j in near if j != i] for i, near in zip(ids, found.tolist(), strict=True))
     return [set(near[:NEAREST]) for near in others]

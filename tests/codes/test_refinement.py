@@ -16,7 +16,13 @@ import pytest
 import jaxcompress
 from jaxcompress import Codes, InputError, dccl
 from jaxcompress.codes import refine
-from jaxcompress.codes.least_squares import normal_equations, relaxation_of, solve_codebooks
+from jaxcompress.codes import rows as codes_rows
+from jaxcompress.codes.least_squares import (
+    normal_equations,
+    refine_batch,
+    relaxation_of,
+    solve_codebooks,
+)
 from jaxcompress.codes.refine import FOLDER, refine_codes
 from jaxcompress.codes.rows import make_table
 from jaxcompress.codes.search import beam_search, improve_codes, squared_errors
@@ -314,6 +320,19 @@ def test_what_does_not_fit_is_one_line(refined):
         with pytest.raises(InputError, match=message) as caught:
             function()
         assert "\n" not in str(caught.value)
+
+
+def test_each_batch_of_a_round_is_searched_with_a_key_of_its_own(monkeypatch):
+    monkeypatch.setattr(codes_rows, "_CPU_BATCH", 100)
+    rows, codes, codebooks = random_problem()
+    table, found = make_table(np.asarray(rows)), np.array(codes)
+    key = jax.random.key(7)
+    refine.search(table, refine_batch(12), found, table.place(codebooks), table.place(key))
+    for i in range(3):
+        part = slice(100 * i, 100 * (i + 1))
+        batch_key = jax.random.fold_in(key, i)
+        expected = improve_codes(batch_key, rows[part], codes[part], codebooks, 12)
+        np.testing.assert_array_equal(found[part], expected)
 
 
 def test_a_refinement_that_stopped_goes_on_in_its_round_and_ends_the_same(tmp_path, monkeypatch):
