@@ -1,8 +1,24 @@
 """Deep compositional code learning: a trained table becomes codes and codebooks.
 
 Shu & Nakayama, "Compressing Word Embeddings via Deep Compositional Code Learning", ICLR 2018,
-arXiv 1711.01068. `config.py` has what can be set, `model.py` the paper's equations, `task.py` what
-is trained, `prepare.py` the way from a table to a job, `run.py` the run.
+arXiv 1711.01068. A row becomes M codes in [0, K) and is read back as the sum of M codewords, one of
+each of M codebooks. An encoder and the codebooks are trained together, as an autoencoder whose
+middle is M draws from Gumbel-softmax distributions.
+
+`config.py` has what can be set, `model.py` the paper's equations, `task.py` the loss, the
+evaluation and the optimiser, `prepare.py` the way from a table to a job, `run.py` the run;
+`revive.py` lets unused codewords start anew, `export.py` makes codes of a trained state, `sweep.py`
+compares sizes, `neighbours.py` compares words before and after.
+
+Departures from the paper, each off in `configs/glove_paper.py`:
+
+- Rows are centred and scaled to unit variance, so that one learning rate serves any table
+  (`model.normalize`; `model.py`).
+- Codewords that no row uses start anew beside those used most (`model.revive`; `revive.py`).
+- The learning rate falls along a cosine, the temperature falls, gradients are not clipped
+  (`task.py`).
+- The encoder is twice as wide: it is not part of what is stored (`config.hidden_size`).
+- Codes and codebooks are refined after training (`run.py`, with `jaxcompress/codes/refine.py`).
 """
 
 from typing import TYPE_CHECKING

@@ -1,14 +1,16 @@
-"""From a table and a config to codes: what `compress` and `python -m train.dccl` share."""
+"""From a trained state to codes: what a run, a sweep and `compress` share.
+
+Axis letters: B rows of a batch, D dimensions, M codebooks, K codewords, H hidden units.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxcompress.codes.artefact import Codes
-from jaxcompress.dccl.model import Encoder
+from jaxcompress.dccl.model import Encoder, normalize
 from jaxcompress.dccl.prepare import Problem
 from jaxcompress.engine.loop import map_rows
 from jaxcompress.engine.task import TrainState
@@ -20,7 +22,14 @@ def to_codes(
     words: Sequence[str] | None,
     metadata: Mapping[str, str] | None = None,
 ) -> Codes:
-    """Encodes every row with a trained state, before any refinement."""
+    """Encodes every row of the table with a trained state; nothing is refined yet.
+
+    Args:
+        problem: what the state was trained on.
+        state: the trained state.
+        words: names of the rows; None: they are named by their numbers.
+        metadata: kept with the codes.
+    """
     table = problem.table
     codes = map_rows(encode, problem.job, state, table.everything(), len(table.rows))
     params, aux = jax.device_get((state.params, state.aux))
@@ -33,26 +42,47 @@ def to_codes(
     )
 
 
-def encode(state: Any, batch: dict) -> jax.Array:
-    """Gives the codes of a batch, without noise: argmax of alpha (section 3.3). int [B, M]."""
-    rows = (batch["rows"] - state.aux["mean"]) / state.aux["scale"]
+def encode(state: TrainState, batch: dict) -> jax.Array:
+    """Gives the codes of a batch, without noise: argmax of alpha (section 3.3).
+
+    Args:
+        state: a trained state.
+        batch: `rows` [B, D], in the units of the table.
+
+    Returns:
+        [B, M]; uint8, or uint16 if K is over 256.
+    """
     codebooks = state.params["codebooks"]
-    hidden = state.params["encoder"]["hidden"]["bias"].shape[0]
-    encoder = Encoder(*codebooks.shape[:2], hidden)
+    hidden_size = state.params["encoder"]["hidden"]["bias"].shape[0]
+    encoder = Encoder(*codebooks.shape[:2], hidden_size)
+    rows = normalize(batch["rows"], state.aux)
     alpha = encoder.apply({"params": state.params["encoder"]}, rows)
     kind = jnp.uint8 if codebooks.shape[1] <= 256 else jnp.uint16
     return jnp.argmax(alpha, axis=-1).astype(kind)
 
 
 def export_codebooks(params: dict, aux: dict) -> np.ndarray:
-    """Folds the normalisation into the codebooks: float32 [M, K, D] whose sums are rows."""
+    """Folds the normalisation into the codebooks, each of which takes a part of the mean.
+
+    Args:
+        params: `codebooks` [M, K, D], over normalised rows.
+        aux: `mean` [D] and `scale` [].
+
+    Returns:
+        float32 [M, K, D], whose sums are rows of the table.
+    """
     codebooks = np.asarray(params["codebooks"], np.float64)
     folded = codebooks * float(aux["scale"]) + np.asarray(aux["mean"], np.float64) / len(codebooks)
     return folded.astype(np.float32)
 
 
 def export_encoder(params: dict, aux: dict) -> dict[str, np.ndarray]:
-    """The encoder's weights by name, with the normalisation of the rows that enter it."""
+    """Gives the encoder's weights by name, with the normalisation of the rows that enter it.
+
+    Returns:
+        `hidden.kernel` [D, H], `hidden.bias` [H], `scores.kernel` [H, M*K], `scores.bias` [M*K],
+        `mean` [D] and `scale` [].
+    """
     weights = {
         f"{layer}.{name}": np.asarray(value)
         for layer, values in params["encoder"].items()

@@ -1,20 +1,14 @@
-"""Deep compositional code learning (DCCL).
+"""The autoencoder of DCCL: Gumbel-softmax draws, the encoder, and sums of codewords.
 
 Shu & Nakayama, "Compressing Word Embeddings via Deep Compositional Code Learning", ICLR 2018,
-arXiv 1711.01068. A row of a trained table becomes M codes in [0, K) and is read back as the sum of
-M codewords, one of each of M codebooks. An encoder and the codebooks are trained together as an
-autoencoder whose middle is M draws from Gumbel-softmax distributions.
+arXiv 1711.01068, section 3; equations are numbered as there.
 
-Axis letters: B batch, N rows, D dimensions, M codebooks, K codewords, H hidden units.
+Axis letters: B rows of a batch, D dimensions, M codebooks, K codewords, H hidden units.
 
-Departures from the paper, each off in `configs/glove_paper.py`:
-- `model.normalize`: rows enter and leave the autoencoder centred and scaled to unit variance, so
-  that one learning rate serves any table. `export_codebooks` folds both into the codebooks.
-- `model.revive`: codewords that no row uses start anew beside the ones used most.
-- The learning rate falls along a cosine, the temperature falls, gradients are not clipped.
-- The encoder is twice as wide: it is not part of what is stored.
-- Codes and codebooks are refined after training (`refinement.py`).
+Departure from the paper: rows may be centred and scaled before they enter (`normalize`).
 """
+
+from collections.abc import Mapping
 
 import flax.linen as nn
 import jax
@@ -23,19 +17,40 @@ import jax.numpy as jnp
 _TINY = 1e-30  # keeps log alpha finite where softplus underflows
 
 
-def gumbel_softmax(alpha: jax.Array, noise: jax.Array, temperature: float | jax.Array) -> jax.Array:
-    """Draws relaxed one-hot vectors (eq. 9): softmax((log alpha + G) / temperature).
+def normalize(rows: jax.Array, aux: Mapping[str, jax.Array]) -> jax.Array:
+    """Centres and scales rows of a table: (row - mean) / scale. A departure from the paper.
 
-    Gumbel noise is G = -log E with E exponentially distributed, so at temperature 1 this is
-    alpha / E, normalised: the same draw without a logarithm and an exponential.
+    Args:
+        rows: [B, D], in the units of the table.
+        aux: `mean` [D] and `scale` [], of the training rows; 0 and 1 if rows stay as they are.
+
+    Returns:
+        [B, D], in the units that the model is trained in.
+    """
+    return (rows - aux["mean"]) / aux["scale"]
+
+
+def denormalize(rows: jax.Array, aux: Mapping[str, jax.Array]) -> jax.Array:
+    """Undoes `normalize`: [B, D] -> [B, D], in the units of the table."""
+    return rows * aux["scale"] + aux["mean"]
+
+
+def gumbel_softmax(alpha: jax.Array, noise: jax.Array, temperature: float | jax.Array) -> jax.Array:
+    """Draws relaxed one-hot vectors (eq. 9): softmax((log alpha + G) / tau).
+
+    Gumbel noise is G = -log E, if E is exponentially distributed. At temperature 1 a draw is thus
+    alpha / E, divided by its sum, and takes neither a logarithm nor an exponential.
+
+    >>> gumbel_softmax(jnp.array([1.0, 3.0]), jnp.ones(2), 1.0)
+    Array([0.25, 0.75], dtype=float32)
 
     Args:
         alpha: [..., K], positive.
         noise: [..., K]: E, positive.
-        temperature: tau; a Python float where it is constant.
+        temperature: tau; a Python float if it is constant.
 
     Returns:
-        [..., K], rows of non-negative numbers that sum to one.
+        [..., K], non-negative numbers that sum to one over K.
     """
     ratio = alpha / noise
     if isinstance(temperature, float) and temperature == 1.0:
@@ -44,10 +59,17 @@ def gumbel_softmax(alpha: jax.Array, noise: jax.Array, temperature: float | jax.
 
 
 def exponential_noise(key: jax.Array, shape: tuple[int, int, int]) -> jax.Array:
-    """Draws E [B, M, K] for `gumbel_softmax`, -log of the midpoints of 2^16 intervals.
+    """Draws E for `gumbel_softmax`: -log of the midpoints of 2^16 equal intervals of (0, 1).
 
-    Random bits are a third of a step's time on CPU, so each 32 of them make two draws. G then
-    lies in [-2.5, 11.8]: what is cut off has a probability of 2^-16.
+    Random bits are a third of a step's time on CPU, so each 32 of them make two draws. G then lies
+    in [-2.5, 11.8]; values outside would have a probability of 2^-16.
+
+    Args:
+        key: of the draw.
+        shape: B, M, K.
+
+    Returns:
+        float32 [B, M, K], positive.
     """
     num_rows, width = shape[0], shape[1] * shape[2]
     bits = jax.random.bits(key, (num_rows, -(-width // 2)))
@@ -56,7 +78,10 @@ def exponential_noise(key: jax.Array, shape: tuple[int, int, int]) -> jax.Array:
 
 
 class Encoder(nn.Module):
-    """Scores the codewords of each codebook (eqs. 6 and 7). rows [B, D] -> alpha [B, M, K] > 0."""
+    """Scores the codewords of each codebook (eqs. 6 and 7). rows [B, D] -> alpha [B, M, K] > 0.
+
+    h = tanh(W rows + b), of H units; alpha = softplus(W' h + b').
+    """
 
     num_codebooks: int
     num_codewords: int
@@ -71,10 +96,16 @@ class Encoder(nn.Module):
 
 
 class CodeLearner(nn.Module):
-    """The autoencoder: an encoder, and codebooks [M, K, D] drawn at the scale of the data.
+    """Encodes rows, draws codes softly, and sums codewords: the whole autoencoder.
 
-    Codebooks start as normal numbers of variance 1/M (times that of the rows), so that a sum of M
-    codewords has the variance of a row. Rows are expected at variance `row_scale**2`.
+    Codebooks [M, K, D] start as normal numbers of variance `row_scale**2 / M`, so that a sum of M
+    codewords has the variance of a row.
+
+    Attributes:
+        num_codebooks: M.
+        num_codewords: K.
+        hidden_size: H.
+        row_scale: standard deviation of the rows, per dimension.
     """
 
     num_codebooks: int
@@ -86,19 +117,29 @@ class CodeLearner(nn.Module):
     def __call__(
         self, rows: jax.Array, noise: jax.Array, temperature: float | jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """rows [B, D], noise E [B, M, K] -> reconstruction [B, D] (eq. 10), d and alpha [B, M, K].
+        """Reconstructs rows from soft codes.
 
-        With all noise 1 and temperature 1, d is alpha, normalised.
+        Args:
+            rows: [B, D], normalised.
+            noise: E [B, M, K], of `exponential_noise`. If it is all 1, and so is the temperature,
+                draws are alpha, divided by its sum over K.
+            temperature: tau.
+
+        Returns:
+            The reconstruction [B, D] (eq. 10), the draws d [B, M, K] (eq. 9) and alpha [B, M, K].
         """
         shape = (self.num_codebooks, self.num_codewords, rows.shape[-1])
         scale = self.row_scale / self.num_codebooks**0.5
         codebooks = self.param("codebooks", nn.initializers.normal(scale), shape)
         alpha = Encoder(*shape[:2], self.hidden_size, name="encoder")(rows)
         draws = gumbel_softmax(alpha, noise, temperature)
-        return _decode_soft(codebooks, draws), draws, alpha
+        return _sum_softly(codebooks, draws), draws, alpha
 
 
-def _decode_soft(codebooks: jax.Array, draws: jax.Array) -> jax.Array:
-    """Sums the codewords, weighed by `draws` (eq. 10): one matrix product."""
+def _sum_softly(codebooks: jax.Array, draws: jax.Array) -> jax.Array:
+    """Sums all codewords, each times its draw (eq. 10), as one matrix product.
+
+    codebooks [M, K, D], draws [B, M, K] -> [B, D].
+    """
     flat = draws.reshape(draws.shape[0], -1)
     return flat @ codebooks.reshape(flat.shape[1], -1)

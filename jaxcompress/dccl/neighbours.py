@@ -1,51 +1,106 @@
-"""Compresses a table of vectors to codes: `python -m train.dccl --config configs/quickstart.py`.
+"""Sample words, with their codes and their neighbours in the table and in its codes.
 
-`--mode sweep` measures what sizes of codes take and give, on a sample of the rows.
-`--mode evaluate` computes the figures of a finished or half-finished run anew, `--mode export`
-writes its files anew. The same command again goes on with a run, or finds it finished.
+Axis letters: N rows, D dimensions, M codebooks.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.neighbours import unit_rows
-from jaxcompress.data.vectors.files import Vectors
-from jaxcompress.engine.report import format_figures, say
+from jaxcompress.engine.report import say
 from jaxcompress.storage.ids import largest_ids
 
+_CHUNK = 8192  # rows that are float32 at a time
+_NUM_NEIGHBOURS = 6  # that are shown of each word
 
-def show(
-    summary: dict[str, Any], codes: Codes, vectors: Vectors, sample_words: tuple[str, ...]
-) -> None:
-    """Prints the table, and the codes and neighbours of sample words before and after."""
-    say("\n" + format_figures(summary))
-    present = [word for word in sample_words if word in codes]
-    absent = [word for word in sample_words if word not in codes]
+
+class Neighbours(NamedTuple):
+    """What a word was and what its codes make of it.
+
+    Attributes:
+        word: the word.
+        codes: int [M].
+        original: the nearest other words by the vectors, each with its cosine, the nearest first.
+        decoded: the same by the codes.
+    """
+
+    word: str
+    codes: np.ndarray
+    original: list[tuple[str, float]]
+    decoded: list[tuple[str, float]]
+
+
+def compare_neighbours(
+    rows: np.ndarray, codes: Codes, words: Sequence[str], count: int
+) -> list[Neighbours]:
+    """Finds the nearest words of some words, before and after compression.
+
+    Args:
+        rows: float [N, D], the original vectors.
+        codes: codes of the same rows.
+        words: words of the table.
+        count: number of neighbours of each.
+    """
+    originals = nearest_rows(rows, [codes.id_of(word) for word in words], count)
+    return [
+        Neighbours(
+            word,
+            codes.codes[codes.id_of(word)],
+            [(codes.word_of(i), cosine) for i, cosine in original],
+            codes.nearest(word, count),
+        )
+        for word, original in zip(words, originals, strict=True)
+    ]
+
+
+def nearest_rows(rows: np.ndarray, ids: Sequence[int], count: int) -> list[list[tuple[int, float]]]:
+    """Finds the other rows of largest cosine with each of the rows `ids`, by chunks of the table.
+
+    >>> rows = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 4.0]], np.float32)
+    >>> [[(i, round(cosine, 4)) for i, cosine in found] for found in nearest_rows(rows, [2], 2)]
+    [[(1, 0.8), (0, 0.6)]]
+
+    Args:
+        rows: float [N, D].
+        ids: numbers of rows.
+        count: number of neighbours of each, N - 1 at most.
+
+    Returns:
+        For each of `ids`, numbers of rows and cosines, the nearest first.
+    """
+    queries = unit_rows(np.asarray(rows[ids], np.float32))
+    cosines = np.empty((len(rows), len(ids)), np.float32)
+    for start in range(0, len(rows), _CHUNK):
+        chunk = np.asarray(rows[start : start + _CHUNK], np.float32)
+        cosines[start : start + _CHUNK] = unit_rows(chunk) @ queries.T
+    cosines[ids, range(len(ids))] = -np.inf
+    best = [largest_ids(column, min(count, len(rows) - 1)) for column in cosines.T]
+    return [[(int(i), float(cosines[i, q])) for i in found] for q, found in enumerate(best)]
+
+
+def show_neighbours(rows: np.ndarray, codes: Codes, words: Sequence[str]) -> None:
+    """Prints the codes and neighbours of those of some words that the table has.
+
+    Args:
+        rows: float [N, D], the original vectors.
+        codes: codes of the same rows.
+        words: any words.
+    """
+    present = [word for word in words if word in codes]
+    absent = [word for word in words if word not in codes]
     if present:
         say("\ncodes and nearest neighbours (cosine): by the original vectors, by the codes")
-        before = nearest_rows(vectors.rows, [codes.id_of(word) for word in present], 6)
-        for word, neighbours in zip(present, before, strict=True):
-            say(f"{word}\t{' '.join(map(str, codes.codes[codes.id_of(word)]))}")
-            say("  original  " + _list((codes.word_of(i), cosine) for i, cosine in neighbours))
-            say("  codes     " + _list(codes.nearest(word, 6)))
+    for found in compare_neighbours(rows, codes, present, _NUM_NEIGHBOURS) if present else ():
+        say(f"{found.word}\t{' '.join(map(str, found.codes))}")
+        say(f"  original  {_list(found.original)}")
+        say(f"  codes     {_list(found.decoded)}")
     if absent:
         say(f"sample words that are not in the table: {', '.join(absent)}")
 
 
-def _list(neighbours: Any) -> str:
+def _list(neighbours: Sequence[tuple[str, float]]) -> str:
     text = ", ".join(f"{word} {cosine:.2f}" for word, cosine in neighbours)
     return text.encode("utf-8", "replace").decode()
-
-
-def nearest_rows(rows: np.ndarray, ids: list[int], count: int) -> list[list[tuple[int, float]]]:
-    """Finds the rows of largest cosine with each of the rows `ids`, in chunks of the table."""
-    queries = unit_rows(np.asarray(rows[ids], np.float32))
-    cosines = np.empty((len(rows), len(ids)), np.float32)
-    for start in range(0, len(rows), 8192):
-        chunk = np.asarray(rows[start : start + 8192], np.float32)
-        cosines[start : start + 8192] = unit_rows(chunk) @ queries.T
-    cosines[ids, range(len(ids))] = -np.inf
-    best = [largest_ids(column, min(count, len(rows) - 1)) for column in cosines.T]
-    return [[(int(i), float(cosines[i, q])) for i in found] for q, found in enumerate(best)]

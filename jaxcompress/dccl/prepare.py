@@ -1,4 +1,7 @@
-"""From a table and a config to codes: what `compress` and `python -m train.dccl` share."""
+"""From data and a config to a job: `read` the table, then `prepare` it. Nothing is trained here.
+
+Axis letters: N rows, D dimensions.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,24 +10,40 @@ import jax
 import numpy as np
 
 from jaxcompress.codes.rows import PreparedTable, is_too_large
-from jaxcompress.data.batches import shuffled, split_rows
-from jaxcompress.data.vectors.weights import normalize_weights
-from jaxcompress.dccl.config import Config
+from jaxcompress.data.batches import Feed, shuffled, split_rows
+from jaxcompress.data.text.stdlib import SOURCE
+from jaxcompress.data.vectors.files import Vectors, read_vectors
+from jaxcompress.data.vectors.stdlib import stdlib_vectors
+from jaxcompress.data.vectors.weights import normalize_weights, read_weights
+from jaxcompress.dccl.config import Config, DataConfig
 from jaxcompress.dccl.task import default_num_steps, make_optimizer, make_task, row_statistics
 from jaxcompress.engine.job import Job
+from jaxcompress.engine.report import say
 from jaxcompress.engine.steps import make_engine
 from jaxcompress.errors import InputError
 
-_SAMPLE = 2048  # training rows that tell how well training goes, and which codewords are used
+_SAMPLE = 2048  # training rows whose errors are followed, and whose codes tell unused codewords
+
+
+class Source(NamedTuple):
+    """What a config names: a table, and how much its rows count.
+
+    Attributes:
+        vectors: the rows [N, D] with their words.
+        weights: float64 [N]; None: all rows count alike.
+    """
+
+    vectors: Vectors
+    weights: np.ndarray | None
 
 
 class Problem(NamedTuple):
     """A table and a config, made ready for the loop.
 
     Attributes:
-        config: the run's.
-        job: what the loop runs; the best state is chosen by held-out rows, if there are any.
-        table: all rows, in order; those held out take no part in the codebooks.
+        config: what was asked for.
+        job: what the loop runs; the best state is chosen by the held-out rows, if there are any.
+        table: all rows, in order; codebooks are not fitted to those that are held out.
     """
 
     config: Config
@@ -32,11 +51,105 @@ class Problem(NamedTuple):
     table: PreparedTable
 
 
-def split(num_rows: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
-    """Row ids to train on and to hold out, each int32 and ascending, by the seed.
+def read(config: Config, say: Callable[[str], None] = say) -> Source:
+    """Reads the vectors and the weights that a config names.
+
+    Args:
+        config: of which `data` is read.
+        say: takes what a user should know of the reading, a line each.
 
     Raises:
-        InputError: where none are left to train on.
+        InputError: if a file is missing or is not what was expected.
+    """
+    vectors = _read_vectors(config.data)
+    for note in vectors.notes:
+        say(f"note: {note}")
+    if config.data.weights is None:
+        return Source(vectors, None)
+    weights, notes = read_weights(config.data.weights, len(vectors.rows), vectors.words)
+    for note in notes:
+        say(f"note: {note}")
+    return Source(vectors, weights)
+
+
+def _read_vectors(config: DataConfig) -> Vectors:
+    if config.path != SOURCE:
+        return read_vectors(config.path, tensor=config.tensor, max_rows=config.max_rows)
+    vectors = stdlib_vectors()
+    kept = slice(config.max_rows)
+    return vectors._replace(rows=vectors.rows[kept], words=vectors.words[kept])
+
+
+def prepare(
+    rows: np.ndarray,
+    config: Config,
+    weights: np.ndarray | None = None,
+    *,
+    say: Callable[[str], None] = print,
+) -> Problem:
+    """Makes the job of a table: task, optimiser, feeds and engine.
+
+    Args:
+        rows: float16 or float32 [N, D], finite; placed on the device unless it is too large.
+        config: `batch_size` is clipped to the rows there are; `num_steps` is derived if None.
+        weights: [N], finite, not negative: how much each row counts in the loss, in the refinement
+            of codebooks and in the choice of the best state; scaled to a mean of 1 over the rows
+            that are trained on. None: all rows count alike.
+        say: takes a line for the user.
+
+    Raises:
+        InputError: if the table and the config do not fit.
+    """
+    config.check()
+    _check_no_target(config)
+    train_ids, valid_ids = split_ids(len(rows), config)
+    _check_enough_rows(len(train_ids), config.model.num_codewords)
+    if weights is not None:
+        weights = _scale_weights(weights, train_ids, valid_ids)
+    batch_size = _clip_batch_size(config.batch_size, len(train_ids), say)
+    num_steps = config.num_steps or default_num_steps(
+        len(train_ids), batch_size, config.steps_per_dispatch
+    )
+    task = make_task(config.model, row_statistics(rows, train_ids), num_steps)
+    tx = make_optimizer(config.optimizer, num_steps)
+    stream = is_too_large(rows) if config.data.stream is None else config.data.stream
+    feed = shuffled(rows, train_ids, batch_size, config.seed, stream=stream, weights=weights)
+    engine = make_engine(config.parallel, batch_size, task, tx, feed.gather)
+    data = () if stream else engine.place_data(rows)
+    table = PreparedTable(
+        rows=rows,
+        weights=weights,
+        is_training=np.isin(np.arange(len(rows)), valid_ids, invert=True),
+        stream=stream,
+        place=engine.place_shared,
+        map=lambda function, state, index: engine.map(function, state, data, index),
+    )
+    job = Job(
+        task=task,
+        tx=tx,
+        engine=engine,
+        data=data,
+        feed=feed,
+        evaluations=_make_evaluations(table, train_ids, valid_ids),
+        config=config,
+        num_steps=num_steps,
+        best_metric=_best_metric(len(valid_ids) > 0, weights is not None),
+    )
+    return Problem(config, job, table)
+
+
+def split_ids(num_rows: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """Draws the rows to train on and those to hold out, by the seed.
+
+    Args:
+        num_rows: N.
+        config: `data.valid_rows` and `seed` are read.
+
+    Returns:
+        Row ids to train on and to hold out, each int32 and ascending.
+
+    Raises:
+        InputError: if none are left to train on.
     """
     valid_rows = config.data.valid_rows
     if valid_rows is None:
@@ -49,84 +162,56 @@ def split(num_rows: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
     return split_rows(num_rows, valid_rows, config.seed)
 
 
-def prepare(
-    rows: np.ndarray,
-    config: Config,
-    say: Callable[[str], None] = print,
-    weights: np.ndarray | None = None,
-) -> Problem:
-    """Makes task, feeds and engine of a table.
-
-    Args:
-        rows: float16 or float32 [N, D], finite; placed on the device unless it is too large.
-        config: `num_steps` and `batch_size` are derived or clipped where need be.
-        say: takes a line for the user.
-        weights: [N], finite, not negative: how much each row counts in the loss, the refit of the
-            codebooks and the choice of the best state; scaled to a mean of 1 over the rows that
-            are trained on. None: all rows count alike.
-
-    Raises:
-        InputError: where the table and the config do not fit.
-    """
-    config.check()
+def _check_no_target(config: Config) -> None:
     if config.target_mb is not None:
         raise InputError(
             "target_mb is for `python -m train.dccl`; here give num_codebooks and num_codewords."
         )
-    train_ids, valid_ids = split(len(rows), config)
-    if len(train_ids) < config.model.num_codewords:
+
+
+def _check_enough_rows(num_trained: int, num_codewords: int) -> None:
+    if num_trained < num_codewords:
         raise InputError(
-            f"{len(train_ids)} rows to train on are fewer than model.num_codewords "
-            f"= {config.model.num_codewords}; take fewer codewords."
+            f"{num_trained} rows to train on are fewer than model.num_codewords "
+            f"= {num_codewords}; take fewer codewords."
         )
-    sampled = train_ids
-    if weights is not None:
-        weights = normalize_weights(weights, train_ids)
-        sampled = train_ids[weights[train_ids] > 0]
-        if len(valid_ids) and not weights[valid_ids].any():
-            raise InputError(
-                f"the weights of all {len(valid_ids)} held-out rows are 0; hold out more "
-                "(data.valid_rows), or none (0)."
-            )
-    batch_size, num_devices = config.batch_size, jax.device_count()
-    if batch_size > len(train_ids):
-        batch_size = max(len(train_ids) // num_devices, 1) * num_devices
-        say(
-            f"note: batch_size {config.batch_size} was clipped to {batch_size}, for "
-            f"{len(train_ids)} training rows."
+
+
+def _scale_weights(weights: np.ndarray, train_ids: np.ndarray, valid_ids: np.ndarray) -> np.ndarray:
+    """Scales weights to a mean of 1 over the rows that are trained on; float32 [N]."""
+    scaled = normalize_weights(weights, train_ids)
+    if len(valid_ids) and not scaled[valid_ids].any():
+        raise InputError(
+            f"the weights of all {len(valid_ids)} held-out rows are 0; hold out more "
+            "(data.valid_rows), or none (0)."
         )
-    num_steps = config.num_steps or default_num_steps(
-        len(train_ids), batch_size, config.steps_per_dispatch
-    )
-    task = make_task(config.model, row_statistics(rows, train_ids), num_steps)
-    tx = make_optimizer(config.optimizer, num_steps)
-    stream = config.data.stream
-    if stream is None:
-        stream = is_too_large(rows)
-    feed = shuffled(rows, train_ids, batch_size, config.seed, stream=stream, weights=weights)
-    engine = make_engine(config.parallel, batch_size, task, tx, feed.gather)
-    data = () if stream else engine.place_data(rows)
-    table = PreparedTable(
-        rows=rows,
-        weights=weights,
-        is_training=np.isin(np.arange(len(rows)), valid_ids, invert=True),
-        stream=stream,
-        place=engine.place_shared,
-        map=lambda function, state, index: engine.map(function, state, data, index),
-    )
-    evaluations = {"sample": table.batches(sampled[:: max(1, len(sampled) // _SAMPLE)][:_SAMPLE])}
+    return scaled
+
+
+def _clip_batch_size(batch_size: int, num_trained: int, say: Callable[[str], None]) -> int:
+    """Gives a batch size that the rows can fill, a multiple of the number of devices."""
+    if batch_size <= num_trained:
+        return batch_size
+    num_devices = jax.device_count()
+    clipped = max(num_trained // num_devices, 1) * num_devices
+    say(f"note: batch_size {batch_size} was clipped to {clipped}, for {num_trained} training rows.")
+    return clipped
+
+
+def _make_evaluations(
+    table: PreparedTable, train_ids: np.ndarray, valid_ids: np.ndarray
+) -> dict[str, Feed]:
+    """Feeds a "sample" of training rows whose weight is not 0, and the "valid" rows if any."""
+    counting = train_ids
+    if table.weights is not None:
+        counting = train_ids[table.weights[train_ids] > 0]
+    sampled = counting[:: max(1, len(counting) // _SAMPLE)][:_SAMPLE]
+    evaluations = {"sample": table.batches(sampled)}
     if len(valid_ids):
         evaluations["valid"] = table.batches(valid_ids)
-    figure = "mean_squared_l2" if weights is None else "weighted_mean_squared_l2"
-    job = Job(
-        task=task,
-        tx=tx,
-        engine=engine,
-        data=data,
-        feed=feed,
-        evaluations=evaluations,
-        config=config,
-        num_steps=num_steps,
-        best_metric=f"valid_{figure}" if len(valid_ids) else f"sample_{figure}",
-    )
-    return Problem(config, job, table)
+    return evaluations
+
+
+def _best_metric(has_held_out_rows: bool, is_weighted: bool) -> str:
+    rows = "valid" if has_held_out_rows else "sample"
+    return f"{rows}_weighted_mean_squared_l2" if is_weighted else f"{rows}_mean_squared_l2"

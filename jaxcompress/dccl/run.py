@@ -1,8 +1,7 @@
-"""Compresses a table of vectors to codes: `python -m train.dccl --config configs/quickstart.py`.
+"""A run from start to end: read, choose a size, train, refine, export, report; without flags.
 
-`--mode sweep` measures what sizes of codes take and give, on a sample of the rows.
-`--mode evaluate` computes the figures of a finished or half-finished run anew, `--mode export`
-writes its files anew. The same command again goes on with a run, or finds it finished.
+Departure from the paper: codes and codebooks are refined after training (`learn_codes`), unless
+`refine.num_rounds` is 0.
 """
 
 import dataclasses
@@ -11,31 +10,36 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.checkpoint import find_artefact, save_artefact
 from jaxcompress.codes.files import CODES_FILE
 from jaxcompress.codes.measure import code_errors
 from jaxcompress.codes.refine import FOLDER, refine_codes
-from jaxcompress.data.text.stdlib import SOURCE
-from jaxcompress.data.vectors.files import Vectors, read_vectors
-from jaxcompress.data.vectors.stdlib import stdlib_vectors
-from jaxcompress.data.vectors.weights import read_weights
+from jaxcompress.codes.sizes import Size
+from jaxcompress.data.vectors.files import Vectors
 from jaxcompress.dccl.config import Config
 from jaxcompress.dccl.export import to_codes
-from jaxcompress.dccl.neighbours import show
-from jaxcompress.dccl.prepare import Problem, prepare
-from jaxcompress.dccl.sweep import choose, chosen, plan, with_size
+from jaxcompress.dccl.neighbours import show_neighbours
+from jaxcompress.dccl.prepare import Problem, Source, prepare, read
+from jaxcompress.dccl.sweep import choose, plan, read_choice, with_size
 from jaxcompress.dccl.sweep_report import FILE, compare_sizes
 from jaxcompress.engine.job import Fitted
-from jaxcompress.engine.loop import evaluate, fit, restore_best
-from jaxcompress.engine.report import say, write_summary
+from jaxcompress.engine.loop import evaluate
+from jaxcompress.engine.report import format_figures, say, write_summary
+from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.workdir import fingerprint, opened
 
 
 class Learned(NamedTuple):
-    """Codes before and after refinement, the errors after it, and the seconds that it took."""
+    """What a trained state was made into.
+
+    Attributes:
+        trained: codes before refinement.
+        codes: codes after it.
+        errors: figures of `code_errors` after it.
+        refine_seconds: seconds that refinement took, over all parts of the run.
+    """
 
     trained: Codes
     codes: Codes
@@ -44,68 +48,110 @@ class Learned(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The codes of all rows, and the figures of `summary.json`."""
+    """What a run ends with.
+
+    Attributes:
+        codes: of all rows.
+        summary: the figures of `summary.json`; empty if nothing was evaluated.
+    """
 
     codes: Codes
     summary: dict[str, Any]
 
 
 def train(config: Config, workdir: str) -> Outcome:
-    """Trains (or goes on), evaluates and exports, with everything kept in `workdir`.
+    """Trains, or goes on with, the run in `workdir`; evaluates and exports.
 
     Raises:
-        InputError: before anything is written, where input or config are not possible.
+        InputError: before anything is written, if the input or the config is invalid.
     """
     return run(config, workdir, "train")
 
 
 def run(config: Config, workdir: str, mode: str) -> Outcome | None:
+    """Runs a mode in a workdir.
+
+    Args:
+        config: what to run.
+        workdir: the folder that the run keeps everything in.
+        mode: "train" trains, or goes on, and then evaluates and exports; "evaluate" and "export" do
+            that of the best state so far; "sweep" compares sizes and does nothing else.
+
+    Returns:
+        The codes and their figures; None after a sweep.
+
+    Raises:
+        InputError: before anything is written, if the input or the config is invalid, or if there
+            is no state to restore.
+    """
     config.check()
-    vectors, by_target, tried, problem = read(config), config.target_mb is not None, [], None
-    weights = read_row_weights(config, vectors)
-    if mode == "sweep" or (mode == "train" and by_target):
-        tried = plan(vectors.rows, config, say)
-    elif not by_target:
-        problem = prepare(vectors.rows, config, say, weights)
-    data = fingerprint(vectors.rows, vectors.words, weights)
+    source = read(config)
+    sizes, problem = _prepare_or_plan(source, config, mode)
+    data = fingerprint(source.vectors.rows, source.vectors.words, source.weights)
     with opened(workdir, config, data) as path:
-        if tried:
-            measured = compare_sizes(vectors, weights, tried, config, path)
-        if mode == "sweep":
-            return None
-        if by_target:
-            size = choose(measured) if tried else chosen(path / FILE)
-            problem = prepare(vectors.rows, with_size(config, size), say, weights)
-        if mode == "train":
-            say(
-                f"{len(vectors.rows):,} x {vectors.rows.shape[1]} vectors of {vectors.source}; "
-                f"{problem.job.num_steps:,} steps of {problem.job.feed.batch_size} rows on "
-                f"{jax.device_count()} {jax.devices()[0].platform} device(s); workdir {path}"
-            )
-            fitted = fit(problem.job, workdir=workdir, say=say)
-        else:
-            fitted = restore_best(problem.job, workdir)
-            say(f"step {fitted.step:,} of {problem.job.num_steps:,}, the best so far")
-        learned = _learn_codes(problem, fitted, vectors, path)
-        codes = learned.codes
-        if mode != "evaluate":
-            export(codes, path, config.export_words)
-        summary = {}
-        if mode != "export":
-            summary = summarize(problem, fitted, learned)
-            show(summary, codes, vectors, config.sample_words)
-            title = f"DCCL, {summary['num_codebooks']} x {summary['num_codewords']}"
-            write_summary(path, summary, title)
-        if mode != "evaluate":
-            say(
-                f"\nwrote {path}/export/model.safetensors, model.codes, model.codebook.npy; open "
-                f'them with jaxcompress.load("{workdir}")'
-            )
-    return Outcome(codes, summary)
+        if sizes:
+            measured = compare_sizes(source, sizes, config, path)
+            if mode == "sweep":
+                return None
+        if problem is None:
+            size = choose(measured) if sizes else read_choice(path / FILE)
+            problem = prepare(source.vectors.rows, with_size(config, size), source.weights, say=say)
+        return _run_mode(problem, source.vectors, path, mode)
 
 
-def _learn_codes(problem: Problem, fitted: Fitted, vectors: Vectors, path: Path) -> Learned:
-    """Encodes and refines, or takes the refined codes of this very state from the artefact."""
+def _prepare_or_plan(
+    source: Source, config: Config, mode: str
+) -> tuple[list[Size], Problem | None]:
+    """Prepares the run; or, if its size is still to be chosen, lists the sizes to compare.
+
+    This is before the workdir is opened, so that nothing is written if the input is invalid.
+
+    Returns:
+        Sizes to compare, perhaps none; and the problem, if its size is known.
+    """
+    rows, by_target = source.vectors.rows, config.target_mb is not None
+    if mode == "sweep" or (mode == "train" and by_target):
+        return plan(rows, config, say), None
+    if by_target:
+        return [], None  # the size was chosen when the run was trained
+    return [], prepare(rows, config, source.weights, say=say)
+
+
+def _run_mode(problem: Problem, vectors: Vectors, path: Path, mode: str) -> Outcome:
+    """Trains or restores, makes codes, then exports and evaluates as the mode says."""
+    fitted = fit_or_restore(
+        problem.job,
+        path,
+        is_training=mode == "train",
+        data=f"{len(vectors.rows):,} x {vectors.rows.shape[1]} vectors of {vectors.source}",
+    )
+    learned = learn_codes(problem, fitted, vectors, path)
+    summary = {}
+    if mode != "evaluate":
+        export(learned.codes, path, problem.config.export_words)
+    if mode != "export":
+        summary = summarize(problem, fitted, learned)
+        say("\n" + format_figures(summary))
+        show_neighbours(vectors.rows, learned.codes, problem.config.sample_words)
+        title = f"DCCL, {summary['num_codebooks']} x {summary['num_codewords']}"
+        write_summary(path, summary, title)
+    if mode != "evaluate":
+        say(
+            f"\nwrote {path}/export/model.safetensors, model.codes, model.codebook.npy; open "
+            f'them with jaxcompress.load("{path}")'
+        )
+    return Outcome(learned.codes, summary)
+
+
+def learn_codes(problem: Problem, fitted: Fitted, vectors: Vectors, path: Path) -> Learned:
+    """Encodes and refines, or takes the refined codes of this very state from the workdir.
+
+    Args:
+        problem: what was trained.
+        fitted: the state, whose step tells it from others.
+        vectors: names and source of the rows.
+        path: the run's folder, opened; the codes are kept in it.
+    """
     about = {"source": vectors.source, "step": str(int(fitted.state.step))}
     trained = to_codes(problem, fitted.state, vectors.words, about)
     saved = find_artefact(path)
@@ -135,51 +181,20 @@ def _learn_codes(problem: Problem, fitted: Fitted, vectors: Vectors, path: Path)
 
 
 def delete_refinement_checkpoints(path: Path) -> None:
-    """Deletes the rounds of a refinement that is done."""
+    """Deletes the rounds that a finished refinement has kept in a workdir, on process 0."""
     if jax.process_index() == 0:
         shutil.rmtree(path / FOLDER, ignore_errors=True)
 
 
-def read(config: Config) -> Vectors:
-    """Reads the vectors that the config names, and tells what there was to tell."""
-    if config.data.path == SOURCE:
-        vectors = stdlib_vectors()
-        if config.data.max_rows is not None:
-            count = config.data.max_rows
-            vectors = vectors._replace(rows=vectors.rows[:count], words=vectors.words[:count])
-    else:
-        vectors = read_vectors(
-            config.data.path, tensor=config.data.tensor, max_rows=config.data.max_rows
-        )
-    for note in vectors.notes:
-        say(f"note: {note}")
-    return vectors
-
-
-def read_row_weights(config: Config, vectors: Vectors) -> np.ndarray | None:
-    """Reads the weights [N] that the config names, if any, and tells what there was to tell."""
-    if config.data.weights is None:
-        return None
-    weights, notes = read_weights(config.data.weights, len(vectors.rows), vectors.words)
-    for note in notes:
-        say(f"note: {note}")
-    return weights
-
-
 def summarize(problem: Problem, fitted: Fitted, learned: Learned) -> dict[str, Any]:
-    """Computes the figures of `summary.json`: sizes, errors over all rows, held-out rows, speed."""
+    """Computes the figures of `summary.json`.
 
-    def soft(feed):
-        return problem.job.task.metrics(evaluate(problem.job, fitted.state, feed))
-
-    codes, hard = learned.codes, learned.errors
-    trained = code_errors(problem.table, learned.trained)
-    everything, valid = soft(problem.table.everything()), {}
-    if "valid" in hard:
-        valid = {f"valid_{name}": value for name, value in hard["valid"].items()}
-        valid["valid_soft_mean_l2"] = soft(problem.job.evaluations["valid"])["soft_mean_l2"]
-    squared = ("mean_squared_l2", "weighted_mean_squared_l2")
-    names = ("mean_l2", "mean_squared_l2", "relative_error", "weighted_mean_l2", squared[1])
+    Returns:
+        Sizes in bits and bytes; errors of the codes over all rows, and as `valid_*` over held-out
+        ones; `unrefined_*` before refinement; `soft_*` of noisy draws; the use of codewords; steps,
+        seconds and rows per second of training.
+    """
+    codes = learned.codes
     return {
         "num_rows": codes.num_rows,
         "dim": codes.dim,
@@ -189,13 +204,7 @@ def summarize(problem: Problem, fitted: Fitted, learned: Learned) -> dict[str, A
         "codes_bytes": codes.codes_bytes,
         "codebook_bytes": codes.codebook_bytes,
         "compression_ratio": codes.compression_ratio(),
-        **{name: hard["all"][name] for name in names if name in hard["all"]},
-        **valid,
-        **{f"unrefined_{name}": trained["all"][name] for name in squared if name in trained["all"]},
-        "soft_mean_l2": everything["soft_mean_l2"],
-        "max_probability": everything["max_probability"],
-        "codebook_perplexity": hard["all"]["codebook_perplexity"],
-        "dead_codewords": int(hard["all"]["dead_codewords"]),
+        **_error_figures(problem, fitted, learned),
         "num_steps": fitted.step,
         "train_seconds": fitted.train_seconds,
         "refine_seconds": learned.refine_seconds,
@@ -203,8 +212,37 @@ def summarize(problem: Problem, fitted: Fitted, learned: Learned) -> dict[str, A
     }
 
 
+def _error_figures(problem: Problem, fitted: Fitted, learned: Learned) -> dict[str, Any]:
+    def soft(feed):
+        return problem.job.task.metrics(evaluate(problem.job, fitted.state, feed))
+
+    hard, valid = learned.errors["all"], {}
+    trained = code_errors(problem.table, learned.trained)["all"]
+    everything = soft(problem.table.everything())
+    if "valid" in learned.errors:
+        valid = {f"valid_{name}": value for name, value in learned.errors["valid"].items()}
+        valid["valid_soft_mean_l2"] = soft(problem.job.evaluations["valid"])["soft_mean_l2"]
+    squared = ("mean_squared_l2", "weighted_mean_squared_l2")
+    names = ("mean_l2", "mean_squared_l2", "relative_error", "weighted_mean_l2", squared[1])
+    return {
+        **{name: hard[name] for name in names if name in hard},
+        **valid,
+        **{f"unrefined_{name}": trained[name] for name in squared if name in trained},
+        "soft_mean_l2": everything["soft_mean_l2"],
+        "max_probability": everything["max_probability"],
+        "codebook_perplexity": hard["codebook_perplexity"],
+        "dead_codewords": int(hard["dead_codewords"]),
+    }
+
+
 def export(codes: Codes, workdir: Path, words: bool) -> None:
-    """Writes `WORKDIR/export/model.{safetensors,codes,codebook.npy}`."""
+    """Writes `WORKDIR/export/model.{safetensors,codes,codebook.npy}`, on process 0.
+
+    Args:
+        codes: the codes.
+        workdir: the run's folder.
+        words: whether the lines of `model.codes` start with the word.
+    """
     if jax.process_index() == 0:
         folder = workdir / "export"
         folder.mkdir(exist_ok=True)

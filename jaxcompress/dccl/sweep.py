@@ -1,13 +1,15 @@
 """Which size of codes is best for its bytes: sizes are trained shortly on a sample and compared.
 
 The sample is drawn by the seed from the rows that the run trains on, so that the run's own held-out
-rows have no part in the choice. Where the table has more than `sweep.num_rows` of them, a sixth of
-the sample, at most 2,000 rows, is held out, and the error is that of held-out rows: neither the
-encoder nor the codebooks are fitted to them, their codes are searched like those of any row. Where
-it has no more, the sample is all of them, and the error is of the rows that were trained on.
+rows have no part in the choice. If the table has more than `sweep.num_rows` of them, a sixth, at
+most 2,000 rows, is held out, and errors are those of held-out rows: neither the encoder nor the
+codebooks are fitted to them, and their codes are searched like those of any row. If it has no more,
+the sample is all of them, and errors are those of the rows that were trained on.
 
-Errors of a small sample are not those of the whole table, which has more rows to fit codebooks to:
-they are there to be compared. The larger M*K is beside the sample, the more it is underrated.
+Errors of a small sample differ from those of the whole table, which has more rows to fit codebooks
+to: they are made to be compared. The larger M*K is beside the sample, the more it is underrated.
+
+Axis letters: N rows of the table, n rows of the sample, D dimensions, M codebooks, K codewords.
 """
 
 import dataclasses
@@ -17,7 +19,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from jaxcompress.codes.bound import rate_distortion_bound
@@ -25,19 +26,24 @@ from jaxcompress.codes.measure import code_errors
 from jaxcompress.codes.refine import refine_codes
 from jaxcompress.codes.sizes import Size, at_bytes_per_row, within_target
 from jaxcompress.data.batches import split_rows
-from jaxcompress.dccl import prepare as dccl_prepare
 from jaxcompress.dccl.config import Config
 from jaxcompress.dccl.export import to_codes
-from jaxcompress.dccl.prepare import Problem, prepare
+from jaxcompress.dccl.prepare import Problem, Source, prepare, split_ids
 from jaxcompress.engine.loop import fit
+from jaxcompress.engine.report import write_json
 from jaxcompress.errors import InputError
-from jaxcompress.storage.atomic import atomic_write
 
-_HELD_OUT = 2000  # at most
+_MAX_HELD_OUT = 2000  # rows
 
 
 class Sample(NamedTuple):
-    """Rows [n, D] of a table with their weights, if any, and how many are to be held out."""
+    """Rows of a table that sizes are compared on.
+
+    Attributes:
+        rows: float [n, D].
+        weights: [n]; None: all rows count alike.
+        num_held_out: how many of them are not trained on.
+    """
 
     rows: np.ndarray
     weights: np.ndarray | None
@@ -47,74 +53,98 @@ class Sample(NamedTuple):
 def plan(rows: np.ndarray, config: Config, say: Callable[[str], None] = print) -> list[Size]:
     """Lists the sizes to measure: those of `target_mb`, or else of `sweep.bytes_per_row`.
 
+    Args:
+        rows: float [N, D], the whole table.
+        config: the run's.
+        say: takes a line for the user.
+
     Raises:
-        InputError: where there are none, or the table and the config do not fit.
+        InputError: if there are none, or if training would refuse the table or the config, so that
+            it is refused before anything is written.
     """
-    num_trained, _ = _sample_rows(
-        len(dccl_prepare.split(len(rows), config)[0]), config.sweep.num_rows
-    )
-    codewords = config.sweep.num_codewords
-    if config.target_mb is not None:
-        sizes = within_target(config.target_mb, *rows.shape, codewords, num_trained)
-        left_out = [k for k in codewords if k not in [size.num_codewords for size in sizes]]
-        if left_out:
-            say(
-                f"note: no size of {', '.join(map(str, left_out))} codewords is tried: not one "
-                "fits the target, or the sample's rows, or 1,024 codebooks."
-            )
+    num_trained, _ = _sample_counts(len(split_ids(len(rows), config)[0]), config.sweep.num_rows)
+    if config.target_mb is None:
+        sizes = _sizes_of_curve(num_trained, config, say)
     else:
-        found = at_bytes_per_row(config.sweep.bytes_per_row, codewords, num_trained)
-        sizes = [size for size in found if _product(size) <= config.sweep.max_product]
-        if len(sizes) < len(found):
-            larger = ", ".join(str(size) for size in found if size not in sizes)
-            say(f"note: left out for the time they take, by sweep.max_product: {larger}.")
-        if not sizes:
-            raise InputError(
-                f"sweep.max_product is {config.sweep.max_product}, and every size is larger."
-            )
-    # What training would refuse is refused now, before anything is written.
-    data = dataclasses.replace(config.data, stream=True)  # so nothing is placed
+        sizes = _sizes_of_target(rows, num_trained, config, say)
+    data = dataclasses.replace(config.data, stream=True)  # so that nothing is placed on a device
     _prepare_quietly(rows, dataclasses.replace(with_size(config, sizes[0]), data=data))
+    return sizes
+
+
+def _sizes_of_target(
+    rows: np.ndarray, num_trained: int, config: Config, say: Callable[[str], None]
+) -> list[Size]:
+    """Lists the largest size of each K within `target_mb`, and notes each K that has none."""
+    codewords = config.sweep.num_codewords
+    sizes = within_target(config.target_mb, *rows.shape, codewords, num_trained)
+    left_out = [k for k in codewords if k not in [size.num_codewords for size in sizes]]
+    if left_out:
+        say(
+            f"note: no size of {', '.join(map(str, left_out))} codewords is tried: none fits the "
+            "target, the rows of the sample and the limit of 1,024 codebooks."
+        )
+    return sizes
+
+
+def _sizes_of_curve(num_trained: int, config: Config, say: Callable[[str], None]) -> list[Size]:
+    """Lists the sizes of `sweep.bytes_per_row`, and notes those over `sweep.max_product`."""
+    sweep = config.sweep
+    found = at_bytes_per_row(sweep.bytes_per_row, sweep.num_codewords, num_trained)
+    sizes = [s for s in found if s.num_codebooks * s.num_codewords <= sweep.max_product]
+    if len(sizes) < len(found):
+        larger = ", ".join(str(size) for size in found if size not in sizes)
+        say(f"note: left out for the time they take, by sweep.max_product: {larger}.")
+    if not sizes:
+        raise InputError(f"sweep.max_product is {sweep.max_product}, and every size is larger.")
     return sizes
 
 
 def _prepare_quietly(
     rows: np.ndarray, config: Config, weights: np.ndarray | None = None
 ) -> Problem:
-    return prepare(rows, config, lambda line: None, weights)
+    return prepare(rows, config, weights, say=lambda line: None)
 
 
-def _product(size: Size) -> int:
-    return size.num_codebooks * size.num_codewords
+def _sample_counts(num_rows: int, wanted: int) -> tuple[int, int]:
+    """Tells how many of `num_rows` rows are trained on, and how many others are held out.
 
-
-def _sample_rows(num_rows: int, wanted: int) -> tuple[int, int]:
-    """How many of so many rows are trained on, and how many others are held out."""
-    held_out = min(_HELD_OUT, num_rows // 6) if num_rows > wanted else 0
+    >>> [_sample_counts(num_rows, 10_000) for num_rows in (9_000, 11_000, 400_000)]
+    [(9000, 0), (9167, 1833), (10000, 2000)]
+    """
+    held_out = min(_MAX_HELD_OUT, num_rows // 6) if num_rows > wanted else 0
     return min(wanted, num_rows - held_out), held_out
 
 
 def with_size(config: Config, size: Size) -> Config:
-    """The config with a size in the place of its own, and of its target."""
+    """Gives the config with a size in place of its own and of its target."""
     model = dataclasses.replace(config.model, **size._asdict())
     return dataclasses.replace(config, model=model, target_mb=None)
 
 
 def take_sample(rows: np.ndarray, config: Config, weights: np.ndarray | None = None) -> Sample:
-    """Draws the sample by the seed from the rows [N, D] that the run trains on."""
-    train_ids, _ = dccl_prepare.split(len(rows), config)
-    num_trained, num_held_out = _sample_rows(len(train_ids), config.sweep.num_rows)
+    """Draws the sample, by the seed, from the rows that the run trains on.
+
+    Args:
+        rows: float [N, D], the whole table.
+        config: the run's.
+        weights: [N]; None: all rows count alike.
+    """
+    train_ids, _ = split_ids(len(rows), config)
+    num_trained, num_held_out = _sample_counts(len(train_ids), config.sweep.num_rows)
     _, drawn = split_rows(len(train_ids), num_trained + num_held_out, config.seed)
     ids = train_ids[drawn]
     return Sample(rows[ids], None if weights is None else weights[ids], num_held_out)
 
 
 def measure(sample: Sample, size: Size, config: Config) -> dict[str, float]:
-    """Trains and refines codes of a size: `mean_squared_l2` and `relative_error`, as in `dccl`.
+    """Trains and refines codes of a size on a sample, and computes their errors.
 
-    They are of the held-out rows of the sample, or of all where none are; the first is weighted
-    where rows are. `bound` is the least mean squared L2 of any code of as many bits on a Gaussian
-    source with the sample's covariance; weighted errors have none.
+    Returns:
+        Of the held-out rows, or of all if none are: "mean_squared_l2", weighted if rows are, and
+        "relative_error", the sum of squared errors by that of squared distances to the mean row;
+        without weights also "bound", the least mean squared L2 of any code of as many bits on a
+        Gaussian source with the sample's covariance.
     """
     config = dataclasses.replace(
         with_size(config, size),
@@ -139,30 +169,29 @@ def measure(sample: Sample, size: Size, config: Config) -> dict[str, float]:
 
 
 def measure_all(
-    rows: np.ndarray,
+    source: Source,
     sizes: Sequence[Size],
     config: Config,
     path: Path,
     say: Callable[[str], None] = print,
-    weights: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
-    """Measures the sizes that the file does not have yet, each kept in it as soon as it is there.
+    """Measures the sizes that a file does not hold yet; each is written as soon as it is measured.
 
     Args:
-        rows: [N, D], the whole table.
+        source: the whole table, and its weights.
         sizes: of `plan`.
         config: the run's.
-        path: a JSON file; where there is a target, also the size chosen is kept in it at last.
+        path: a JSON file; if there is a target, the size chosen is kept in it at the end.
         say: takes a line for the user.
-        weights: [N], or None.
 
     Returns:
-        for each size its bytes for the whole table, and the figures of `measure`.
+        For each size, its bytes for the whole table and the figures of `measure`.
     """
+    rows = source.vectors.rows
     done = {_size(row): row for row in _read(path).get("sizes", ())}
     missing = [size for size in sizes if size not in done]
     if missing:
-        sample = take_sample(rows, config, weights)
+        sample = take_sample(rows, config, source.weights)
         say(
             f"measuring {len(missing)} of {len(sizes)} sizes on {len(sample.rows):,} rows, "
             f"{sample.num_held_out:,} of them held out: {config.sweep.num_steps:,} steps and "
@@ -170,19 +199,12 @@ def measure_all(
         )
     for size in missing:
         started = time.perf_counter()
-        done[size] = {
-            **size._asdict(),
-            "bits_per_row": size.bits_per_row,
-            "bytes_per_row": size.bytes_per_row,
-            "codebook_bytes": size.codebook_bytes(rows.shape[1]),
-            "megabytes": size.num_bytes(*rows.shape) / 1e6,
-            **measure(sample, size, config),
-            "seconds": time.perf_counter() - started,
-        }
+        figures = {**_bytes_of(size, *rows.shape), **measure(sample, size, config)}
+        done[size] = {**figures, "seconds": time.perf_counter() - started}
         measured = [done[size] for size in sizes if size in done]
         is_choice = config.target_mb is not None and len(measured) == len(sizes)
-        chosen = {"chosen": choose(measured)._asdict()} if is_choice else {}
-        _write(path, {"sizes": measured, **chosen})
+        choice = {"chosen": choose(measured)._asdict()} if is_choice else {}
+        write_json(path, {"sizes": measured, **choice})
         say(
             f"{size}: mean squared L2 {done[size]['mean_squared_l2']:.5g}, "
             f"{done[size]['seconds']:.3g} s"
@@ -190,16 +212,31 @@ def measure_all(
     return [done[size] for size in sizes]
 
 
+def _bytes_of(size: Size, num_rows: int, dim: int) -> dict[str, Any]:
+    return {
+        **size._asdict(),
+        "bits_per_row": size.bits_per_row,
+        "bytes_per_row": size.bytes_per_row,
+        "codebook_bytes": size.codebook_bytes(dim),
+        "megabytes": size.num_bytes(num_rows, dim) / 1e6,
+    }
+
+
 def choose(measured: Sequence[dict[str, Any]]) -> Size:
-    """The size of least mean squared L2."""
+    """Picks the size of least mean squared L2.
+
+    >>> errors = {Size(8, 4): 0.5, Size(4, 16): 0.4, Size(2, 256): 0.6}
+    >>> choose([{**size._asdict(), "mean_squared_l2": error} for size, error in errors.items()])
+    Size(num_codebooks=4, num_codewords=16)
+    """
     return _size(min(measured, key=lambda row: row["mean_squared_l2"]))
 
 
-def chosen(path: Path) -> Size:
-    """Reads the size that the sweep kept in `path` has chosen.
+def read_choice(path: Path) -> Size:
+    """Reads the size that a sweep has chosen and kept in `path`.
 
     Raises:
-        InputError: where it has not come to that.
+        InputError: if no size is chosen yet.
     """
     kept = _read(path)
     if "chosen" not in kept:
@@ -218,9 +255,3 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} is damaged; delete it, and its sizes are measured anew."
         ) from None
-
-
-def _write(path: Path, kept: dict[str, Any]) -> None:
-    if jax.process_index() == 0:
-        with atomic_write(path) as partial:
-            partial.write_text(json.dumps(kept, indent=2) + "\n")

@@ -1,21 +1,19 @@
-"""What `python -m train.dccl` shows of sizes: `--mode sweep`, and the choice of `target_mb`."""
+"""How measured sizes are shown: a table, a curve, and the size that `target_mb` leads to."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from jaxcompress.codes.sizes import Size
-from jaxcompress.data.vectors.files import Vectors
 from jaxcompress.dccl.config import Config, ModelConfig
+from jaxcompress.dccl.prepare import Source
 from jaxcompress.dccl.sweep import choose, measure_all
 from jaxcompress.engine.plots import draw
 from jaxcompress.engine.report import format_rows, say
 
 FILE = "sweep.json"  # in the workdir
-
 
 _COLUMNS = (
     "num_codebooks",
@@ -30,39 +28,53 @@ _COLUMNS = (
 
 
 def compare_sizes(
-    vectors: Vectors,
-    weights: np.ndarray | None,
-    sizes: Sequence[Size],
-    config: Config,
-    workdir: Path,
+    source: Source, sizes: Sequence[Size], config: Config, workdir: Path
 ) -> list[dict[str, Any]]:
-    """Measures what `sweep.json` does not have yet, prints a table, draws `sweep.png`."""
+    """Measures the sizes that `sweep.json` does not hold yet, prints a table, draws `sweep.png`.
+
+    Args:
+        source: the whole table, and its weights.
+        sizes: of `sweep.plan`.
+        config: the run's.
+        workdir: the run's folder, opened.
+
+    Returns:
+        What `sweep.measure_all` does.
+    """
+    vectors, is_weighted = source.vectors, source.weights is not None
     say(
         f"sizes of codes for {' x '.join(f'{n:,}' for n in vectors.rows.shape)} vectors of "
         f"{vectors.source}; workdir {workdir}"
     )
-    measured = measure_all(vectors.rows, sizes, config, workdir / FILE, say, weights)
+    measured = measure_all(source, sizes, config, workdir / FILE, say)
     say("\n" + format_rows(measured, _COLUMNS))
-    if weights is not None:
+    if is_weighted:
         say("mean_squared_l2 is weighted as the rows are, relative_error is not")
     if jax.process_index() == 0:
-        error = "mean squared L2" if weights is None else "weighted mean squared L2"
+        error = "weighted mean squared L2" if is_weighted else "mean squared L2"
         _draw(measured, error, workdir, vectors.source)
     if config.target_mb is not None:
-        size = choose(measured)
-        megabytes = size.num_bytes(*vectors.rows.shape) / 1e6
-        say(f"chosen: {size}, {megabytes:.5g} MB of at most {config.target_mb}")
-        own, default = config.model, ModelConfig()
-        own_size = Size(own.num_codebooks, own.num_codewords)
-        if own_size != Size(default.num_codebooks, default.num_codewords):
-            say(
-                f"note: target_mb takes the place of {own_size}, which model.num_codebooks and "
-                "model.num_codewords say."
-            )
+        _show_choice(choose(measured), *vectors.rows.shape, config)
     return measured
 
 
+def _show_choice(size: Size, num_rows: int, dim: int, config: Config) -> None:
+    megabytes = size.num_bytes(num_rows, dim) / 1e6
+    say(f"chosen: {size}, {megabytes:.5g} MB of at most {config.target_mb}")
+    own, default = _size_of(config.model), _size_of(ModelConfig())
+    if own != default:
+        say(
+            f"note: target_mb takes the place of {own}, which model.num_codebooks and "
+            "model.num_codewords say."
+        )
+
+
+def _size_of(model: ModelConfig) -> Size:
+    return Size(model.num_codebooks, model.num_codewords)
+
+
 def _draw(measured: Sequence[dict[str, Any]], error: str, workdir: Path, source: str) -> None:
+    """Draws the error over the bytes of a row: a line for each K, and one for the bound."""
     curves: dict[str, list[tuple[float, float]]] = {}
     for row in measured:
         label, count = f"K = {row['num_codewords']:3}", row["bits_per_row"] / 8
@@ -71,7 +83,7 @@ def _draw(measured: Sequence[dict[str, Any]], error: str, workdir: Path, source:
             curves.setdefault("bound", []).append((count, row["bound"]))
     panel = {label: sorted(points) for label, points in curves.items()}
     picture, title = workdir / "sweep.png", f"codes of {Path(source).stem}"
-    if draw({error: panel}, picture, title, "bytes a row"):
+    if draw({error: panel}, picture, title, "bytes per row"):
         say(f"\nthe curve: {picture}")
     else:
         say('\nno curve drawn; for it: pip install -e ".[plots]"')

@@ -1,19 +1,12 @@
-"""Deep compositional code learning (DCCL).
+"""What is trained: the loss, the evaluation, the optimiser, and how long.
 
-Shu & Nakayama, "Compressing Word Embeddings via Deep Compositional Code Learning", ICLR 2018,
-arXiv 1711.01068. A row of a trained table becomes M codes in [0, K) and is read back as the sum of
-M codewords, one of each of M codebooks. An encoder and the codebooks are trained together as an
-autoencoder whose middle is M draws from Gumbel-softmax distributions.
+Shu & Nakayama 2018, arXiv 1711.01068, section 3.
 
-Axis letters: B batch, N rows, D dimensions, M codebooks, K codewords, H hidden units.
+Axis letters: B rows of a batch, N rows, D dimensions, M codebooks, K codewords.
 
-Departures from the paper, each off in `configs/glove_paper.py`:
-- `model.normalize`: rows enter and leave the autoencoder centred and scaled to unit variance, so
-  that one learning rate serves any table. `export_codebooks` folds both into the codebooks.
-- `model.revive`: codewords that no row uses start anew beside the ones used most.
-- The learning rate falls along a cosine, the temperature falls, gradients are not clipped.
-- The encoder is twice as wide: it is not part of what is stored.
-- Codes and codebooks are refined after training (`refinement.py`).
+Departures from the paper: the learning rate follows a cosine and gradients are not clipped
+(`make_optimizer`), the temperature falls (`temperature_at`), and the number of steps is derived
+from the number of rows (`default_num_steps`).
 """
 
 from typing import Any, NamedTuple
@@ -26,22 +19,38 @@ import optax
 from jaxcompress.codes.decode import sum_codewords
 from jaxcompress.codes.measure import error_metrics, error_sums
 from jaxcompress.dccl.config import ModelConfig, OptimizerConfig, hidden_size
-from jaxcompress.dccl.model import CodeLearner, exponential_noise
+from jaxcompress.dccl.model import CodeLearner, denormalize, exponential_noise, normalize
+from jaxcompress.dccl.revive import revive_codewords
 from jaxcompress.engine.task import Task
+
+_CHUNK = 8192  # rows that are float64 at a time
 
 
 class RowStatistics(NamedTuple):
-    """Mean row [D] and root-mean-square distance to it, per dimension; both of training rows."""
+    """Where the training rows lie and how far they spread.
+
+    Attributes:
+        mean: float32 [D], the mean row.
+        scale: root mean square distance to it, per dimension; 1 if all rows are equal.
+    """
 
     mean: np.ndarray
     scale: float
 
 
 def row_statistics(table: np.ndarray, ids: np.ndarray) -> RowStatistics:
-    """Computes them in float64 over chunks, so that the table is never copied whole."""
+    """Computes mean and scale of some rows, in float64 by chunks: the table is not copied whole.
+
+    >>> row_statistics(np.array([[1.0, 0.0], [3.0, 0.0], [9.0, 9.0]], np.float32), np.arange(2))
+    RowStatistics(mean=array([2., 0.], dtype=float32), scale=0.7071067811865476)
+
+    Args:
+        table: float [N, D].
+        ids: int [n], the rows that count.
+    """
     total, squares = np.zeros(table.shape[1]), 0.0
-    for start in range(0, len(ids), 8192):
-        rows = np.take(table, ids[start : start + 8192], axis=0).astype(np.float64)
+    for start in range(0, len(ids), _CHUNK):
+        rows = np.take(table, ids[start : start + _CHUNK], axis=0).astype(np.float64)
         total += rows.sum(axis=0)
         squares += float((rows * rows).sum())
     mean = total / len(ids)
@@ -50,16 +59,29 @@ def row_statistics(table: np.ndarray, ids: np.ndarray) -> RowStatistics:
 
 
 def default_num_steps(num_rows: int, batch_size: int, multiple: int = 1) -> int:
-    """Derives the number of steps from the number of training rows; see README, "Schedule".
+    """Derives the number of optimiser steps of a run from the number of its training rows.
 
-    It is a multiple of `multiple`: a dispatch of a length of its own would be compiled for itself.
+    2,500,000 rows are seen in all; if there are more than 50,000 different ones, this grows with
+    the square root of their number. No row is seen more than 80 times, but 400 steps are the least.
+
+    >>> default_num_steps(50_000, 512, 20), default_num_steps(400_000, 512, 20)
+    (4900, 13820)
+
+    Args:
+        num_rows: number of rows that are trained on.
+        batch_size: B.
+        multiple: what the result is a multiple of: the steps of a dispatch, since a shorter one
+            would be compiled for itself.
     """
     rows_seen = min(2_500_000 * max(1.0, num_rows / 50_000) ** 0.5, 80 * num_rows)
     return -(-max(400, round(rows_seen / batch_size)) // multiple) * multiple
 
 
 def make_optimizer(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformation:
-    """Adam, with the schedule and the clipping of the config."""
+    """Makes Adam, with the schedule and the clipping of the config.
+
+    The paper has a constant rate of 1e-4 and clips the gradient norm at 0.001.
+    """
     rate: Any = config.learning_rate
     if config.schedule == "cosine":
         warmup = max(1, round(config.warmup_fraction * num_steps))
@@ -70,62 +92,82 @@ def make_optimizer(config: OptimizerConfig, num_steps: int) -> optax.GradientTra
     return optax.chain(optax.clip_by_global_norm(config.clip_norm), adam)
 
 
-def make_task(config: ModelConfig, statistics: RowStatistics, num_steps: int) -> Task:
-    """Builds the functions of the method.
+def temperature_at(
+    step: int | jax.Array, num_steps: int, first: float, last: float | None
+) -> float | jax.Array:
+    """Computes tau of a step, which goes geometrically from `first` to `last`.
 
-    `params` are `{"encoder": ..., "codebooks": [M, K, D]}` over normalised rows. `aux` are `mean`
-    [D] and `scale` [], which normalise, and `center` [D], the mean row of the training rows.
-    Batches are `{"rows": float32 [B, D], "mask": bool [B]}`, with `weights` float32 [B] where rows
-    are weighed. The loss is in units of normalised rows, evaluations in those of the table.
+    The paper has tau = 1 throughout.
+
+    >>> [float(temperature_at(step, 10, 2.0, 0.5)) for step in (0, 5, 10)]
+    [2.0, 1.0, 0.5]
+
+    Args:
+        step: of the optimiser, from 0.
+        num_steps: the step at which `last` is reached.
+        first: tau of step 0.
+        last: tau of the last step; None: `first`.
+
+    Returns:
+        tau; a Python float if it is constant, as `gumbel_softmax` likes it best.
+    """
+    if last in (None, first):
+        return first
+    return first * (last / first) ** jnp.minimum(step / num_steps, 1.0)
+
+
+def make_task(config: ModelConfig, statistics: RowStatistics, num_steps: int) -> Task:
+    """Makes the functions that the loop runs.
+
+    - params: `encoder`, and `codebooks` float32 [M, K, D] of normalised rows.
+    - aux: `mean` float32 [D] and `scale` float32 [], of `normalize`; `center` float32 [D], the mean
+      of the training rows.
+    - Batches: `rows` float32 [B, D], in the units of the table; `mask` bool [B], false for padding,
+      read at evaluation only; `weights` float32 [B] if rows are weighed.
+    - Sums, all float32: those of `codes.measure.error_sums`, for hard codes without noise;
+      `soft_l2` [] and `max_probability` [], of noisy draws; `usage` [M, K], rows that use each
+      codeword. Errors are in the units of the table.
+    - Metrics of a step: `max_probability`, the mean over draws of the largest of K.
+
+    The loss is in the units of normalised rows.
+
+    Args:
+        config: the autoencoder.
+        statistics: of the training rows.
+        num_steps: optimiser steps of the whole run.
     """
     shape = (config.num_codebooks, config.num_codewords)
-    model = CodeLearner(
-        *shape,
-        hidden_size(config),
-        row_scale=1.0 if config.normalize else statistics.scale,
-    )
+    row_scale = 1.0 if config.normalize else statistics.scale
+    model = CodeLearner(*shape, hidden_size(config), row_scale=row_scale)
 
     def init(key):
-        center = jnp.asarray(statistics.mean)
-        params = model.init(key, center[None], jnp.ones((1, *shape)), 1.0)["params"]
-        if config.normalize:
-            return params, {
-                "mean": center,
-                "scale": jnp.float32(statistics.scale),
-                "center": center,
-            }
-        return params, {"mean": jnp.zeros_like(center), "scale": jnp.float32(1.0), "center": center}
+        aux = _make_aux(statistics, config.normalize)
+        params = model.init(key, aux["center"][None], jnp.ones((1, *shape)), 1.0)["params"]
+        return params, aux
 
-    def temperature(step):
-        if config.final_temperature in (None, config.temperature):
-            return config.temperature
-        fraction = jnp.minimum(step / num_steps, 1.0)
-        return config.temperature * (config.final_temperature / config.temperature) ** fraction
+    def reconstruct(params, rows, key, step):
+        noise = exponential_noise(key, (len(rows), *shape))
+        tau = temperature_at(step, num_steps, config.temperature, config.final_temperature)
+        return model.apply({"params": params}, rows, noise, tau)
 
     def loss(params, aux, carry, batch, step, key):
-        rows = (batch["rows"] - aux["mean"]) / aux["scale"]
-        noise = exponential_noise(key, (len(rows), *shape))
-        output, draws, _ = model.apply({"params": params}, rows, noise, temperature(step))
-        error = jnp.sum(jnp.square(output - rows), axis=-1)
-        if "weights" in batch:
-            error = batch["weights"] * error
-        return 0.5 * error.mean(), (carry, {"max_probability": draws.max(axis=-1).mean()})  # eq. 5
+        rows = normalize(batch["rows"], aux)
+        output, draws, _ = reconstruct(params, rows, key, step)
+        metrics = {"max_probability": draws.max(axis=-1).mean()}
+        return _half_squared_error(output, rows, batch.get("weights")), (carry, metrics)
 
     def evaluate(params, aux, carry, batch):
-        rows = (batch["rows"] - aux["mean"]) / aux["scale"]
-        # The soft figures, as the references report them, are of a noisy draw: always the same.
-        noise = exponential_noise(jax.random.key(0), (len(rows), *shape))
-        soft, draws, alpha = model.apply({"params": params}, rows, noise, temperature(num_steps))
-        codes = jnp.argmax(alpha, axis=-1)
-        hard = sum_codewords(params["codebooks"], codes) * aux["scale"] + aux["mean"]
-        soft_error = jnp.square(soft * aux["scale"] + aux["mean"] - batch["rows"]).sum(axis=-1)
+        # Soft figures are those of a noisy draw, as other implementations report them; the key is
+        # fixed, so that they are always the same.
+        rows, key = normalize(batch["rows"], aux), jax.random.key(0)
+        soft, draws, alpha = reconstruct(params, rows, key, num_steps)
+        codes = jnp.argmax(alpha, axis=-1)  # section 3.3
+        hard = denormalize(sum_codewords(params["codebooks"], codes), aux)
         mask = batch["mask"].astype(jnp.float32)
-        one_hot = jax.nn.one_hot(codes, shape[1]) * mask[:, None, None]
         return carry, {
             **error_sums(batch["rows"], hard, mask, aux["center"], batch.get("weights")),
-            "soft_l2": jnp.sqrt(soft_error) @ mask,
-            "max_probability": draws.max(axis=-1).mean(axis=-1) @ mask,
-            "usage": one_hot.sum(axis=0),
+            **_soft_sums(batch["rows"], denormalize(soft, aux), draws, mask),
+            "usage": _usage(codes, mask, config.num_codewords),
         }
 
     def after_eval(step, key, params, aux, sums):
@@ -135,37 +177,40 @@ def make_task(config: ModelConfig, statistics: RowStatistics, num_steps: int) ->
     return task._replace(after_eval=after_eval) if config.revive else task
 
 
-def revive_codewords(key: jax.Array, params: dict, usage: jax.Array) -> dict:
-    """Lets each dead codeword start anew beside a codeword that is used much.
+def _make_aux(statistics: RowStatistics, is_normalized: bool) -> dict[str, jax.Array]:
+    """Makes what `normalize` divides and subtracts: statistics of the rows, or 1 and 0."""
+    center = jnp.asarray(statistics.mean)
+    if is_normalized:
+        return {"mean": center, "scale": jnp.float32(statistics.scale), "center": center}
+    return {"mean": jnp.zeros_like(center), "scale": jnp.float32(1.0), "center": center}
 
-    In each codebook the n-th dead codeword takes the codeword and the encoder's scores of the
-    n-th most used one, with noise of 1 % of their scale, so that the two share its rows and part.
 
-    Args:
-        params: `codebooks` [M, K, D] and the encoder's `scores` kernel [H, M*K], bias [M*K].
-        usage: [M, K]: how many rows of a sample of training rows use each codeword.
+def _half_squared_error(output: jax.Array, rows: jax.Array, weights: jax.Array | None) -> jax.Array:
+    """Computes the mean over rows of half the squared error (eq. 5), times each row's weight.
+
+    output and rows [B, D], weights [B] or None -> [].
     """
-    codebooks, scores = params["codebooks"], params["encoder"]["scores"]
-    num_codebooks, num_codewords, _ = codebooks.shape
-    dead = usage == 0
-    rank_of_dead = jnp.cumsum(dead, axis=1) - 1
-    by_use = jnp.argsort(-usage, axis=1)
-    donor = jnp.take_along_axis(by_use, rank_of_dead.clip(min=0), axis=1)
-    donor_lives = jnp.take_along_axis(usage, donor, axis=1) > 1
-    source = jnp.where(dead & donor_lives, donor, jnp.arange(num_codewords))
-    moved = source != jnp.arange(num_codewords)
+    error = jnp.sum(jnp.square(output - rows), axis=-1)
+    if weights is not None:
+        error = weights * error
+    return 0.5 * error.mean()
 
-    flat = (source + num_codewords * jnp.arange(num_codebooks)[:, None]).reshape(-1)
-    keys = jax.random.split(key)
-    noise = 0.01 * moved[..., None] * jax.random.normal(keys[0], codebooks.shape)
-    taken = jnp.take_along_axis(codebooks, source[..., None], axis=1)
-    kernel, bias = scores["kernel"][:, flat], scores["bias"][flat]
-    kernel_noise = 0.01 * moved.reshape(-1) * jax.random.normal(keys[1], kernel.shape)
+
+def _soft_sums(
+    rows: jax.Array, soft: jax.Array, draws: jax.Array, mask: jax.Array
+) -> dict[str, jax.Array]:
+    """Sums the L2 distances of soft reconstructions, and the largest share of each draw.
+
+    rows and soft [B, D], draws [B, M, K], mask float [B] -> two scalars.
+    """
+    squared = jnp.square(soft - rows).sum(axis=-1)
     return {
-        **params,
-        "codebooks": taken + noise * codebooks.std(),
-        "encoder": {
-            **params["encoder"],
-            "scores": {"kernel": kernel + kernel_noise * kernel.std(), "bias": bias},
-        },
+        "soft_l2": jnp.sqrt(squared) @ mask,
+        "max_probability": draws.max(axis=-1).mean(axis=-1) @ mask,
     }
+
+
+def _usage(codes: jax.Array, mask: jax.Array, num_codewords: int) -> jax.Array:
+    """Counts the rows that use each codeword. codes int [B, M], mask float [B] -> [M, K]."""
+    one_hot = jax.nn.one_hot(codes, num_codewords) * mask[:, None, None]
+    return one_hot.sum(axis=0)

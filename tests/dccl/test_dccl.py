@@ -11,7 +11,8 @@ from jax.test_util import check_grads
 from jaxcompress import dccl
 from jaxcompress.dccl.export import encode, export_codebooks
 from jaxcompress.dccl.model import CodeLearner, exponential_noise
-from jaxcompress.dccl.task import make_optimizer, make_task, revive_codewords, row_statistics
+from jaxcompress.dccl.revive import revive_codewords
+from jaxcompress.dccl.task import make_optimizer, make_task, row_statistics
 from jaxcompress.engine.steps import train_step
 from jaxcompress.engine.task import TrainState
 from jaxcompress.errors import InputError
@@ -105,7 +106,7 @@ def test_temperature_goes_geometrically_from_first_to_last():
         np.testing.assert_allclose(falling.loss(*args)[0], constant.loss(*args)[0], rtol=1e-5)
 
 
-def test_gumbel_noise_is_distributed_as_it_should_be():
+def test_gumbel_noise_has_the_mean_and_variance_of_a_gumbel_distribution():
     noise = -np.log(np.asarray(exponential_noise(jax.random.key(0), (2_000, 10, 11))))
     assert noise.shape == (2_000, 10, 11)
     assert np.isfinite(noise).all()
@@ -213,7 +214,7 @@ def test_twenty_seeds_give_twenty_finite_runs_that_learn():
         ({"final_temperature": -1.0}, "final_temperature is -1.0"),
     ],
 )
-def test_settings_that_are_not_possible_are_told(changes, message):
+def test_invalid_settings_are_named_in_the_error(changes, message):
     config = dccl.Config(model=dataclasses.replace(dccl.ModelConfig(), **changes))
     with pytest.raises(InputError, match=message):
         config.check()

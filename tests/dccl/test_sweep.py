@@ -11,11 +11,9 @@ import train.dccl
 from jaxcompress import Codes, InputError, dccl
 from jaxcompress.cli.arguments import parse_arguments
 from jaxcompress.codes.sizes import Size, at_bytes_per_row, within_target
-from jaxcompress.dccl import prepare as dccl_prepare
-from jaxcompress.dccl import prepare as learn
-from jaxcompress.dccl import sweep
-from jaxcompress.dccl import sweep as dccl_sweep
-from jaxcompress.dccl.sweep import Sample, choose, take_sample
+from jaxcompress.dccl import prepare, sweep
+from jaxcompress.dccl.prepare import split_ids
+from jaxcompress.dccl.sweep import Sample, choose, measure, read_choice, take_sample
 
 
 def test_bytes_are_those_worked_out_by_hand():
@@ -119,7 +117,7 @@ def small_config(table, **changes):
 
 def test_the_sample_is_of_rows_that_the_run_trains_on_and_a_sixth_is_held_out(table):
     rows, config = np.load(table), small_config(table)
-    train_ids, _ = dccl_prepare.split(600, config)  # 570 rows
+    train_ids, _ = split_ids(600, config)  # 570 rows
     sample = take_sample(rows, config)
     assert len(sample.rows) == 200 + 95  # 570 / 6
     assert sample.num_held_out == 95
@@ -137,14 +135,14 @@ def test_a_sample_as_large_as_the_table_is_the_table(table):
     rows, everything = np.load(table), dataclasses.replace(config.sweep, num_rows=570)
     config = dataclasses.replace(config, sweep=everything)
     sample = take_sample(rows, config)
-    np.testing.assert_array_equal(sample.rows, rows[dccl_prepare.split(600, config)[0]])
+    np.testing.assert_array_equal(sample.rows, rows[split_ids(600, config)[0]])
     assert sample.num_held_out == 0
 
 
 @pytest.mark.slow
 def test_the_error_is_that_of_compress_where_no_row_is_held_out(table):
     config, rows = small_config(table), np.load(table)[:200]
-    figures = dccl_sweep.measure(Sample(rows, None, 0), Size(2, 16), config)
+    figures = measure(Sample(rows, None, 0), Size(2, 16), config)
     data = dccl.DataConfig(valid_rows=0)
     codes = jaxcompress.compress(rows, 2, 16, config=dataclasses.replace(config, data=data))
     squared = np.square(codes.decode() - rows).sum(axis=1)
@@ -156,13 +154,11 @@ def test_the_error_is_that_of_compress_where_no_row_is_held_out(table):
 
 def test_the_error_is_of_the_held_out_rows_where_there_are_some(table):
     config, rows = small_config(table), np.load(table)[:250]
-    figures = dccl_sweep.measure(Sample(rows, None, 50), Size(2, 16), config)
+    figures = measure(Sample(rows, None, 50), Size(2, 16), config)
     # Rows moved far away together are held out here as before: only their error can tell.
-    _, held_out = dccl_prepare.split(
-        250, dataclasses.replace(config, data=dccl.DataConfig(valid_rows=50))
-    )
+    _, held_out = split_ids(250, dataclasses.replace(config, data=dccl.DataConfig(valid_rows=50)))
     rows[held_out] += 100
-    moved = dccl_sweep.measure(Sample(rows, None, 50), Size(2, 16), config)
+    moved = measure(Sample(rows, None, 50), Size(2, 16), config)
     assert moved["mean_squared_l2"] > 0.5 * 16 * 100**2  # no codeword has come to them
     assert figures["mean_squared_l2"] < 100
 
@@ -332,7 +328,7 @@ def test_what_training_would_refuse_is_refused_before_any_size_is_measured(
     def refuse(*arguments):
         raise InputError("batch_size is not a multiple of the devices")
 
-    monkeypatch.setattr(learn, "make_engine", refuse)
+    monkeypatch.setattr(prepare, "make_engine", refuse)
     with pytest.raises(InputError, match="batch_size is not"):
         train.dccl.train(small_config(table, target_mb=0.006), str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
@@ -358,7 +354,7 @@ def test_lists_of_numbers_on_the_command_line_are_numbers(monkeypatch):
 def test_a_damaged_file_is_one_line(tmp_path):
     (tmp_path / "sweep.json").write_text('{"sizes": [')
     with pytest.raises(InputError, match=r"sweep.json is damaged; delete it"):
-        dccl_sweep.chosen(tmp_path / "sweep.json")
+        read_choice(tmp_path / "sweep.json")
 
 
 def test_compress_takes_no_target():

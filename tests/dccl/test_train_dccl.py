@@ -79,7 +79,7 @@ def test_every_form_of_the_artefact_holds_the_same_codes(finished):
 
 def test_held_out_rows_are_never_trained_on(table):
     config = dccl.Config(data=dccl.DataConfig(valid_rows=30, stream=False))
-    problem = prepare(np.load(table), config, lambda line: None)
+    problem = prepare(np.load(table), config)
     valid = np.concatenate([problem.job.evaluations["valid"].index(0)["ids"][:30]])
     seen = np.concatenate([problem.job.feed.index(step)["ids"] for step in range(5)])
     assert len(set(valid)) == 30

@@ -26,6 +26,7 @@ from jaxcompress.codes.rows import make_table
 from jaxcompress.dccl import prepare as dccl_prepare
 from jaxcompress.dccl import task as dccl_task
 from jaxcompress.dccl.export import to_codes
+from jaxcompress.dccl.prepare import prepare
 from jaxcompress.dccl.run import run
 from jaxcompress.dccl.task import make_task, row_statistics
 from jaxcompress.engine.loop import evaluate, init_state
@@ -158,7 +159,7 @@ def small_problem(rows, weights, seed=0, **data):
         data=dccl.DataConfig(**{"valid_rows": 0, **data}),
         model=dccl.ModelConfig(num_codebooks=4, num_codewords=8),
     )
-    return dccl_prepare.prepare(rows, config, lambda line: None, weights)
+    return prepare(rows, config, weights, say=lambda line: None)
 
 
 def test_no_round_of_refinement_raises_the_weighted_error_of_the_training_rows():
@@ -274,12 +275,12 @@ def test_compress_takes_weights_as_the_config_does_and_tells_what_it_cannot_take
     class Prepared(Exception):
         pass
 
-    def prepare(rows, config, weights):
+    def refuse(rows, config, weights):
         raise Prepared(weights)
 
     def given(table, **arguments):
         with monkeypatch.context() as patch:
-            patch.setattr(dccl_prepare, "prepare", prepare)
+            patch.setattr(dccl_prepare, "prepare", refuse)
             with pytest.raises(Prepared) as caught:
                 jaxcompress.compress(table, **arguments)
         return caught.value.args[0]
@@ -338,7 +339,7 @@ def test_a_run_shows_weighted_figures_and_refuses_other_weights(table, tmp_path,
 
 def train_rows(table):
     config = dccl.Config(data=dccl.DataConfig(path=str(table)))
-    return dccl_prepare.prepare(np.load(table), config, lambda line: None).table.is_training
+    return prepare(np.load(table), config).table.is_training
 
 
 def test_weights_are_part_of_the_fingerprint_and_their_absence_is_not():
