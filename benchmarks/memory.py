@@ -20,7 +20,7 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 READ = """
 import sys, time
-from jaxcompress.data.vectors import read_vectors
+from jaxcompress.data.vectors.files import read_vectors
 started = time.perf_counter()
 vectors = read_vectors(sys.argv[1])
 print(f"{vectors.rows.shape[0]:,} x {vectors.rows.shape[1]} in", end=" ")
@@ -35,8 +35,6 @@ config = dccl.Config(
 )
 print(jaxcompress.compress(rows, config=config))
 """
-
-
 # Runs a module or a program with the rest of the arguments, then prints its peak in kibibytes.
 MEASURED = """
 import atexit, resource, runpy, sys
