@@ -22,7 +22,7 @@ class DataConfig:
     path: str = setting("stdlib", may_change=True)
     tensor: str | None = None  # name of a tensor in a .safetensors file; None: its only matrix
     max_rows: int | None = None  # number of rows to read; None: all
-    # how much each row counts: "zipf" (1/rank), or a file; None: all alike
+    # how much each row counts: "zipf" (1/rank), or a file; None: all rows count alike
     weights: str | None = setting(None, may_change=True)
     valid_rows: int | None = None  # number of held-out rows; None: 5 % of them, at most 1,000
     # whether the host sends rows; None: on CPU, and if the table would take over half of a device's
@@ -58,15 +58,15 @@ class OptimizerConfig:
 
 @dataclasses.dataclass(kw_only=True)
 class SweepConfig:
-    """How sizes are compared, for `target_mb` and `--mode sweep`; see `sweep.py`."""
+    """How sizes are compared (`sweep.py`), to choose one for `target_mb` or to draw a curve."""
 
-    # K that are tried
+    # numbers of codewords (K) to try
     num_codewords: tuple[int, ...] = setting(
         (4, 8, 16, 32, 64, 256), at_least=2, at_most=MAX_CODEWORDS
     )
-    # sizes of the curve, bytes of a row's codes; not used with a target
+    # bytes of the codes of one row, for the curve; not read if there is a target
     bytes_per_row: tuple[int, ...] = setting((4, 8, 16, 32), at_least=1, at_most=_MAX_BYTES_PER_ROW)
-    # largest M*K of the curve; the time of a size is about proportional to it
+    # largest M*K of the curve; the time that a size takes is about proportional to it
     max_product: int = setting(512, at_least=1)
     num_rows: int = setting(10_000, at_least=1)  # rows of the sample that sizes are trained on
     num_steps: int = setting(1_000, at_least=1)  # optimiser steps of each size

@@ -85,7 +85,7 @@ def prepare(
     config: Config,
     weights: np.ndarray | None = None,
     *,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = say,
 ) -> Problem:
     """Makes the job of a table: task, optimiser, feeds and engine.
 

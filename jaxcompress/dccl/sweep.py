@@ -30,7 +30,7 @@ from jaxcompress.dccl.config import Config
 from jaxcompress.dccl.export import to_codes
 from jaxcompress.dccl.prepare import Problem, Source, prepare, split_ids
 from jaxcompress.engine.loop import fit
-from jaxcompress.engine.report import write_json
+from jaxcompress.engine.report import say, write_json
 from jaxcompress.errors import InputError
 
 _MAX_HELD_OUT = 2000  # rows
@@ -50,7 +50,7 @@ class Sample(NamedTuple):
     num_held_out: int
 
 
-def plan(rows: np.ndarray, config: Config, say: Callable[[str], None] = print) -> list[Size]:
+def plan(rows: np.ndarray, config: Config, say: Callable[[str], None] = say) -> list[Size]:
     """Lists the sizes to measure: those of `target_mb`, or else of `sweep.bytes_per_row`.
 
     Args:
@@ -173,7 +173,7 @@ def measure_all(
     sizes: Sequence[Size],
     config: Config,
     path: Path,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = say,
 ) -> list[dict[str, Any]]:
     """Measures the sizes that a file does not hold yet; each is written as soon as it is measured.
 

@@ -137,6 +137,24 @@ def test_evaluation_is_of_hard_noiseless_codes_in_the_units_of_the_table():
     np.testing.assert_allclose(figures["codebook_perplexity"], np.exp(entropies).mean(), rtol=1e-5)
 
 
+def test_sums_have_the_shapes_that_make_task_states():
+    _, task, _ = small_task(dim=6)
+    params, aux = jax.eval_shape(task.init, jax.random.key(0))
+    assert {name: value.shape for name, value in aux.items()} == {
+        "mean": (6,), "scale": (), "center": (6,)
+    }  # fmt: skip
+    batch = {"rows": jnp.zeros((5, 6)), "mask": jnp.ones(5, bool)}
+    scalars = {"count", "l2", "squared_l2", "squared_distance", "soft_l2", "max_probability"}
+    expected = {**dict.fromkeys(scalars, ()), "offset": (6,), "usage": (4, 8)}
+    for more in ({}, {"weights": jnp.ones(5)}):
+        _, sums = jax.eval_shape(task.evaluate, params, aux, (), {**batch, **more})
+        assert {value.dtype for value in sums.values()} == {jnp.dtype("float32")}
+        weighted = {"weight", "weighted_l2", "weighted_squared_l2"} if more else set()
+        assert {name: value.shape for name, value in sums.items()} == {
+            **expected, **dict.fromkeys(weighted, ())
+        }  # fmt: skip
+
+
 def test_gradients_agree_with_finite_differences():
     with jax.enable_x64(True):
         rows, task, _ = small_task(num_rows=16)
@@ -179,6 +197,9 @@ def test_dead_codewords_start_anew_beside_the_most_used_one():
     new_bias = np.asarray(revived["encoder"]["scores"]["bias"])
     assert new_bias[8 + 2] == old_bias[8 + 5]
     assert new_bias[8 + 6] == old_bias[8 + 0]
+    usage[2] = [1, 1, 0, 1, 1, 0, 1, 1]  # no codeword has two rows that it could share
+    revived = revive_codewords(jax.random.key(1), params, jnp.asarray(usage))
+    np.testing.assert_array_equal(np.asarray(revived["codebooks"])[2], old[2])
     unchanged = revive_codewords(jax.random.key(1), params, jnp.ones((4, 8)))
     jax.tree.map(np.testing.assert_array_equal, unchanged, params)
 

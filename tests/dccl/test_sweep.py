@@ -140,7 +140,7 @@ def test_a_sample_as_large_as_the_table_is_the_table(table):
 
 
 @pytest.mark.slow
-def test_the_error_is_that_of_compress_where_no_row_is_held_out(table):
+def test_the_error_is_that_of_compress_if_no_row_is_held_out(table):
     config, rows = small_config(table), np.load(table)[:200]
     figures = measure(Sample(rows, None, 0), Size(2, 16), config)
     data = dccl.DataConfig(valid_rows=0)
@@ -152,7 +152,7 @@ def test_the_error_is_that_of_compress_where_no_row_is_held_out(table):
     assert figures["bound"] == jaxcompress.rate_distortion_bound(rows, 8)
 
 
-def test_the_error_is_of_the_held_out_rows_where_there_are_some(table):
+def test_the_error_is_of_the_held_out_rows_if_there_are_any(table):
     config, rows = small_config(table), np.load(table)[:250]
     figures = measure(Sample(rows, None, 50), Size(2, 16), config)
     # Rows moved far away together are held out here as before: only their error can tell.

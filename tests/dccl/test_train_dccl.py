@@ -9,7 +9,7 @@ import pytest
 import jaxcompress
 import train.dccl
 from jaxcompress import InputError, dccl
-from jaxcompress.dccl.prepare import prepare
+from jaxcompress.dccl.prepare import prepare, read
 
 SUMMARY = [
     "num_rows",
@@ -55,6 +55,10 @@ def test_a_run_leaves_a_summary_curves_and_files(finished, table):
     spread = ((rows - rows.mean(axis=0)) ** 2).sum()
     np.testing.assert_allclose(summary["relative_error"], squared.sum() / spread, rtol=1e-5)
     assert summary["relative_error"] < 0.5
+    assert (
+        f"600 x 16 vectors of {table}; 60 steps of 64 rows on 1 cpu device(s); workdir {workdir}\n"
+    ) in printed
+    assert f'open them with jaxcompress.load("{workdir}")' in printed
     assert "sample words that are not in the table: nobody" in printed
     w1 = " ".join(map(str, codes.codes[1]))
     assert f"w1\t{w1}" in printed
@@ -75,6 +79,18 @@ def test_every_form_of_the_artefact_holds_the_same_codes(finished):
         np.testing.assert_array_equal(codes.codebooks, opened[0].codebooks)
         assert codes.words[:2] == ["w0", "w1"]
     assert set(opened[0].encoder) == set(opened[1].encoder)
+
+
+def test_read_gives_the_rows_and_weights_that_the_config_names(table, tmp_path):
+    (tmp_path / "w.txt").write_text("".join(f"{i}\n" for i in range(1, 6)))
+    data = dccl.DataConfig(path=str(table), max_rows=5, weights=str(tmp_path / "w.txt"))
+    source = read(dccl.Config(data=data))
+    np.testing.assert_array_equal(source.vectors.rows, np.load(table)[:5])
+    assert source.vectors.words == ["w0", "w1", "w2", "w3", "w4"]
+    np.testing.assert_array_equal(source.weights, [1, 2, 3, 4, 5])
+    assert read(dccl.Config(data=dccl.DataConfig(path=str(table)))).weights is None
+    few = read(dccl.Config(data=dccl.DataConfig(path="stdlib", max_rows=7))).vectors
+    assert len(few.rows) == len(few.words) == 7
 
 
 def test_held_out_rows_are_never_trained_on(table):
@@ -185,6 +201,7 @@ def test_evaluate_and_export_take_the_config_of_the_workdir(finished):
     done = helpers.run([*base, "--mode=evaluate"])
     assert done.returncode == 0, done.stderr
     again = json.loads((workdir / "summary.json").read_text())
+    assert re.search(r"^step \d+ of 60, the best so far$", done.stdout, re.MULTILINE)
     for name in set(SUMMARY) - {"train_seconds", "rows_per_second"}:
         np.testing.assert_allclose(again[name], summary[name], rtol=1e-6)
     assert not (workdir / "export" / "model.codes").exists()

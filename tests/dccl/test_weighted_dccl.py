@@ -206,7 +206,7 @@ def test_codes_are_judged_by_weight_over_all_and_over_held_out_rows():
         np.testing.assert_allclose(figures[name]["mean_squared_l2"], squared[kept].mean(), 1e-5)
 
 
-def test_the_best_state_is_chosen_by_weight_where_there_are_weights():
+def test_the_best_state_is_chosen_by_weight_if_there_are_weights():
     rows, weights = random_table()
     for given, figure in ((None, "mean_squared_l2"), (weights, "weighted_mean_squared_l2")):
         assert small_problem(rows, given).job.best_metric == f"sample_{figure}"

@@ -1,4 +1,4 @@
-"""Makes dccl.npz: the paper's equations in PyTorch, for `tests/test_dccl.py`.
+"""Makes dccl.npz: the paper's equations in PyTorch, for `tests/dccl/test_dccl.py`.
 
 Command:  pip install torch && python tests/golden/make_dccl.py
 
