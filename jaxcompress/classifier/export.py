@@ -33,7 +33,7 @@ def export(problem: Problem, fitted: Fitted, workdir: Path) -> None:
         return
     table, folder = problem.table, workdir / "export"
     folder.mkdir(exist_ok=True)
-    artefact = table.artefact(params)
+    artefact = table.to_artefact(params)
     if isinstance(artefact, np.ndarray):
         write_rows(folder, artefact, [*table.words, UNKNOWN])
         say(f"\nwrote {folder}/embedding.npy and embedding.words.txt")

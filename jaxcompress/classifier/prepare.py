@@ -25,7 +25,8 @@ from jaxcompress.errors import InputError
 from jaxcompress.storage.names import number_rows
 from jaxcompress.tables.anchors import anchor_table
 from jaxcompress.tables.codes import frozen_codes, trained_codebooks
-from jaxcompress.tables.dense import dense_table, frozen_vectors
+from jaxcompress.tables.dense import dense_table
+from jaxcompress.tables.vectors import frozen_vectors
 from jaxcompress.tables.word_table import WordTable
 
 _EVAL_TEXTS = 256  # of a batch that is not trained on
@@ -126,7 +127,7 @@ def prepare(corpus: Corpus, source: Vectors | Codes | None, config: Config) -> P
 
     def gather(data: Any, index: dict) -> dict:
         batch = gather_tokens(data["tokens"], index)
-        return {**batch, "tokens": table.read(data["table"], batch.pop("ids"))}
+        return {**batch, "tokens": table.gather(data["table"], batch.pop("ids"))}
 
     engine = make_engine(config.parallel, config.batch_size, task, tx, gather)
     return Problem(

@@ -139,7 +139,7 @@ def summarize(problem: Problem, job: Job, fitted: Fitted) -> dict[str, Any]:
         "embedding": describe(problem.config),
         "num_words": len(table.words),
         "dim": table.dim,
-        "embedding_bytes": num_bytes(table.artefact(params["embedding"])),
+        "embedding_bytes": num_bytes(table.to_artefact(params["embedding"])),
         **{f"{split}_known_tokens": share for split, share in problem.known.items()},
         "num_classes": len(corpus.text.classes),
         "test_texts": len(corpus.ranges["test"]),
