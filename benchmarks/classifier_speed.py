@@ -18,8 +18,8 @@ import torch
 from torch.nn.utils import rnn
 
 from jaxcompress import classifier
-from jaxcompress.classifier.prepare import make_job, number_corpus, prepare
-from jaxcompress.data.labelled.read import read_labelled_text
+from jaxcompress.classifier.corpus import read_corpus
+from jaxcompress.classifier.prepare import prepare
 from jaxcompress.data.vectors.files import read_vectors
 from jaxcompress.engine.loop import init_state, stack
 
@@ -27,7 +27,7 @@ torch.set_num_threads(2)
 
 
 def our_trainer(problem, batches):
-    job = make_job(problem, 0)
+    job = problem.job
     state, key = job.engine.place_state(init_state(job)), jax.random.key(0)
 
     def take():
@@ -69,7 +69,7 @@ def their_trainer(problem, batches, rows, packed):
     optimizer = torch.optim.Adam(
         [p for p in model.parameters() if p.requires_grad], lr=config.optimizer.learning_rate
     )
-    tokens = np.asarray(problem.data["tokens"])
+    tokens = np.asarray(problem.job.data["tokens"])
     made = []
     for index in batches:
         longest = index["lengths"].max()  # no bucket's padding
@@ -97,10 +97,9 @@ def main():
         data=classifier.DataConfig(source="aclImdb"),
         model=classifier.ModelConfig(dropout=0.0),
     )
-    corpus = number_corpus(read_labelled_text(config.data.source))
     vectors = read_vectors(flags.vectors)
-    problem = prepare(corpus, vectors, config)
-    feed = make_job(problem, 0).feed
+    problem = prepare(read_corpus(config), vectors, config)
+    feed = problem.job.feed
     batches = [feed.index(step) for step in range(flags.batches)]
     tokens = sum(int(index["lengths"].sum()) for index in batches)
     padded = sum(index["positions"].size for index in batches)
