@@ -1,11 +1,11 @@
-"""Training reviews/s of the classifier, ours and PyTorch's in turn, on the same batches.
+"""Training speed of the classifier in reviews/s: ours and PyTorch's in turn, on the same batches.
 
 Command:  python benchmarks/classifier_speed.py --vectors FILE
 
-Vectors frozen, an LSTM of 150 units, the mean of its outputs, Adam, batch 64, no dropout. PyTorch
-packs the sequences (`pack_padded_sequence`), so that it computes no padding, or pads and masks
-them, which lets it take oneDNN's fused LSTM. Each side takes the same batches of the reviews, one
-pass over --batches of them, compilation left out on our side; each line is a round, the last ones
+Frozen vectors, an LSTM of 150 units, the mean of its outputs, Adam, batches of 64, no dropout.
+PyTorch packs the sequences (`pack_padded_sequence`), so that it computes no padding, or pads and
+masks them, which lets it take oneDNN's fused LSTM. In a round, each side passes once over the same
+`--batches` batches of reviews; our compilation is left out. A line is printed for each round, then
 the medians.
 """
 
@@ -18,8 +18,8 @@ import torch
 from torch.nn.utils import rnn
 
 from jaxcompress import classifier
-from jaxcompress.classifier.prepare import make_job, number_corpus, prepare
-from jaxcompress.data.labelled.read import read_labelled_text
+from jaxcompress.classifier.corpus import read_corpus
+from jaxcompress.classifier.prepare import prepare
 from jaxcompress.data.vectors.files import read_vectors
 from jaxcompress.engine.loop import init_state, stack
 
@@ -27,7 +27,7 @@ torch.set_num_threads(2)
 
 
 def our_trainer(problem, batches):
-    job = make_job(problem, 0)
+    job = problem.job
     state, key = job.engine.place_state(init_state(job)), jax.random.key(0)
 
     def take():
@@ -69,7 +69,7 @@ def their_trainer(problem, batches, rows, packed):
     optimizer = torch.optim.Adam(
         [p for p in model.parameters() if p.requires_grad], lr=config.optimizer.learning_rate
     )
-    tokens = np.asarray(problem.data["tokens"])
+    tokens = np.asarray(problem.job.data["tokens"])
     made = []
     for index in batches:
         longest = index["lengths"].max()  # no bucket's padding
@@ -89,22 +89,21 @@ def their_trainer(problem, batches, rows, packed):
 
 def main():
     parser = data.parser(__doc__.splitlines()[0])
-    parser.add_argument("--batches", type=int, default=40, help="of one measurement")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batches", type=int, default=40, help="batches in a round")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each side is timed")
     flags = parser.parse_args()
     config = classifier.Config(
         vectors=flags.vectors,
         data=classifier.DataConfig(source="aclImdb"),
         model=classifier.ModelConfig(dropout=0.0),
     )
-    corpus = number_corpus(read_labelled_text(config.data.source))
     vectors = read_vectors(flags.vectors)
-    problem = prepare(corpus, vectors, config)
-    feed = make_job(problem, 0).feed
+    problem = prepare(read_corpus(config), vectors, config)
+    feed = problem.job.feed
     batches = [feed.index(step) for step in range(flags.batches)]
     tokens = sum(int(index["lengths"].sum()) for index in batches)
     padded = sum(index["positions"].size for index in batches)
-    print(f"{tokens:,} tokens; {padded / tokens:.2f} times as many with ours' padding")
+    print(f"{tokens:,} tokens; {padded / tokens:.2f} times as many with our padding")
     sides = {
         "ours": our_trainer(problem, batches),
         "PyTorch, packed": their_trainer(problem, batches, np.asarray(vectors.rows), True),
@@ -119,12 +118,12 @@ def main():
             take()
             seconds = time.perf_counter() - started
             speeds[name].append(config.batch_size * flags.batches / seconds)
-        print("  ".join(f"{name} {all_[-1]:6,.1f}" for name, all_ in speeds.items()), flush=True)
+        print("  ".join(f"{name} {found[-1]:6,.1f}" for name, found in speeds.items()), flush=True)
     ours = speeds.pop("ours")
     print(f"ours: median {np.median(ours):,.1f} reviews/s")
-    for name, some in speeds.items():
-        ratio = np.median(np.divide(ours, some))
-        print(f"{name}: median {np.median(some):,.1f} reviews/s; ours {ratio:.2f} times that")
+    for name, theirs in speeds.items():
+        ratio = np.median(np.divide(ours, theirs))
+        print(f"{name}: median {np.median(theirs):,.1f} reviews/s; ours is {ratio:.2f} times that")
 
 
 if __name__ == "__main__":

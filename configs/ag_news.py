@@ -1,9 +1,12 @@
-"""AG News topics from CSV files of text,label: any CSV files of one's own are named the same way.
+"""AG News topics from CSV files of text,label: any CSV files of your own are named the same way.
 
 Command:  python -m train.sentiment --config configs/ag_news.py --config.vectors=PATH
           --config.data.test=ag_news/test.csv for the official test texts, title and description
 Data:     ag_news/small_train.csv, small_dev.csv, small_test.csv; small_dev.csv is a part of
           small_train.csv, which is not trained on: 4,000, 1,000 and 1,000 texts
+Time:     about three minutes on two cores
+Result:   a test accuracy of about 0.86 with word2vec vectors of film reviews and Wikipedia, frozen
+          (one seed)
 """
 
 from jaxcompress import classifier
@@ -11,7 +14,9 @@ from jaxcompress import classifier
 
 def get_config() -> classifier.Config:
     return classifier.Config(
+        batch_size=64,
         num_epochs=10,
+        embedding="frozen",
         data=classifier.DataConfig(
             source="ag_news/small_train.csv",
             valid="ag_news/small_dev.csv",
@@ -19,4 +24,6 @@ def get_config() -> classifier.Config:
             max_tokens=100,
             bucket_width=25,
         ),
+        model=classifier.ModelConfig(hidden_size=150, pooling="mean", dropout=0.3),
+        optimizer=classifier.OptimizerConfig(learning_rate=1e-3, clip_norm=5.0),
     )

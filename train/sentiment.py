@@ -3,12 +3,14 @@
 `--config.vectors=PATH` names vectors or codes; without any, a table is learned from scratch.
 `--mode evaluate` computes the figures of a finished or half-finished run anew, `--mode export`
 writes what the task has learned of the table, `--mode compare` trains the same classifier on
-several tables and lays them side by side.
+several tables and lays them side by side. The same command again goes on with a run, or finds it
+finished.
 """
 
 import sys
+from pathlib import Path
 
-from jaxcompress.classifier.compare import Options, compare
+from jaxcompress.classifier.compare import Options, compare, show_comparison
 from jaxcompress.classifier.config import Config
 from jaxcompress.classifier.run import run, train
 from jaxcompress.cli.arguments import Arguments
@@ -21,7 +23,8 @@ MODES = ("train", "evaluate", "export", "compare")
 def _main(arguments: Arguments) -> None:
     config, workdir = config_and_workdir(arguments, Config)
     if arguments.mode == "compare":
-        compare(config, workdir, arguments.options)
+        rows = compare(config, workdir, arguments.options)
+        show_comparison(rows, Path(workdir) / "compare.png")
     else:
         run(config, workdir, arguments.mode)
 

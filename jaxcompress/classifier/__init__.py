@@ -1,7 +1,18 @@
-"""A classifier of texts that judges tables of words: vectors, codes, or tables learned with it.
+"""A classifier of texts, by which tables of words are judged at work.
 
-The task of Shu & Nakayama, ICLR 2018, arXiv 1711.01068, section 5.2: an LSTM reads a text, a linear
-layer tells its class.
+The task of Shu & Nakayama, "Compressing Word Embeddings via Deep Compositional Code Learning",
+ICLR 2018, arXiv 1711.01068, section 5.2: an LSTM reads a text, a linear layer tells its class. The
+words' vectors are given, as they are or as codes, or are learned with the task.
+
+- `config.py`: what can be set; its classes are listed here.
+- `model.py`: the LSTM, what is classified of its outputs.
+- `task.py`: the loss, dropout, the optimiser.
+- `corpus.py`: the texts as numbers. `prepare.py`: from texts, a table and a config to a job.
+- `run.py`: `train` and the other modes. `export.py`: the file of a table that was learned.
+- `compare.py`: the same classifier on several tables.
+
+Each departure from the paper stands where it happens: `pool` and `_open_forget_gates` in
+`model.py`, `dropout_masks` and `make_optimizer` in `task.py`, and `tables/whitening.py`.
 """
 
 from typing import TYPE_CHECKING

@@ -1,10 +1,4 @@
-"""Judges vectors by a classifier of texts: `python -m train.sentiment --config configs/imdb.py`.
-
-`--config.vectors=PATH` names vectors or codes; without any, a table is learned from scratch.
-`--mode evaluate` computes the figures of a finished or half-finished run anew, `--mode export`
-writes what the task has learned of the table, `--mode compare` trains the same classifier on
-several tables and lays them side by side.
-"""
+"""The same classifier, with the same seeds and in the same order, on several tables of words."""
 
 import dataclasses
 import os
@@ -14,25 +8,77 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcompress.classifier.config import EMBEDDINGS, FROM_SCRATCH, Config, describe, name_of_table
-from jaxcompress.classifier.run import prepare, read, run_seeds
-from jaxcompress.engine import report
+from jaxcompress.classifier.config import FROM_SCRATCH, Config, describe, name_of_table
+from jaxcompress.classifier.corpus import read_corpus
+from jaxcompress.classifier.prepare import prepare, read_source
+from jaxcompress.classifier.run import announce_corpus, announce_table, run_seeds
 from jaxcompress.engine.plots import draw
-from jaxcompress.engine.report import say, write_json
+from jaxcompress.engine.report import format_rows, say, write_json
 from jaxcompress.errors import InputError
+
+_OF_CODES = "finetune_codebooks"  # the embedding that needs codes
+_COLUMNS = ("embedding", "embedding_bytes", "test_accuracy", "test_accuracy_std", "seeds",
+            "valid_accuracy", "train_seconds", "texts_per_second")  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Flags of `--mode compare`."""
+    """What to compare besides the config's own table; each field is a list with commas."""
 
-    vectors: str = ""  # PATH,PATH,...: frozen, as they are; beside config.vectors
-    codes: str = ""  # PATH,PATH,...: frozen, and as --kinds has it
-    kinds: str = ""  # further ones: finetune_codebooks (of each of the codes), ant, dense
+    vectors: str = ""  # paths of vectors or codes, to be read as they are
+    codes: str = ""  # paths of codes, to be read as they are and as `kinds` says
+    # values of `Config.embedding`: "finetune_codebooks", for each path of `codes`, "ant", "dense"
+    kinds: str = ""
+
+
+def compare(config: Config, workdir: str, options: Options) -> list[dict[str, Any]]:
+    """Trains a classifier on each table, and writes `WORKDIR/compare.json`.
+
+    Args:
+        config: what the runs share; its own table, if it has one, is the first.
+        workdir: the folder; each run has one of its own in it.
+        options: further tables.
+
+    Returns:
+        A row for each table: the figures of its summary, the number of `seeds`, and
+        `test_accuracy_std`, 0 for one seed.
+
+    Raises:
+        InputError: before anything is trained, if there are no tables or one is invalid.
+    """
+    variants = make_variants(config, options)
+    corpus = read_corpus(config)
+    announce_corpus(corpus)
+    problems = {}
+    for folder, variant in variants.items():
+        problems[folder] = prepare(corpus, read_source(variant), variant)
+        announce_table(problems[folder])
+    rows = []
+    for (folder, problem), name in zip(
+        problems.items(), tell_apart(list(variants.values())), strict=True
+    ):
+        say(f"\n== {name}")
+        summary = run_seeds(problem, f"{workdir}/{folder}", "train").summary
+        shared = {"test_accuracy_std": 0.0, "seeds": config.num_seeds}
+        rows.append({**shared, **summary, "embedding": name})
+    write_json(Path(workdir) / "compare.json", rows)
+    return rows
+
+
+def show_comparison(rows: Sequence[dict[str, Any]], picture: Path) -> None:
+    """Prints the rows of `compare` side by side, and draws accuracy against bytes."""
+    say("\n" + format_rows(rows, _COLUMNS))
+    points = {row["embedding"]: [(row["embedding_bytes"], row["test_accuracy"])] for row in rows}
+    if draw({"test accuracy": points}, picture, "accuracy against bytes", x_label="bytes"):
+        say(f"\naccuracy against bytes: {picture}")
 
 
 def tell_apart(configs: Sequence[Config]) -> list[str]:
-    """What `describe` says, with the path where that is the same of several."""
+    """Names each config's table as `describe` does, with its path if several are named alike.
+
+    >>> tell_apart([Config(vectors="a/v.npy"), Config(vectors="b/v.npy"), Config(vectors="w.npy")])
+    ['a/v.npy: v.npy, frozen', 'b/v.npy: v.npy, frozen', 'w.npy, frozen']
+    """
     names = [describe(config) for config in configs]
     return [
         name if names.count(name) == 1 else f"{config.vectors}: {name}"
@@ -40,66 +86,53 @@ def tell_apart(configs: Sequence[Config]) -> list[str]:
     ]
 
 
-def compare(config: Config, workdir: str, options: Options) -> list[dict[str, Any]]:
-    """Trains the same classifier, in the same order, on each table; prints them side by side.
+def make_variants(config: Config, options: Options) -> dict[str, Config]:
+    """Makes the configs to compare, each table once, by the names of their folders.
 
     Raises:
-        InputError: where no tables are given, before anything is trained.
+        InputError: if there are none, or the config or the options do not go together.
     """
-    variants, rows = make_variants(config, options), []
-    corpus = read(config)
-    problems = {name: prepare(corpus, variant) for name, variant in variants.items()}
-    for (folder, problem), name in zip(
-        problems.items(), tell_apart(list(variants.values())), strict=True
-    ):
-        say(f"\n== {name}")
-        found = run_seeds(problem, f"{workdir}/{folder}", "train").summary
-        rows.append({"test_accuracy_std": 0.0, "seeds": config.num_seeds, **found,
-                     "embedding": name})  # fmt: skip
-    columns = ("embedding", "embedding_bytes", "test_accuracy", "test_accuracy_std", "seeds",
-               "valid_accuracy", "train_seconds", "texts_per_second")  # fmt: skip
-    say("\n" + report.format_rows(rows, columns))
-    write_json(Path(workdir) / "compare.json", rows)
-    points = {row["embedding"]: [(row["embedding_bytes"], row["test_accuracy"])] for row in rows}
-    picture = Path(workdir) / "compare.png"
-    if draw({"test accuracy": points}, picture, "accuracy against bytes", x_label="bytes"):
-        say(f"\naccuracy against bytes: {picture}")
-    return rows
-
-
-def make_variants(config: Config, options: Options) -> dict[str, Config]:
-    """The configs to compare, by the names of their folders: that of the config's own table, where
-    it has one, and those of the options."""
     vectors, codes, kinds = (
         [part for part in text.split(",") if part]
         for text in (options.vectors, options.codes, options.kinds)
     )
-    asked = []
-    if config.vectors is not None or config.embedding in FROM_SCRATCH:
-        asked.append((config.vectors, config.embedding))
-    elif config.embedding != "frozen":
-        raise InputError(
-            f"embedding is {config.embedding!r}, and no vectors are set for it; for all codes "
-            f"that are compared: --kinds={config.embedding}."
-        )
-    asked += [(path, "frozen") for path in (*vectors, *codes)]
-    for kind in kinds:
-        if kind not in EMBEDDINGS[1:]:
-            raise InputError(f"kinds has {kind!r}; it must be of {', '.join(EMBEDDINGS[1:])}.")
-        if kind in FROM_SCRATCH:
-            asked.append((None, kind))
-        elif codes:
-            asked += [(path, kind) for path in codes]
-        else:
-            raise InputError(f"kinds has {kind!r}, which is of codes; add --codes=PATH,...")
-    if not asked:
+    tables = [
+        *_own_table(config),
+        *((path, "frozen") for path in (*vectors, *codes)),
+        *(table for kind in kinds for table in _tables_of_kind(kind, codes)),
+    ]
+    if not tables:
         raise InputError("nothing to compare; add --vectors=PATH,... or --codes=PATH,...")
-    variants = (dataclasses.replace(config, vectors=v, embedding=e) for v, e in asked)
+    variants = (dataclasses.replace(config, vectors=v, embedding=e) for v, e in tables)
     return {_folder(variant): variant for variant in variants}
 
 
+def _own_table(config: Config) -> list[tuple[str | None, str]]:
+    """Lists the path and the embedding of the config's table; nothing if it has none."""
+    if config.vectors is not None or config.embedding in FROM_SCRATCH:
+        return [(config.vectors, config.embedding)]
+    if config.embedding == _OF_CODES:
+        raise InputError(
+            f"embedding is {_OF_CODES!r}, and no vectors are given for it; to train the codebooks "
+            f"of all codes that are compared, add --kinds={_OF_CODES} instead."
+        )
+    return []
+
+
+def _tables_of_kind(kind: str, codes: Sequence[str]) -> list[tuple[str | None, str]]:
+    """Lists paths and embeddings that a kind asks for."""
+    kinds = (_OF_CODES, *FROM_SCRATCH)
+    if kind not in kinds:
+        raise InputError(f"kinds has {kind!r}; each must be one of {', '.join(kinds)}.")
+    if kind in FROM_SCRATCH:
+        return [(None, kind)]
+    if not codes:
+        raise InputError(f"kinds has {kind!r}, which needs codes; add --codes=PATH,...")
+    return [(path, kind) for path in codes]
+
+
 def _folder(config: Config) -> str:
-    """A name for the workdir of a table: the same however its path is written."""
+    """Names the folder of a table: the same name, however its path is written."""
     if config.vectors is None:
         return config.embedding
     path = os.path.normpath(config.vectors)

@@ -1,6 +1,6 @@
-"""What a run of the classifier can be told: texts, table of words, model, optimiser.
+"""What can be set of a run: texts, table of words, model, optimiser.
 
-Axis letters: D dimensions of a vector, H units.
+Axis letters: D dimensions of a vector, H units, K anchors.
 """
 
 import dataclasses
@@ -9,9 +9,9 @@ from pathlib import Path
 from jaxcompress.codes.files import CODES_FILE
 from jaxcompress.engine.config import RunConfig, setting
 
-FROM_SCRATCH = ("ant", "dense")
-POOLINGS = ("mean", "last")
+FROM_SCRATCH = ("ant", "dense")  # embeddings that are learned without given vectors
 EMBEDDINGS = ("frozen", "finetune_codebooks", *FROM_SCRATCH)
+POOLINGS = ("mean", "last")
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -20,11 +20,12 @@ class DataConfig:
 
     # "aclImdb", "tfds:NAME", a CSV file of text,label, or "planted"
     source: str = setting("planted", may_change=True)
-    # a CSV file to choose the best state by; None: `valid_texts` of the texts to train on
+    # a CSV file to choose the best state by; None: the source's own split, if it has one, or else
+    # `valid_texts` of the texts to train on
     valid: str | None = setting(None, may_change=True)
     # a CSV file to test by; None: the source's own split
     test: str | None = setting(None, may_change=True)
-    # number of texts that are held out to choose by; None: a tenth, at most 2,500
+    # number of texts to train on that are held out to choose by; None: a tenth, at most 2,500
     valid_texts: int | None = setting(None, at_least=1)
     max_tokens: int = setting(400, at_least=1)  # tokens of a text; a longer one is cut
     keep: str = setting("first", one_of=("first", "last"))  # which tokens of a longer text are kept
@@ -39,9 +40,9 @@ class ModelConfig:
     """The LSTM, and an embedding that is learned from scratch."""
 
     hidden_size: int = setting(150, at_least=1)  # H, units of the LSTM
-    # what of the LSTM's outputs is classified: their "mean" over a text, or the "last"
+    # which output of the LSTM is classified: the "mean" over a text's tokens, or the "last"
     pooling: str = setting("mean", one_of=POOLINGS)
-    # share that is dropped of a vector's dimensions and of the LSTM's outputs
+    # share of a vector's dimensions, and of the LSTM's outputs, that is dropped
     dropout: float = setting(0.3, at_least=0, below=1)
     dim: int = setting(100, at_least=1)  # D of an embedding that is learned from scratch
     num_anchors: int = setting(50, at_least=1)  # K of embedding "ant"
@@ -51,7 +52,7 @@ class ModelConfig:
 class OptimizerConfig:
     """Adam, or Yogi for the transform of anchors; the rate falls to 0 along a cosine."""
 
-    learning_rate: float = setting(1e-3, above=0)  # of both, at the first step
+    learning_rate: float = setting(1e-3, above=0)  # at the first step, for Adam and for Yogi
     # bound of the global gradient norm; None: no bound
     clip_norm: float | None = setting(5.0, above=0)
     penalty: float = setting(3e-5, at_least=0)  # weight of the L1 norm of the transform of "ant"
@@ -62,14 +63,15 @@ class Config(RunConfig):
     """What `python -m train.sentiment` runs."""
 
     batch_size: int = setting(64, at_least=1)  # texts per step, over all devices
-    # steps that one call to the device takes; batches differ in length, so that it is one
+    # steps that one call to the device takes; always one, since batches differ in length
     steps_per_dispatch: int = setting(1, at_least=1, at_most=1)
-    num_epochs: float = setting(5.0, above=0)  # epochs, if num_steps is None
+    num_epochs: float = setting(5.0, above=0)  # passes over the texts, if num_steps is None
     num_seeds: int = setting(1, at_least=1)  # runs, of seeds `seed`, `seed + 1`, ...
-    # a file that train.dccl reads, codes, or "stdlib"; None: an embedding from scratch
+    # path of vectors that train.dccl reads, of codes, or of the workdir that made them; or
+    # "stdlib"; None: the embedding is learned from scratch
     vectors: str | None = setting(None, may_change=True)
-    # "frozen"; "finetune_codebooks": fixed codes, trained codebooks; from scratch: "ant", sparse
-    # mixes of anchors, or "dense"
+    # "frozen": given vectors or codes as they are; "finetune_codebooks": given codes, trained
+    # codebooks; "ant": sparse mixes of anchors from scratch; "dense": a matrix from scratch
     embedding: str = setting("frozen", one_of=EMBEDDINGS)
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
@@ -77,14 +79,24 @@ class Config(RunConfig):
 
 
 def describe(config: Config) -> str:
-    """A run's embedding, in words."""
+    """Names a run's table and what becomes of it.
+
+    >>> describe(Config(vectors="out/glove/export/model.safetensors"))
+    'glove, frozen'
+    >>> describe(Config(embedding="ant"))
+    'ANT, from scratch'
+    """
     if config.vectors is None:
         return {"ant": "ANT, from scratch", "dense": "dense, from scratch"}[config.embedding]
     return f"{name_of_table(config.vectors)}, {config.embedding.replace('_', ' ')}"
 
 
 def name_of_table(path: str) -> str:
-    """Of a file its name, or else that of the run it was made by."""
+    """Names a table by its file; codes in a workdir, by the workdir.
+
+    >>> name_of_table("data/w2v.300d.npy"), name_of_table("out/glove/export/model.safetensors")
+    ('w2v.300d.npy', 'glove')
+    """
     parts = Path(path).parts
     names = [part for part in parts if part not in ("export", CODES_FILE, "/")]
     return (names or parts)[-1]

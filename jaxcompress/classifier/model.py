@@ -1,13 +1,10 @@
-"""A classifier of texts, by which vectors are judged at work.
+"""The model: an LSTM reads a text word by word, a linear layer tells its class.
 
-The task of Shu & Nakayama, "Compressing Word Embeddings via Deep Compositional Code Learning",
-ICLR 2018, arXiv 1711.01068, section 5.2: an LSTM of 150 units reads a review word by word; a linear
-layer tells its class. What gives words their vectors is an argument: see `token_embeddings.py`.
+Shu & Nakayama, "Compressing Word Embeddings via Deep Compositional Code Learning", ICLR 2018,
+arXiv 1711.01068, section 5.2, with an LSTM of 150 units. What gives words their vectors is no part
+of it: see `jaxcompress/tables/`.
 
 Axis letters: B texts, T tokens, D dimensions of a vector, H units, C classes.
-
-Departures from the paper, which leaves these open: dropout is variational, one mask for a whole
-text, of vectors and of the LSTM's outputs; forget gates start open.
 """
 
 import flax.linen as nn
@@ -18,7 +15,13 @@ from jaxcompress.nn.lstm import LSTMState, LSTMWeights, lstm
 
 
 class Classifier(nn.Module):
-    """An LSTM over vectors, pooled over time, and a linear layer."""
+    """An LSTM over vectors, pooled over time, and a linear layer.
+
+    Attributes:
+        hidden_size: H.
+        num_classes: C.
+        pooling: what is classified of the LSTM's outputs: "mean" or "last", see `pool`.
+    """
 
     hidden_size: int
     num_classes: int
@@ -29,29 +32,44 @@ class Classifier(nn.Module):
         """Classifies texts.
 
         Args:
-            vectors: [B, T, D]; what lies behind a text's end changes nothing.
+            vectors: float [B, T, D]; those behind a text's end change nothing.
             lengths: int [B], at least 1.
             mask: [B, H] or [B, 1]: what the LSTM's outputs are multiplied by.
 
         Returns:
             Logits [B, C].
         """
-        (batch_size, time, dim), size = vectors.shape, self.hidden_size
+        (batch_size, _, dim), size = vectors.shape, self.hidden_size
         weights = LSTMWeights(
-            self.param("lstm_inputs", nn.initializers.glorot_uniform(), (dim, 4 * size)),
-            self.param("lstm_outputs", nn.initializers.orthogonal(), (size, 4 * size)),
-            self.param("lstm_bias", _open_forget_gates, (4 * size,)),
+            inputs=self.param("lstm_inputs", nn.initializers.glorot_uniform(), (dim, 4 * size)),
+            outputs=self.param("lstm_outputs", nn.initializers.orthogonal(), (size, 4 * size)),
+            bias=self.param("lstm_bias", _open_forget_gates, (4 * size,)),
         )
         zeros = jnp.zeros((batch_size, size))
         outputs, _ = lstm(weights, jnp.swapaxes(vectors, 0, 1), LSTMState(zeros, zeros), mask)
-        if self.pooling == "last":
-            pooled = outputs[lengths - 1, jnp.arange(batch_size)]
-        else:
-            valid = jnp.arange(time)[:, None] < lengths
-            pooled = jnp.einsum("tbh,tb->bh", outputs, valid / lengths)
-        return nn.Dense(self.num_classes, name="classifier")(pooled)
+        return nn.Dense(self.num_classes, name="classifier")(pool(outputs, lengths, self.pooling))
+
+
+def pool(outputs: jax.Array, lengths: jax.Array, pooling: str) -> jax.Array:
+    """Pools outputs [T, B, H] over each text's own tokens, `lengths` int [B] -> [B, H].
+
+    "last" takes the output at the last token. The default, "mean", is a departure: the paper does
+    not say which outputs it classifies.
+
+    >>> outputs = jnp.array([1.0, 3.0, 100.0]).reshape(3, 1, 1)
+    >>> [float(pool(outputs, jnp.array([2]), pooling)[0, 0]) for pooling in ("mean", "last")]
+    [2.0, 3.0]
+    """
+    time, batch_size, _ = outputs.shape
+    if pooling == "last":
+        return outputs[lengths - 1, jnp.arange(batch_size)]
+    valid = jnp.arange(time)[:, None] < lengths
+    return jnp.einsum("tbh,tb->bh", outputs, valid / lengths)
 
 
 def _open_forget_gates(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """1 for forget gates, 0 for the others (Jozefowicz et al., 2015)."""
+    """Makes the first bias [4H]: 1 for forget gates, 0 for the others (Jozefowicz et al., 2015).
+
+    A departure: the paper does not say what biases start at.
+    """
     return jnp.repeat(jnp.array([0.0, 1.0, 0.0, 0.0]), shape[0] // 4)

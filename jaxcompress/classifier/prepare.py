@@ -1,219 +1,210 @@
-"""From labelled texts, a table of words and a config to a job: what the sentiment main runs."""
+"""From labelled texts, a table of words and a config to a job. Trains nothing.
+
+Axis letters: B texts, T tokens, V rows of the table.
+"""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import optax
 
 from jaxcompress.classifier.config import FROM_SCRATCH, Config
+from jaxcompress.classifier.corpus import (
+    Corpus,
+    corpus_fingerprint,
+    known_shares,
+    most_common_words,
+    num_valid_texts,
+    number_tokens,
+    split_texts,
+)
 from jaxcompress.classifier.task import make_optimizer, make_task
 from jaxcompress.codes.artefact import Codes
-from jaxcompress.data.batches import Feed, split_rows
-from jaxcompress.data.labelled import buckets as labelled_buckets
+from jaxcompress.data.batches import Feed
+from jaxcompress.data.labelled import buckets
 from jaxcompress.data.labelled.buckets import Texts, by_length, cut_texts, gather_tokens, shuffled
-from jaxcompress.data.labelled.read import LabelledText
-from jaxcompress.data.text.tokenizer import Numbered, number_texts
 from jaxcompress.data.vectors.files import Vectors
-from jaxcompress.engine import workdir as engine_workdir
 from jaxcompress.engine.job import Job
-from jaxcompress.engine.steps import Engine, make_engine
-from jaxcompress.engine.task import Task
+from jaxcompress.engine.steps import make_engine
+from jaxcompress.engine.workdir import fingerprint
 from jaxcompress.errors import InputError
-from jaxcompress.storage.names import number_rows
-from jaxcompress.tables.anchors import anchor_table
-from jaxcompress.tables.codes import frozen_codes, trained_codebooks
-from jaxcompress.tables.dense import dense_table, frozen_vectors
-from jaxcompress.tables.word_table import WordTable
+from jaxcompress.loading import read_table
+from jaxcompress.tables import (
+    WordTable,
+    anchor_table,
+    dense_table,
+    frozen_codes,
+    frozen_vectors,
+    trained_codebooks,
+)
 
-_EVAL_TEXTS = 256  # of a batch that is not trained on
+_EVAL_TEXTS = 256  # texts, at least, in a batch of an evaluation
 
-
-class Corpus(NamedTuple):
-    """Labelled texts as numbers.
-
-    Attributes:
-        text: as it was read.
-        numbered: all its tokens, split after split.
-        ranges: the texts of each split among those of `numbered`.
-        labels: int32 [N] of all texts.
-    """
-
-    text: LabelledText
-    numbered: Numbered
-    ranges: dict[str, range]
-    labels: np.ndarray
+Gather = Callable[[Any, dict], dict]
 
 
 class Problem(NamedTuple):
-    """A corpus, a table of words and a config, made ready for any seed.
+    """A run, made ready: its config, its job, and what was read.
 
     Attributes:
-        config: the run's.
+        config: the run's, as it was given.
+        job: what the loop runs, with `config.seed`: the texts that are held out, the order of the
+            others, the first values. Its config has the periods filled in and `num_seeds` 1.
         corpus: the texts.
-        texts: where they lie, cut to length.
+        texts: where they lie among the tokens, cut to `config.data.max_tokens`.
         table: what gives words their vectors.
-        known: share of the tokens, by split, that have a row in the table.
-        fingerprint: of tokens, labels and table.
-        num_valid: how many texts of those to train on are held out to choose by.
+        known: the share of each split's tokens that have a row in the table.
         steps_per_epoch: whole batches of the texts to train on.
-        num_steps: steps in all.
-        task: the method.
-        tx: its optimiser.
-        engine: the devices; seeds that share it share its compiled programs.
-        data: what the engine placed.
-        gather: makes batches of it.
+        fingerprint: a hash of tokens, labels and table.
     """
 
     config: Config
+    job: Job
     corpus: Corpus
     texts: Texts
     table: WordTable
     known: dict[str, float]
-    fingerprint: str
-    num_valid: int
     steps_per_epoch: int
-    num_steps: int
-    task: Task
-    tx: optax.GradientTransformation
-    engine: Engine
-    data: Any
-    gather: Callable[[Any, dict], dict]
+    fingerprint: str
 
 
-def number_corpus(text: LabelledText) -> Corpus:
-    """Turns all texts into tokens, once for all tables of words that will read them."""
-    ranges, start = {}, 0
-    for split, some in text.texts.items():
-        ranges[split] = range(start, start + len(some))
-        start += len(some)
-    numbered = number_texts(one for some in text.texts.values() for one in some)
-    return Corpus(text, numbered, ranges, np.concatenate([text.labels[s] for s in ranges]))
+def read_source(config: Config) -> Vectors | Codes | None:
+    """Reads the vectors or the codes that the config names; None if it names none.
+
+    Raises:
+        InputError: if there are none, or they are damaged.
+    """
+    return None if config.vectors is None else read_table(config.vectors, config.data.tensor)
 
 
 def prepare(corpus: Corpus, source: Vectors | Codes | None, config: Config) -> Problem:
-    """Makes task, data and engine.
+    """Makes task, optimiser, data on the devices and feeds, for the config's first seed.
 
     Args:
         corpus: the texts.
-        source: what `config.vectors` names, opened.
-        config: the run's; its seed has no part in this.
+        source: what `config.vectors` names, as `read_source` reads it.
+        config: the run's.
 
     Raises:
-        InputError: where they do not fit.
+        InputError: if they do not fit together.
     """
     config.check()
-    table = _make_table(corpus, source, config)
-    ids, unknown = number_rows(table.words), len(table.words)
-    row_of = np.array([ids.get(word, unknown) for word in corpus.numbered.words], np.int32)
-    tokens = row_of[corpus.numbered.ids]
-    known = _known_shares(corpus, tokens != unknown)
+    table = make_table(corpus, source, config)
+    tokens = number_tokens(corpus, table.words)
+    known = known_shares(corpus, tokens != len(table.words))
     if not any(known.values()):
-        raise InputError(f"{config.vectors}: none of the words of {corpus.text.source} is in it.")
-    num_valid = _num_valid(corpus, config.data.valid_texts)
-    num_train = len(corpus.ranges["train"]) - num_valid
-    per_epoch = labelled_buckets.steps_per_epoch(num_train, config.batch_size)
-    if per_epoch < 1:
-        raise InputError(
-            f"batch_size {config.batch_size} is more than the {num_train} texts to train on; "
-            "lower it."
-        )
-    num_steps = config.num_steps or max(1, round(config.num_epochs * per_epoch))
+        raise InputError(f"{config.vectors}: it has none of the words of {corpus.text.source}.")
+    steps_per_epoch = _steps_per_epoch(corpus, config)
+    num_steps = config.num_steps or max(1, round(config.num_epochs * steps_per_epoch))
     task = make_task(config.model, len(corpus.text.classes), table.embedding, table.dim)
     tx = make_optimizer(config.optimizer, num_steps, table.embedding)
-
-    def gather(data: Any, index: dict) -> dict:
-        batch = gather_tokens(data["tokens"], index)
-        return {**batch, "tokens": table.read(data["table"], batch.pop("ids"))}
-
+    gather = _make_gather(table)
     engine = make_engine(config.parallel, config.batch_size, task, tx, gather)
-    return Problem(
-        config=config,
-        corpus=corpus,
-        texts=cut_texts(
-            corpus.numbered.bounds, corpus.labels, config.data.max_tokens, config.data.keep
-        ),
-        table=table,
-        known=known,
-        fingerprint=_corpus_fingerprint(corpus, tokens, table.words) + _table_fingerprint(source),
-        num_valid=num_valid,
-        steps_per_epoch=per_epoch,
-        num_steps=num_steps,
+    data = config.data
+    texts = cut_texts(corpus.numbered.bounds, corpus.labels, data.max_tokens, data.keep)
+    feed, evaluations = _make_feeds(corpus, texts, config, gather)
+    job = Job(
         task=task,
         tx=tx,
         engine=engine,
         data=engine.place_data({"tokens": tokens, "table": table.data}),
-        gather=gather,
-    )
-
-
-def make_job(problem: Problem, seed: int) -> Job:
-    """A run of one seed: its validation texts, its order, its first values."""
-    config, ids = problem.config, split_texts(problem, seed)
-    train = problem.texts.take(ids["train"])
-    width = config.data.bucket_width
-    return Job(
-        task=problem.task,
-        tx=problem.tx,
-        engine=problem.engine,
-        data=problem.data,
-        feed=shuffled(train, config.batch_size, width, seed, problem.gather),
-        evaluations={"valid": evaluation(problem, ids["valid"])},
+        feed=feed,
+        evaluations=evaluations,
         config=dataclasses.replace(
-            config,
-            seed=seed,
-            num_seeds=1,
-            eval_every=config.eval_every or -(-problem.steps_per_epoch // 2),
+            config, num_seeds=1, eval_every=config.eval_every or -(-steps_per_epoch // 2)
         ),
-        num_steps=problem.num_steps,
+        num_steps=num_steps,
         best_metric="valid_cross_entropy",
     )
+    return Problem(
+        config=config,
+        job=job,
+        corpus=corpus,
+        texts=texts,
+        table=table,
+        known=known,
+        steps_per_epoch=steps_per_epoch,
+        fingerprint=corpus_fingerprint(corpus, tokens, table.words) + _source_fingerprint(source),
+    )
 
 
-def evaluation(problem: Problem, ids: np.ndarray) -> Feed:
-    """Some texts, each once."""
+def with_seed(problem: Problem, seed: int) -> Problem:
+    """Makes the problem of one other seed; placed data and compiled programs are shared."""
+    config, job = dataclasses.replace(problem.config, seed=seed, num_seeds=1), problem.job
+    feed, evaluations = _make_feeds(problem.corpus, problem.texts, config, job.feed.gather)
+    seeded = dataclasses.replace(job.config, seed=seed)
+    job = job._replace(feed=feed, evaluations=evaluations, config=seeded)
+    return problem._replace(config=config, job=job)
+
+
+def make_test_feed(problem: Problem) -> Feed:
+    """Makes the batches of all test texts, each once."""
+    test = np.array(problem.corpus.ranges["test"])
+    return _evaluation_feed(problem.texts.take(test), problem.config, problem.job.feed.gather)
+
+
+def _make_feeds(
+    corpus: Corpus, texts: Texts, config: Config, gather: Gather
+) -> tuple[Feed, dict[str, Feed]]:
+    """Makes the batches to train on, and those of the evaluations during training, by name."""
+    ids = split_texts(corpus, num_valid_texts(corpus, config.data.valid_texts), config.seed)
+    train, valid = texts.take(ids["train"]), texts.take(ids["valid"])
+    width = config.data.bucket_width
+    feed = shuffled(train, config.batch_size, width, config.seed, gather)
+    return feed, {"valid": _evaluation_feed(valid, config, gather)}
+
+
+def _evaluation_feed(texts: Texts, config: Config, gather: Gather) -> Feed:
+    """Makes batches of some texts, each once; every device takes equally many of a batch."""
     size = -(-_EVAL_TEXTS // jax.device_count()) * jax.device_count()
-    width = problem.config.data.bucket_width
-    return by_length(problem.texts.take(ids), size, width, problem.gather)
+    return by_length(texts, size, config.data.bucket_width, gather)
 
 
-def split_texts(problem: Problem, seed: int) -> dict[str, np.ndarray]:
-    """Text ids by split; validation texts are the source's own, or some of those to train on."""
-    ids = {split: np.arange(r.start, r.stop) for split, r in problem.corpus.ranges.items()}
-    if problem.num_valid:
-        train, valid = split_rows(len(ids["train"]), problem.num_valid, seed)
-        ids |= {"train": ids["train"][train], "valid": ids["train"][valid]}
-    return ids
+def _make_gather(table: WordTable) -> Gather:
+    """Makes the feeds' `gather`: its batches are described at `make_task`."""
+
+    def gather(data: dict, index: dict) -> dict:
+        batch = gather_tokens(data["tokens"], index)
+        return {**batch, "tokens": table.gather(data["table"], batch.pop("ids"))}
+
+    return gather
 
 
-def _num_valid(corpus: Corpus, wanted: int | None) -> int:
-    """How many of the texts to train on are held out; 0 where the source has others."""
-    if "valid" in corpus.ranges:
-        return 0
-    count = len(corpus.ranges["train"])
-    num_valid = min(count // 10, 2500) if wanted is None else wanted
-    if not 1 <= num_valid < count:
+def _steps_per_epoch(corpus: Corpus, config: Config) -> int:
+    num_valid = num_valid_texts(corpus, config.data.valid_texts)
+    num_train = len(corpus.ranges["train"]) - num_valid
+    num_steps = buckets.steps_per_epoch(num_train, config.batch_size)
+    if num_steps < 1:
         raise InputError(
-            f"data.valid_texts is {num_valid}; expected from 1 to {count - 1}, fewer than the "
-            f"{count} texts to train on."
+            f"batch_size {config.batch_size} is more than the {num_train} texts to train on; "
+            "lower it."
         )
-    return num_valid
+    return num_steps
 
 
-def _make_table(corpus: Corpus, source: Vectors | Codes | None, config: Config) -> WordTable:
-    if config.embedding in FROM_SCRATCH:
-        if source is not None:
-            raise InputError(
-                f"vectors are {config.vectors}, and embedding is {config.embedding!r}, which is "
-                "learned from scratch; set one of them anew: --config.vectors=None, or "
-                "--config.embedding=frozen."
-            )
-        words = _most_common(corpus, config.data.max_vocab)
-        if config.embedding == "dense":
-            return dense_table(words, config.model.dim)
-        return anchor_table(words, config.model.num_anchors, config.model.dim)
+def make_table(corpus: Corpus, source: Vectors | Codes | None, config: Config) -> WordTable:
+    """Makes the table that the config asks for: given vectors or codes, or one from scratch.
+
+    Raises:
+        InputError: if `config.embedding` does not go with the source.
+    """
+    if config.embedding not in FROM_SCRATCH:
+        return _given_table(source, config)
+    if source is not None:
+        raise InputError(
+            f"vectors are {config.vectors}, and embedding is {config.embedding!r}, which is "
+            "learned from scratch; change one of them: --config.vectors=None, or "
+            "--config.embedding=frozen."
+        )
+    words = most_common_words(corpus, config.data.max_vocab)
+    if config.embedding == "dense":
+        return dense_table(words, config.model.dim)
+    return anchor_table(words, config.model.num_anchors, config.model.dim)
+
+
+def _given_table(source: Vectors | Codes | None, config: Config) -> WordTable:
     if source is None:
         raise InputError(
             f"no vectors given, and embedding is {config.embedding!r}; add --config.vectors=PATH, "
@@ -233,37 +224,10 @@ def _make_table(corpus: Corpus, source: Vectors | Codes | None, config: Config) 
     return frozen_vectors(source.words, source.rows)
 
 
-def _most_common(corpus: Corpus, count: int) -> list[str]:
-    """The most frequent words of the texts to train on, the first met first among equals."""
-    words, ids, bounds = corpus.numbered
-    texts = corpus.ranges["train"]
-    counts = np.bincount(ids[bounds[texts.start] : bounds[texts.stop]], minlength=len(words))
-    order = np.argsort(-counts, kind="stable")[:count]
-    return [words[i] for i in order if counts[i]]
-
-
-def _known_shares(corpus: Corpus, known: np.ndarray) -> dict[str, float]:
-    bounds, shares = corpus.numbered.bounds, {}
-    for split, texts in corpus.ranges.items():
-        shares[split] = float(known[bounds[texts.start] : bounds[texts.stop]].mean())
-    return shares
-
-
-def _corpus_fingerprint(corpus: Corpus, tokens: np.ndarray, words: Sequence[str]) -> str:
-    """Of the tokens, of where texts and splits end, and of the labels."""
-    lengths = np.diff(corpus.numbered.bounds)
-    splits = [f"{split} {len(texts)}" for split, texts in corpus.ranges.items()]
-    return engine_workdir.fingerprint(tokens[:, None], list(words)) + engine_workdir.fingerprint(
-        lengths[:, None], splits, corpus.labels
-    )
-
-
-def _table_fingerprint(source: Vectors | Codes | None) -> str:
+def _source_fingerprint(source: Vectors | Codes | None) -> str:
     if source is None:
         return ""
     if isinstance(source, Codes):
-        books = source.codebooks.reshape(-1, source.dim)
-        return engine_workdir.fingerprint(source.codes, None) + engine_workdir.fingerprint(
-            books, None
-        )
-    return engine_workdir.fingerprint(source.rows, None)
+        codewords = source.codebooks.reshape(-1, source.dim)
+        return fingerprint(source.codes, None) + fingerprint(codewords, None)
+    return fingerprint(source.rows, None)

@@ -1,9 +1,6 @@
-"""Judges vectors by a classifier of texts: `python -m train.sentiment --config configs/imdb.py`.
+"""A run: texts and a table are read, the classifier is trained, tested and exported, seed by seed.
 
-`--config.vectors=PATH` names vectors or codes; without any, a table is learned from scratch.
-`--mode evaluate` computes the figures of a finished or half-finished run anew, `--mode export`
-writes what the task has learned of the table, `--mode compare` trains the same classifier on
-several tables and lays them side by side.
+Everything is kept in the workdir; with several seeds, each has a folder `seed-N` in it.
 """
 
 from collections.abc import Sequence
@@ -13,133 +10,140 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxcompress.classifier import prepare as classifier_prepare
 from jaxcompress.classifier.config import Config, describe
+from jaxcompress.classifier.corpus import Corpus, read_corpus
 from jaxcompress.classifier.export import export, num_bytes
-from jaxcompress.classifier.prepare import Corpus, Problem, make_job, number_corpus
-from jaxcompress.data.labelled.read import read_labelled_text
-from jaxcompress.engine import report
-from jaxcompress.engine.job import Fitted, Job
-from jaxcompress.engine.loop import evaluate, fit, restore_best
-from jaxcompress.engine.report import say, write_json, write_summary
+from jaxcompress.classifier.prepare import (
+    Problem,
+    make_test_feed,
+    prepare,
+    read_source,
+    with_seed,
+)
+from jaxcompress.engine.job import Fitted
+from jaxcompress.engine.loop import evaluate
+from jaxcompress.engine.report import format_figures, say, write_json, write_summary
+from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.workdir import opened
-from jaxcompress.loading import read_table
 
 
 class Outcome(NamedTuple):
-    """`summary.json`, and each seed's own figures."""
+    """What a run gives.
+
+    Attributes:
+        summary: the figures of `WORKDIR/summary.json`; empty after an export.
+        seeds: each seed's own figures, in order.
+    """
 
     summary: dict[str, Any]
     seeds: list[dict[str, Any]]
 
 
 def train(config: Config, workdir: str) -> Outcome:
-    """Trains (or goes on), evaluates and exports, with everything kept in `workdir`.
+    """Trains, or goes on with, the run in `workdir`; evaluates and exports.
+
+    Args:
+        config: what to run.
+        workdir: the folder that the run keeps everything in.
 
     Raises:
-        InputError: before anything is written, where input or config are not possible.
+        InputError: before anything is written, if the input or the config is invalid.
     """
     return run(config, workdir, "train")
 
 
 def run(config: Config, workdir: str, mode: str) -> Outcome:
-    """Runs a mode of `python -m train.sentiment`: train, evaluate or export."""
-    return run_seeds(prepare(read(config), config), workdir, mode)
+    """Runs a mode: "train"; "evaluate", which tests the best state anew; or "export"."""
+    corpus = read_corpus(config)
+    announce_corpus(corpus)
+    problem = prepare(corpus, read_source(config), config)
+    announce_table(problem)
+    return run_seeds(problem, workdir, mode)
 
 
-def read(config: Config) -> Corpus:
-    """Reads the texts that the config names, and tells what there was to tell."""
-    config.check()
-    text = read_labelled_text(config.data.source, valid=config.data.valid, test=config.data.test)
+def announce_corpus(corpus: Corpus) -> None:
+    """Prints what was read, and what there is to know of it."""
+    text = corpus.text
     for note in text.notes:
         say(f"note: {note}")
-    counts = ", ".join(f"{len(some):,} {split}" for split, some in text.texts.items())
+    counts = ", ".join(f"{len(texts):,} {split}" for split, texts in text.texts.items())
     say(f"{text.source}: {counts} texts of {len(text.classes)} classes")
-    return number_corpus(text)
 
 
-def prepare(corpus: Corpus, config: Config) -> Problem:
-    """Opens the table that the config names, and tells how much of the texts it knows."""
-    source = None if config.vectors is None else read_table(config.vectors, config.data.tensor)
-    problem = classifier_prepare.prepare(corpus, source, config)
+def announce_table(problem: Problem) -> None:
+    """Prints how much of the texts the table knows."""
     shares = (f"{100 * share:.1f} % of {split}" for split, share in problem.known.items())
-    say(f"{describe(config)}: it knows {', '.join(shares)} tokens")
-    return problem
+    say(f"{describe(problem.config)}: it has vectors for {', '.join(shares)} tokens")
 
 
 def run_seeds(problem: Problem, workdir: str, mode: str) -> Outcome:
-    """Runs each seed, in a folder of its own where there are several."""
+    """Runs a mode for each seed; if there are several, each has a folder of its own."""
     config = problem.config
     if config.num_seeds == 1:
-        summary = _run(problem, config.seed, workdir, mode)
+        summary = _run_seed(problem, workdir, mode)
         return Outcome(summary, [summary])
     with opened(workdir, config, problem.fingerprint) as path:
         summaries = [
-            _run(problem, seed, f"{workdir}/seed-{seed}", mode)
+            _run_seed(with_seed(problem, seed), f"{workdir}/seed-{seed}", mode)
             for seed in range(config.seed, config.seed + config.num_seeds)
         ]
         if mode == "export":
             return Outcome({}, summaries)
-        summary = over_seeds(summaries)
-        say("\n" + report.format_figures(summary))
+        summary = average_seeds(summaries)
+        say("\n" + format_figures(summary))
         write_json(path / "summary.json", summary)
     return Outcome(summary, summaries)
 
 
-def over_seeds(summaries: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means over seeds; of the test accuracy the standard deviation and the range too."""
-    accuracies = [summary["test_accuracy"] for summary in summaries]
-    means = {
-        name: float(np.mean([summary[name] for summary in summaries]))
-        if isinstance(value, float)
-        else value
-        for name, value in summaries[0].items()
-    }
-    means["num_seeds"] = len(summaries)
-    means["test_accuracy_std"] = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else 0.0
-    means["test_accuracies"] = accuracies
-    return means
-
-
-def _run(problem: Problem, seed: int, workdir: str, mode: str) -> dict[str, Any]:
-    job = make_job(problem, seed)
+def _run_seed(problem: Problem, workdir: str, mode: str) -> dict[str, Any]:
+    job = problem.job
     with opened(workdir, job.config, problem.fingerprint) as path:
-        if mode == "train":
-            say(
-                f"{job.num_steps:,} steps ({job.num_steps / problem.steps_per_epoch:.3g} epochs) "
-                f"of {job.feed.batch_size} texts on {jax.device_count()} "
-                f"{jax.devices()[0].platform} device(s); workdir {path}"
-            )
-            fitted = fit(job, workdir=workdir, say=say)
-        else:
-            fitted = restore_best(job, workdir)
-            say(f"step {int(fitted.state.step):,} of {job.num_steps:,}, the best so far")
+        fitted = fit_or_restore(
+            job,
+            path,
+            is_training=mode == "train",
+            data="",  # announced already, once for all seeds
+            steps_per_epoch=problem.steps_per_epoch,
+        )
         summary = {}
         if mode != "export":
-            summary = summarize(problem, job, fitted)
-            say("\n" + report.format_figures(summary))
+            summary = summarize(problem, fitted)
+            say("\n" + format_figures(summary))
             write_summary(path, summary, describe(problem.config))
-        if mode != "evaluate":
-            export(problem, fitted, path)
+        if mode != "evaluate" and jax.process_index() == 0:
+            params = jax.device_get(fitted.state.params["embedding"])
+            _announce_export(export(problem.table, params, path), path)
     return summary
 
 
-def summarize(problem: Problem, job: Job, fitted: Fitted) -> dict[str, Any]:
-    """Computes the figures of `summary.json`."""
-    corpus, table = problem.corpus, problem.table
-    params = jax.device_get(fitted.state.params)
-    tested = classifier_prepare.evaluation(problem, np.array(corpus.ranges["test"]))
+def _announce_export(file: Path | None, workdir: Path) -> None:
+    if file is None:
+        return
+    if file.suffix == ".npy":
+        say(f"\nwrote {file} and, beside it, {file.stem}.words.txt")
+    else:
+        say(f'\nwrote {file}; open it with jaxcompress.load("{workdir}")')
+
+
+def summarize(problem: Problem, fitted: Fitted) -> dict[str, Any]:
+    """Computes the figures of one seed's `summary.json`.
+
+    Returns:
+        Names of data and table; the table's words, dimensions and bytes; shares of known tokens;
+        accuracies as shares and cross-entropies in nats a text; epochs; seconds; texts a second.
+    """
+    job, corpus, table = problem.job, problem.corpus, problem.table
+    params = jax.device_get(fitted.state.params["embedding"])
     test, valid = (
         job.task.metrics(evaluate(job, fitted.state, feed))
-        for feed in (tested, job.evaluations["valid"])
+        for feed in (make_test_feed(problem), job.evaluations["valid"])
     )
-    seen = fitted.step * problem.config.batch_size
     return {
         "dataset": Path(corpus.text.source).name,
         "embedding": describe(problem.config),
         "num_words": len(table.words),
         "dim": table.dim,
-        "embedding_bytes": num_bytes(table.artefact(params["embedding"])),
+        "embedding_bytes": num_bytes(table.to_artefact(params)),
         **{f"{split}_known_tokens": share for split, share in problem.known.items()},
         "num_classes": len(corpus.text.classes),
         "test_texts": len(corpus.ranges["test"]),
@@ -149,5 +153,33 @@ def summarize(problem: Problem, job: Job, fitted: Fitted) -> dict[str, Any]:
         "best_epoch": int(fitted.state.step) / problem.steps_per_epoch,
         "num_epochs": fitted.step / problem.steps_per_epoch,
         "train_seconds": fitted.train_seconds,
-        "texts_per_second": seen / fitted.train_seconds,
+        "texts_per_second": fitted.step * problem.config.batch_size / fitted.train_seconds,
+    }
+
+
+def average_seeds(summaries: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Averages the figures of seeds, one or more; names and whole numbers are the first seed's.
+
+    Returns:
+        The means, and of the test accuracy each seed's, `test_accuracies`, and their standard
+        deviation, `test_accuracy_std`: that of a sample, 0 for one seed.
+
+    >>> average_seeds([{"dim": 8, "test_accuracy": 0.5}, {"dim": 8, "test_accuracy": 0.75}])
+    ... # doctest: +NORMALIZE_WHITESPACE
+    {'dim': 8, 'test_accuracy': 0.625, 'num_seeds': 2, 'test_accuracy_std': 0.1767766952966369,
+     'test_accuracies': [0.5, 0.75]}
+    """
+    accuracies = [summary["test_accuracy"] for summary in summaries]
+    averages = {
+        name: float(np.mean([summary[name] for summary in summaries]))
+        if isinstance(value, float)
+        else value
+        for name, value in summaries[0].items()
+    }
+    deviation = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else 0.0
+    return {
+        **averages,
+        "num_seeds": len(summaries),
+        "test_accuracy_std": deviation,
+        "test_accuracies": accuracies,
     }

@@ -1,15 +1,11 @@
-"""A classifier of texts, by which vectors are judged at work.
+"""What is trained: the cross-entropy of a text's class; and by which optimiser.
 
-The task of Shu & Nakayama, "Compressing Word Embeddings via Deep Compositional Code Learning",
-ICLR 2018, arXiv 1711.01068, section 5.2: an LSTM of 150 units reads a review word by word; a linear
-layer tells its class. What gives words their vectors is an argument: see `token_embeddings.py`.
+The task of Shu & Nakayama, ICLR 2018, arXiv 1711.01068, section 5.2.
 
 Axis letters: B texts, T tokens, D dimensions of a vector, H units, C classes.
-
-Departures from the paper, which leaves these open: dropout is variational, one mask for a whole
-text, of vectors and of the LSTM's outputs; forget gates start open.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -20,75 +16,107 @@ from jaxcompress.anchors.proximal_yogi import proximal_yogi
 from jaxcompress.classifier.config import ModelConfig, OptimizerConfig
 from jaxcompress.classifier.model import Classifier
 from jaxcompress.engine.task import Task
-from jaxcompress.tables.word_table import Embedding
+from jaxcompress.tables import Embedding
 
-_EPS = 1e-6  # of Yogi: a word's row has gradients so small that by the paper's 1e-3 it hardly moves
+_EPS = 1e-6  # Yogi's epsilon, see `make_optimizer`
 
 
 def make_task(config: ModelConfig, num_classes: int, embedding: Embedding, dim: int) -> Task:
-    """Builds the functions of the method.
+    """Makes the functions that the loop runs.
+
+    Batches: `tokens`, as `WordTable.gather` makes them, arrays [B, T] or [B, T, ...]; `lengths`
+    int32 [B], at least 1 and at most T; `labels` int32 [B], in [0, C); `mask` bool [B], false for a
+    text that fills up the last batch of an evaluation. Tokens behind a text's end are of any value.
+    Sums: `count`, int32 [], texts; `cross_entropy`, float32 [], nats; `accuracy`, int32 [], texts
+    whose class was found. Metrics of a training batch: `accuracy`, a share.
+    Params: those of `Classifier`, and `embedding`: those of the table. No aux, no carry.
 
     Args:
         config: the model's.
         num_classes: C.
-        embedding: what gives tokens their vectors.
+        embedding: what turns tokens into vectors.
         dim: D.
     """
     model = Classifier(config.hidden_size, num_classes, config.pooling)
 
     def init(key):
-        keys = jax.random.split(key)
-        ones = jnp.ones((1, 1))
-        params = model.init(keys[0], jnp.zeros((1, 1, dim)), jnp.ones(1, int), ones)["params"]
-        return {**params, "embedding": embedding.init(keys[1])}, {}
+        model_key, embedding_key = jax.random.split(key)
+        vectors, lengths, no_mask = jnp.zeros((1, 1, dim)), jnp.ones(1, int), jnp.ones((1, 1))
+        params = model.init(model_key, vectors, lengths, no_mask)["params"]
+        return {**params, "embedding": embedding.init(embedding_key)}, {}
 
-    def logits(params, batch, vector_mask, output_mask):
+    def classify(params, batch, vector_mask, output_mask):
         vectors = embedding.apply(params["embedding"], batch["tokens"]) * vector_mask[:, None]
         return model.apply({"params": params}, vectors, batch["lengths"], output_mask)
 
     def loss(params, aux, carry, batch, step, key):
-        masks = jnp.ones((2, 1, 1))
-        if config.dropout:
-            keys, keep = jax.random.split(key), 1 - config.dropout
-            masks = [
-                jax.random.bernoulli(k, keep, (len(batch["labels"]), size)) / keep
-                for k, size in zip(keys, (dim, config.hidden_size), strict=True)
-            ]
-        found = logits(params, batch, *masks)
-        losses = optax.softmax_cross_entropy_with_integer_labels(found, batch["labels"])
-        right = found.argmax(axis=-1) == batch["labels"]
-        return losses.mean(), (carry, {"accuracy": right.mean()})
+        sizes = (dim, config.hidden_size)
+        masks = dropout_masks(key, config.dropout, len(batch["labels"]), sizes)
+        losses, is_right = _judge(classify(params, batch, *masks), batch["labels"])
+        return losses.mean(), (carry, {"accuracy": is_right.mean()})
 
     def evaluate(params, aux, carry, batch):
-        found = logits(params, batch, *jnp.ones((2, 1, 1)))
-        losses = optax.softmax_cross_entropy_with_integer_labels(found, batch["labels"])
-        right = found.argmax(axis=-1) == batch["labels"]
+        no_mask = jnp.ones((1, 1))
+        losses, is_right = _judge(classify(params, batch, no_mask, no_mask), batch["labels"])
         mask = batch["mask"]
         return carry, {
             "count": mask.sum(),
             "cross_entropy": jnp.where(mask, losses, 0).sum(),
-            "accuracy": (mask & right).sum(),
+            "accuracy": (mask & is_right).sum(),
         }
 
-    return Task(init, loss, evaluate)
+    return Task(init=init, loss=loss, evaluate=evaluate)
+
+
+def dropout_masks(
+    key: jax.Array, dropout: float, batch_size: int, sizes: Sequence[int]
+) -> list[jax.Array]:
+    """Draws what vectors and outputs are multiplied by, [B, size] each; [1, 1] without dropout.
+
+    Variational: one mask for a whole text. A departure: the paper does not say what it drops.
+    """
+    if not dropout:
+        return [jnp.ones((1, 1)) for _ in sizes]
+    keep = 1 - dropout
+    return [
+        jax.random.bernoulli(k, keep, (batch_size, size)) / keep
+        for k, size in zip(jax.random.split(key, len(sizes)), sizes, strict=True)
+    ]
+
+
+def _judge(logits: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Computes the cross-entropies float [B] of logits [B, C], and whether the class was found."""
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    return losses, logits.argmax(axis=-1) == labels
 
 
 def make_optimizer(
     config: OptimizerConfig, num_steps: int, embedding: Embedding
 ) -> optax.GradientTransformation:
-    """Adam at a rate that falls to 0; a transform is learned by proximal Yogi."""
+    """Makes Adam at a rate that falls to 0 along a cosine; a table of anchors has proximal Yogi.
+
+    Two departures. Shu & Nakayama do not say which schedule the rate follows. Liang et al. have
+    1e-3 as Yogi's epsilon; the gradients of a word's row are far smaller than that here, and the
+    row would hardly move, so that it is 1e-6.
+
+    Args:
+        config: the optimiser's.
+        num_steps: steps until the rate is 0.
+        embedding: whether it is of anchors, by its `non_negative`.
+    """
     rate = optax.cosine_decay_schedule(config.learning_rate, num_steps)
     tx = optax.adam(rate)
     if embedding.non_negative:
         proximal = proximal_yogi(
             rate,
-            lambda params: _by_name(params, config.penalty, None),
-            non_negative=lambda params: _by_name(params, True, False),
+            lambda params: _by_name(params, transform=config.penalty, others=None),
+            non_negative=lambda params: _by_name(params, transform=True, others=False),
             eps=_EPS,
             initial_nu=_EPS**2,
         )
         tx = optax.partition(
             {"embedding": proximal, "rest": tx},
+            # The two names are part of a checkpoint.
             lambda params: {k: "embedding" if k == "embedding" else "rest" for k in params},
         )
     if config.clip_norm is None:
@@ -96,8 +124,8 @@ def make_optimizer(
     return optax.chain(optax.clip_by_global_norm(config.clip_norm), tx)
 
 
-def _by_name(params: Any, transform: Any, other: Any) -> Any:
-    """One value for a pytree's transform, another for the rest."""
+def _by_name(params: Any, *, transform: Any, others: Any) -> Any:
+    """Makes a pytree like `params`: one value for the leaf `transform`, another for the others."""
     return jax.tree_util.tree_map_with_path(
-        lambda path, _: transform if path[-1].key == "transform" else other, params
+        lambda path, _: transform if path[-1].key == "transform" else others, params
     )

@@ -1,14 +1,11 @@
-"""What a classifier can read words with: vectors, codes, or tables learned with the task.
+"""Sparse mixes of anchors as an embedding, learned from scratch with the task.
 
-What is not trained is data: it lies on the device once, in no checkpoint, and tokens become vectors
-as a batch is gathered.
+Liang, Zaheer, Wang & Ahmed, "Anchor & Transform: Learning Sparse Embeddings for Large
+Vocabularies", ICLR 2021, arXiv 2003.08197: E = T A (eq. 1). The optimiser keeps T sparse and at
+least 0 (`anchors/proximal_yogi.py`).
 
-Given tables are read along their principal axes, each scaled to a variance near 1. A first layer
-could learn as much, and nothing is lost; but an optimiser's steps are then of one size in all
-directions, and what lies in the small ones is learned too. It matters for codes most: these keep
-the large directions and shrink the small ones.
-
-Axis letters: B texts, T tokens, V rows, D dimensions, M codebooks, K codewords.
+Axis letters: V words, K anchors, D dimensions. The table has V + 1 rows; the last one is the
+unknown word's.
 """
 
 import dataclasses
@@ -20,23 +17,36 @@ import scipy.sparse
 
 from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.anchors.table import AnchorTable
-from jaxcompress.tables.word_table import UNKNOWN, Embedding, WordTable, take_ids
+from jaxcompress.tables.word_table import UNKNOWN, Embedding, WordTable, gather_ids
 
 
 def anchor_table(words: Sequence[str], num_anchors: int, dim: int) -> WordTable:
-    """Sparse non-negative mixes of anchors (Liang et al. 2021), learned with the task."""
+    """Makes a table of mixes: `params` are `transform` float32 [V + 1, K], `anchors` [K, D].
+
+    >>> import jax
+    >>> params = anchor_table(["a", "b"], num_anchors=4, dim=5).embedding.init(jax.random.key(0))
+    >>> {name: value.shape for name, value in sorted(params.items())}
+    {'anchors': (4, 5), 'transform': (3, 4)}
+    """
     table = AnchorTable(len(words) + 1, num_anchors, dim)
     active = np.ones(num_anchors, bool)
 
     def init(key):
         return table.init(key, jnp.zeros(1, int), active)["params"]
 
-    def artefact(params):
-        transform = scipy.sparse.csr_matrix(params["transform"])
-        made = SparseAnchors.from_csr(transform, params["anchors"])
-        return dataclasses.replace(made, names=[*words, UNKNOWN])
+    def apply(params, ids):
+        return table.apply({"params": params}, ids, active)
 
-    embedding = Embedding(
-        init, lambda params, ids: table.apply({"params": params}, ids, active), non_negative=True
+    def to_artefact(params):
+        transform = scipy.sparse.csr_matrix(params["transform"])
+        artefact = SparseAnchors.from_csr(transform, params["anchors"])
+        return dataclasses.replace(artefact, names=[*words, UNKNOWN])
+
+    return WordTable(
+        words=words,
+        dim=dim,
+        embedding=Embedding(init, apply, non_negative=True),
+        data=(),
+        gather=gather_ids,
+        to_artefact=to_artefact,
     )
-    return WordTable(words, dim, embedding, (), take_ids, artefact)

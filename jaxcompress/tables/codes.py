@@ -1,12 +1,7 @@
-"""What a classifier can read words with: vectors, codes, or tables learned with the task.
+"""Given codes as an embedding: a word's vector is a sum of one codeword from each codebook.
 
-What is not trained is data: it lies on the device once, in no checkpoint, and tokens become vectors
-as a batch is gathered.
-
-Given tables are read along their principal axes, each scaled to a variance near 1. A first layer
-could learn as much, and nothing is lost; but an optimiser's steps are then of one size in all
-directions, and what lies in the small ones is learned too. It matters for codes most: these keep
-the large directions and shrink the small ones.
+Shu & Nakayama, ICLR 2018, arXiv 1711.01068, eq. 2. The codes are fixed; the codebooks are too, or
+are trained with the task. Both are read along the principal axes of the table that they stand for.
 
 Axis letters: B texts, T tokens, V rows, D dimensions, M codebooks, K codewords.
 """
@@ -15,61 +10,69 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.decode import sum_codewords
-from jaxcompress.tables.axes import Axes, principal_axes
-from jaxcompress.tables.word_table import Embedding, WordTable
-
-FROZEN = Embedding(lambda key: {}, lambda params, vectors: vectors)
+from jaxcompress.tables.whitening import fit_whitening, unwhiten_codebooks, whiten_codebooks
+from jaxcompress.tables.word_table import FROZEN, Embedding, WordTable
 
 
 def frozen_codes(codes: Codes) -> WordTable:
-    """Sums of codewords as they are, along their axes; an unknown word's is of zeros."""
+    """Makes a table of codes that is not trained; an unknown word's vector is zeros."""
 
-    def read(data, ids):
-        return _decode(data["codebooks"], _read_codes(data["codes"], ids))
+    def gather(data, ids):
+        return _decode(data["codebooks"], _gather_codes(data["codes"], ids))
 
-    turned = _turn(codes.codebooks, principal_axes(codes))
-    data = {"codes": codes.codes, "codebooks": turned}
-    return WordTable(codes.words, codes.dim, FROZEN, data, read, lambda params: codes)
+    whitened = whiten_codebooks(codes.codebooks, fit_whitening(codes))
+    return WordTable(
+        words=codes.words,
+        dim=codes.dim,
+        embedding=FROZEN,
+        data={"codes": codes.codes, "codebooks": whitened},
+        gather=gather,
+        to_artefact=lambda params: codes,
+    )
 
 
 def trained_codebooks(codes: Codes) -> WordTable:
-    """Codes as they are, over codebooks that are trained with the task."""
-    axes = principal_axes(codes)
-    embedding = Embedding(
-        lambda key: {"codebooks": jnp.asarray(_turn(codes.codebooks, axes))},
-        lambda params, tokens: _decode(params["codebooks"], tokens),
-    )
+    """Makes a table of fixed codes: `params` are `{"codebooks": float32 [M, K, D]}`, whitened.
 
-    def artefact(params):
-        codebooks = _turn_back(params["codebooks"], axes)
+    An unknown word's vector is zeros. What is stored are codebooks of the given vectors' axes; an
+    encoder is left out, since it made the codes for the codebooks as they were.
+    """
+    whitening = fit_whitening(codes)
+
+    def init(key):
+        return {"codebooks": jnp.asarray(whiten_codebooks(codes.codebooks, whitening))}
+
+    def apply(params, tokens):
+        return _decode(params["codebooks"], tokens)
+
+    def to_artefact(params):
+        codebooks = unwhiten_codebooks(params["codebooks"], whitening)
         return dataclasses.replace(codes, codebooks=codebooks, encoder=None)
 
-    return WordTable(codes.words, codes.dim, embedding, codes.codes, _read_codes, artefact)
+    return WordTable(
+        words=codes.words,
+        dim=codes.dim,
+        embedding=Embedding(init, apply),
+        data=codes.codes,
+        gather=_gather_codes,
+        to_artefact=to_artefact,
+    )
 
 
-def _turn(codebooks: np.ndarray, axes: Axes) -> np.ndarray:
-    """Codebooks [M, K, D] whose sums are turned; the first one takes the mean off."""
-    turned = codebooks @ axes.to
-    turned[0] -= axes.mean @ axes.to
-    return turned
+def _gather_codes(codes: jax.Array, ids: jax.Array) -> dict[str, jax.Array]:
+    """Takes the codes [V, M] of ids int [B, T].
 
-
-def _turn_back(turned: np.ndarray, axes: Axes) -> np.ndarray:
-    codebooks = turned @ axes.back
-    codebooks[0] += axes.mean
-    return codebooks
-
-
-def _read_codes(codes: jax.Array, ids: jax.Array) -> dict[str, jax.Array]:
-    """`codes` int [B, T, M] of tokens, and which are `known` [B, T]."""
+    Returns:
+        `codes` int [B, T, M], and `known` bool [B, T], false for id V.
+    """
     return {"codes": codes.at[ids].get(mode="clip"), "known": ids < len(codes)}
 
 
 def _decode(codebooks: jax.Array, tokens: dict[str, jax.Array]) -> jax.Array:
+    """Sums the tokens' codewords (eq. 2): codebooks [M, K, D] -> [B, T, D], zeros if unknown."""
     codes = tokens["codes"]
     rows = sum_codewords(codebooks, codes.reshape(-1, codes.shape[-1]))
     return jnp.where(tokens["known"][..., None], rows.reshape(*codes.shape[:-1], -1), 0.0)

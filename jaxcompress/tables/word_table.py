@@ -1,13 +1,15 @@
-"""A classifier of texts, by which vectors are judged at work.
+"""The protocol of a table of words: what a model may take as its embedding.
 
-The task of Shu & Nakayama, "Compressing Word Embeddings via Deep Compositional Code Learning",
-ICLR 2018, arXiv 1711.01068, section 5.2: an LSTM of 150 units reads a review word by word; a linear
-layer tells its class. What gives words their vectors is an argument: see `token_embeddings.py`.
+A table has V rows, each with a word's name, and gives every token a vector. It has two halves:
 
-Axis letters: B texts, T tokens, D dimensions of a vector, H units, C classes.
+- data, which are not trained: `gather` takes a batch's tokens from them as the batch is made;
+- an `Embedding`, whose parameters are trained with the task: `apply` turns tokens into vectors.
 
-Departures from the paper, which leaves these open: dropout is variational, one mask for a whole
-text, of vectors and of the LSTM's outputs; forget gates start open.
+So a batch of ids becomes vectors by
+`table.embedding.apply(params, table.gather(data, ids))`, int [B, T] -> float [B, T, D]. A table
+that is not trained has no parameters; one that is learned from scratch has no data.
+
+Axis letters: B texts, T tokens, V rows, D dimensions.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,34 +21,37 @@ import numpy as np
 from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.codes.artefact import Codes
 
+UNKNOWN = "<unk>"  # the name of the last row of a table that is learned from scratch
+
 
 class Embedding(NamedTuple):
-    """What gives tokens their vectors: pure functions.
+    """The trained half of a table: pure functions.
 
     Attributes:
-        init: `key -> params`, `{}` where nothing is trained.
-        apply: `params, tokens [B, T, ...] -> [B, T, D]`; `tokens` is `batch["tokens"]`.
-        non_negative: whether `params["transform"]` is to be sparse and at least 0.
+        init: `key -> params`, a dictionary of arrays; `{}` if nothing is trained.
+        apply: `params, tokens -> vectors`: tokens as `WordTable.gather` makes them, arrays [B, T]
+            or [B, T, ...], to float [B, T, D].
+        non_negative: whether `params["transform"]` is there and is to be sparse and at least 0.
     """
 
-    init: Callable[[jax.Array], dict]
-    apply: Callable[[dict, jax.Array], jax.Array]
+    init: Callable[[jax.Array], dict[str, jax.Array]]
+    apply: Callable[[dict[str, jax.Array], Any], jax.Array]
     non_negative: bool = False
 
 
-UNKNOWN = "<unk>"  # the last row of a table that is learned from scratch
-
-
 class WordTable(NamedTuple):
-    """An embedding, the words of its rows, and what of it lies on the device untrained.
+    """A table of words.
 
     Attributes:
-        words: names of the rows. Id V is that of every other word.
+        words: the V names of the rows. Id V stands for every word that is not among them.
         dim: D.
-        embedding: what is trained.
-        data: NumPy pytree.
-        read: `data, ids int [B, T] -> tokens [B, T, ...]`, which `embedding.apply` takes.
-        artefact: `params -> the table` as it is stored: an array [V, D], `Codes` or
+        embedding: the half that is trained.
+        data: the half that is not: a pytree of NumPy arrays, `()` if there is none. It is placed on
+            the devices once.
+        gather: `data, ids -> tokens`: ids int [B, T], each in [0, V], to a pytree of arrays [B, T]
+            or [B, T, ...]; pure, run on the device.
+        to_artefact: `params -> artefact`: the table as it is stored, of parameters on the host: an
+            array float [V, D], or [V + 1, D] with the unknown word's row; `Codes`; or
             `SparseAnchors`.
     """
 
@@ -54,12 +59,21 @@ class WordTable(NamedTuple):
     dim: int
     embedding: Embedding
     data: Any
-    read: Callable[[Any, jax.Array], jax.Array]
-    artefact: Callable[[dict], np.ndarray | Codes | SparseAnchors]
+    gather: Callable[[Any, jax.Array], Any]
+    to_artefact: Callable[[dict[str, np.ndarray]], np.ndarray | Codes | SparseAnchors]
 
 
-FROZEN = Embedding(lambda key: {}, lambda params, vectors: vectors)
+def _no_params(key: jax.Array) -> dict[str, jax.Array]:
+    return {}
 
 
-def take_ids(data: Any, ids: jax.Array) -> jax.Array:
+def _tokens_are_vectors(params: dict[str, jax.Array], tokens: jax.Array) -> jax.Array:
+    return tokens
+
+
+FROZEN = Embedding(init=_no_params, apply=_tokens_are_vectors)  # `gather` has made the vectors
+
+
+def gather_ids(data: tuple[()], ids: jax.Array) -> jax.Array:
+    """Makes tokens of a table without data: the ids themselves, int [B, T]."""
     return ids

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import helpers
@@ -10,10 +11,11 @@ import jaxcompress
 import train.sentiment
 from jaxcompress import classifier
 from jaxcompress.anchors.artefact import SparseAnchors
-from jaxcompress.classifier import prepare as classifier_prepare
 from jaxcompress.classifier.compare import Options, make_variants, tell_apart
-from jaxcompress.classifier.prepare import make_job, number_corpus, prepare
-from jaxcompress.data.labelled.read import read_labelled_text
+from jaxcompress.classifier.corpus import most_common_words, number_corpus
+from jaxcompress.classifier.prepare import make_test_feed, prepare, with_seed
+from jaxcompress.classifier.run import average_seeds
+from jaxcompress.data.labelled.read import LabelledText, read_labelled_text
 from jaxcompress.data.vectors.files import read_vectors
 from jaxcompress.engine.loop import evaluate, init_state, restore_best
 from jaxcompress.engine.workdir import read_config
@@ -79,10 +81,8 @@ def test_the_accuracy_is_that_of_every_test_text_alone(finished_sentiment, revie
             labels=text.labels | {"test": text.labels["test"][ids]},
         )
         problem = prepare(number_corpus(some), vectors, config)
-        job = make_job(problem, 0)
-        state = restore_best(job, workdir).state
-        feed = classifier_prepare.evaluation(problem, np.array(problem.corpus.ranges["test"]))
-        sums = evaluate(job, state, feed)
+        state = restore_best(problem.job, workdir).state
+        sums = evaluate(problem.job, state, make_test_feed(problem))
         assert sums["count"] == len(ids)
         return int(sums["accuracy"])
 
@@ -96,11 +96,10 @@ def test_validation_texts_come_from_those_to_train_on_alone(reviews):
     config = classifier.Config(batch_size=16, vectors="v")
     corpus = number_corpus(read_corpus(reviews))
     problem = prepare(corpus, read_vectors(str(reviews / "vectors.npy")), config)
-    job = make_job(problem, 0)
+    job = problem.job
     bounds = corpus.numbered.bounds
     test_starts = set(bounds[corpus.ranges["test"].start : -1])
-    test = classifier_prepare.evaluation(problem, np.array(corpus.ranges["test"]))
-    feeds = {"valid": job.evaluations["valid"], "test": test}
+    feeds = {"valid": job.evaluations["valid"], "test": make_test_feed(problem)}
     starts = {}
     for name, feed in feeds.items():
         batches = [feed.index(i) for i in range(feed.num_batches)]
@@ -230,7 +229,7 @@ def test_of_rows_named_alike_the_first_is_read(reviews):
     words = [vectors.words[3], *vectors.words[1:]]  # row 3's name is row 0's too
     corpus = number_corpus(read_corpus(reviews))
     problem = prepare(corpus, vectors._replace(words=words), classifier.Config(vectors="v"))
-    tokens = np.asarray(problem.data["tokens"])
+    tokens = np.asarray(problem.job.data["tokens"])
     row_of = dict(zip(corpus.numbered.words, range(len(corpus.numbered.words)), strict=True))
     assert set(tokens[corpus.numbered.ids == row_of[words[0]]]) == {0}
     assert set(tokens[corpus.numbered.ids == row_of["rare"]]) == {len(words)}
@@ -247,9 +246,12 @@ def test_of_rows_named_alike_the_first_is_read(reviews):
         ),
         (["--config.batch_size=1000"], "batch_size 1000 is more than the 270 texts to train on"),
         (["--config.data.valid_texts=300"], "data.valid_texts is 300; expected from 1 to 299"),
-        (["--mode=compare", "--kinds=finetune_codebooks"], "which is of codes; add --codes=PATH"),
+        (["--mode=compare", "--kinds=finetune_codebooks"], "which needs codes; add --codes=PATH"),
         (["--config.vectors=~nobody-here/v.npy"], "no file or folder ~nobody-here/v.npy; looked"),
-        (["--mode=compare", "--kinds=pq"], "kinds has 'pq'; it must be of finetune_codebooks, ant"),
+        (
+            ["--mode=compare", "--kinds=pq"],
+            "kinds has 'pq'; each must be one of finetune_codebooks, ant",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_line(reviews, tmp_path, capsys, more, message):
@@ -276,7 +278,9 @@ def test_vectors_of_other_words_and_missing_ones_are_told(reviews, tmp_path, cap
     assert "nothing to compare; add --vectors=PATH,... or" in capsys.readouterr().err
     tuned = ("--mode=compare", "--config.embedding=finetune_codebooks", "--codes=a")
     assert main(*arguments, *tuned) == 2
-    assert "for all codes that are compared: --kinds=finetune_codebooks" in capsys.readouterr().err
+    assert (
+        "of all codes that are compared, add --kinds=finetune_codebooks" in capsys.readouterr().err
+    )
 
 
 def test_files_that_are_no_vectors_are_one_line(reviews, codes, tmp_path, capsys):
@@ -310,13 +314,48 @@ def test_seeds_differ_in_their_validation_texts_and_first_values(reviews):
     config = classifier.Config(batch_size=16, vectors="v")
     vectors = read_vectors(str(reviews / "vectors.npy"))
     problem = prepare(number_corpus(read_corpus(reviews)), vectors, config)
-    jobs = [make_job(problem, seed) for seed in (0, 1)]
+    jobs = [problem.job, with_seed(problem, 1).job]
     first, second = (np.asarray(init_state(job).params["lstm_inputs"]) for job in jobs)
     assert (first != second).any()
     first, second = (set(job.evaluations["valid"].index(0)["positions"][:30, 0]) for job in jobs)
     assert first != second
     first, second = (job.feed.index(0)["positions"][:, 0] for job in jobs)
     assert (first != second).any()
+
+
+def test_seeds_share_data_and_programs_and_a_seed_is_that_of_a_run_of_its_own(reviews):
+    config = classifier.Config(batch_size=16, vectors="v", num_seeds=3)
+    corpus, vectors = (number_corpus(read_corpus(reviews)), read_vectors(f"{reviews}/vectors.npy"))
+    several = prepare(corpus, vectors, config)
+    one = with_seed(several, 2)
+    assert one.job.engine is several.job.engine
+    assert one.job.data is several.job.data
+    alone = prepare(corpus, vectors, dataclasses.replace(config, seed=2, num_seeds=1))
+    assert one.config == alone.config
+    assert one.job.config == alone.job.config
+    assert one.fingerprint == alone.fingerprint
+    pairs = [(one.job.feed, alone.job.feed)]
+    pairs.append((one.job.evaluations["valid"], alone.job.evaluations["valid"]))
+    for ours, theirs in pairs:
+        np.testing.assert_array_equal(ours.index(0)["positions"], theirs.index(0)["positions"])
+
+
+def test_the_figures_of_seeds_are_means_with_the_deviation_of_a_sample():
+    seeds = [{"dim": 8, "name": "v", "test_accuracy": a, "x": 10 * a} for a in (0.5, 0.6, 0.7)]
+    found = average_seeds(seeds)
+    assert (found["dim"], found["name"], found["num_seeds"]) == (8, "v", 3)
+    np.testing.assert_allclose(found["x"], 6.0)
+    np.testing.assert_allclose(found["test_accuracy_std"], np.sqrt((0.01 + 0.0 + 0.01) / 2))
+    assert found["test_accuracies"] == [0.5, 0.6, 0.7]
+    assert average_seeds(seeds[:1])["test_accuracy_std"] == 0
+
+
+def test_a_table_from_scratch_takes_the_most_frequent_words_of_the_texts_to_train_on():
+    texts = {"train": ["b a b", "c a b"], "test": ["d d d d"]}
+    labels = {"train": np.array([0, 1]), "test": np.array([1])}
+    corpus = number_corpus(LabelledText(texts, labels, ("x", "y")))
+    assert most_common_words(corpus, 2) == ["b", "a"]
+    assert most_common_words(corpus, 9) == ["b", "a", "c"]
 
 
 def test_several_seeds_of_a_table_from_scratch(reviews, tmp_path, capsys):

@@ -3,39 +3,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from small_tables import EVERY, TABLES, embed, gather
 
-from jaxcompress import InputError, classifier
+from jaxcompress import classifier
 from jaxcompress.classifier.task import make_optimizer, make_task
-from jaxcompress.codes.artefact import Codes
-from jaxcompress.tables.anchors import anchor_table
-from jaxcompress.tables.codes import frozen_codes, trained_codebooks
-from jaxcompress.tables.dense import dense_table, frozen_vectors
 
-WORDS = [f"w{i}" for i in range(6)]
 RNG = np.random.default_rng(0)
-ROWS = RNG.normal(size=(6, 5)).astype(np.float32)
-CODES = Codes(
-    RNG.integers(0, 3, (6, 2)), RNG.normal(size=(2, 3, 5)).astype(np.float32), words=WORDS
-)
-IDS = jnp.array([[0, 3, 5, 1], [2, 6, 6, 6]])  # 6 is the unknown word's
-TABLES = {
-    "frozen vectors": frozen_vectors(WORDS, ROWS),
-    "frozen codes": frozen_codes(CODES),
-    "trained codebooks": trained_codebooks(CODES),
-    "ant": anchor_table(WORDS, 3, 5),
-    "dense": dense_table(WORDS, 5),
-}
-
-
-def read(table, params, ids=IDS):
-    data = jax.tree.map(jnp.asarray, table.data)
-    return table.embedding.apply(params, table.read(data, ids))
 
 
 def make_batch(table, ids, lengths):
-    data = jax.tree.map(jnp.asarray, table.data)
     return {
-        "tokens": table.read(data, jnp.asarray(ids)),
+        "tokens": gather(table, ids),
         "lengths": jnp.asarray(lengths),
         "labels": jnp.zeros(len(lengths), int),
         "mask": jnp.ones(len(lengths), bool),
@@ -45,71 +23,6 @@ def make_batch(table, ids, lengths):
 def small_task(table, **model):
     config = classifier.ModelConfig(hidden_size=4, **model)
     return make_task(config, 3, table.embedding, table.dim)
-
-
-EVERY = jnp.arange(7)[None]  # the unknown word too
-
-
-def products_along_axes(rows):
-    """Products of rows that were scaled to a variance near 1 along their principal axes: these do
-    not depend on the axes' signs."""
-    centred = rows - rows.mean(axis=0)
-    left, values, _ = np.linalg.svd(centred, full_matrices=False)
-    variances = values**2 / len(rows)
-    turned = left * values / np.sqrt(variances + 0.1 * variances.mean())
-    return turned @ turned.T
-
-
-def test_frozen_tables_are_read_along_their_axes_and_unknown_words_are_zeros():
-    for name, rows in (("frozen vectors", ROWS), ("frozen codes", CODES.decode())):
-        table = TABLES[name]
-        assert table.embedding.init(jax.random.key(0)) == {}
-        found = np.asarray(read(table, {}, EVERY))[0]
-        np.testing.assert_allclose(
-            found[:6] @ found[:6].T, products_along_axes(rows), rtol=1e-5, atol=1e-5
-        )
-        np.testing.assert_array_equal(found[6], 0)
-        np.testing.assert_allclose(np.asarray(read(table, {}))[0, 1], found[3], rtol=1e-6)
-    alike = np.ones((6, 5), np.float32)
-    assert np.abs(read(frozen_vectors(WORDS, alike), {}, EVERY)).max() < 1e-2
-
-
-def test_trained_codebooks_start_as_those_of_the_codes_and_alone_are_trained():
-    table = TABLES["trained codebooks"]
-    params = table.embedding.init(jax.random.key(0))
-    assert list(params) == ["codebooks"]
-    start = np.asarray(read(table, params, EVERY))[0]
-    np.testing.assert_allclose(start, read(TABLES["frozen codes"], {}, EVERY)[0], rtol=1e-5)
-    gradient = jax.grad(lambda p: read(table, p).sum())(params)["codebooks"]
-    used = np.zeros((2, 3))
-    for word in (0, 3, 5, 1, 2):
-        for m in range(2):
-            used[m, CODES.codes[word, m]] += 1
-    np.testing.assert_allclose(gradient, used[..., None] * np.ones(5), rtol=1e-5)
-    # What was learned is stored as codebooks of the table that was given: as if trained there.
-    moved = {"codebooks": 2 * params["codebooks"][:, [1, 2, 0]]}
-    artefact = table.artefact(jax.device_get(moved))
-    np.testing.assert_array_equal(artefact.codes, CODES.codes)
-    mean = CODES.decode().mean(axis=0)
-    expected = 2 * CODES.codebooks[:, [1, 2, 0]]
-    expected[0] -= mean  # the middle of what is read, 0, stays the mean
-    np.testing.assert_allclose(artefact.codebooks, expected, rtol=1e-5, atol=1e-5)
-    assert artefact.num_bytes() == CODES.num_bytes()
-
-
-def test_learned_tables_have_a_row_for_unknown_words():
-    for name in ("ant", "dense"):
-        table = TABLES[name]
-        params = table.embedding.init(jax.random.key(0))
-        rows = np.asarray(read(table, params))
-        assert rows.shape == (2, 4, 5)
-        assert (rows[1, 1] != 0).any()
-        np.testing.assert_array_equal(rows[1, 1], rows[1, 2])
-    params = jax.device_get(TABLES["ant"].embedding.init(jax.random.key(0)))
-    params["transform"] = np.where(np.arange(7)[:, None] == 2, 0.0, params["transform"])
-    artefact = TABLES["ant"].artefact(params)
-    np.testing.assert_allclose(artefact.to_csr().toarray(), params["transform"], rtol=1e-6)
-    assert artefact.names[-1] == "<unk>"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +54,7 @@ def test_the_classifier_agrees_with_a_loop_in_numpy(pooling):
     batch = make_batch(table, ids, lengths) | {"labels": jnp.array(labels)}
     p = jax.device_get(params)
     sigmoid = lambda x: 1 / (1 + np.exp(-x))
-    vectors = np.asarray(read(table, {}, EVERY))[0]
+    vectors = np.asarray(embed(table, {}, EVERY))[0]
     expected = []
     for text, length, label in zip(ids, lengths, labels, strict=True):
         h, c, outputs = np.zeros(4), np.zeros(4), []
@@ -227,30 +140,3 @@ def test_rows_of_anchors_with_small_gradients_move_as_fast_as_others():
     gradient["embedding"]["transform"] = jnp.full_like(transform, -1.0).at[::2].set(-1e-3)
     updates, _ = tx.update(gradient, tx.init(params), params)
     np.testing.assert_allclose(updates["embedding"]["transform"], 0.01, rtol=0.05)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"embedding": "sparse"}, "embedding is 'sparse'; it must be one of frozen, finetune_co"),
-        ({"model": classifier.ModelConfig(pooling="max")}, "model.pooling is 'max'; it must be"),
-        (
-            {"model": classifier.ModelConfig(dropout=1.0)},
-            r"model.dropout is 1.0; it must be in \[0",
-        ),
-        (
-            {"data": classifier.DataConfig(keep="middle")},
-            "data.keep is 'middle'; it must be one of",
-        ),
-        (
-            {"data": classifier.DataConfig(max_tokens=0)},
-            "data.max_tokens is 0; it must be at least",
-        ),
-        ({"steps_per_dispatch": 4}, "steps_per_dispatch is 4; it must be from 1 to 1"),
-        ({"num_seeds": 0}, "num_seeds is 0; it must be at least 1"),
-    ],
-)
-def test_a_config_that_is_not_possible_is_one_line(change, message):
-    with pytest.raises(InputError, match=message) as caught:
-        classifier.Config(**change).check()
-    assert "\n" not in str(caught.value)

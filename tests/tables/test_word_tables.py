@@ -1,0 +1,105 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_tables import CODES, EVERY, IDS, ROWS, TABLES, WORDS, embed, gather
+
+from jaxcompress.codes.artefact import Codes
+from jaxcompress.tables import frozen_vectors, trained_codebooks
+
+
+def products_along_axes(rows):
+    """Products of rows that were scaled to a variance near 1 along their principal axes: these do
+    not depend on the axes' signs."""
+    centred = rows - rows.mean(axis=0)
+    left, values, _ = np.linalg.svd(centred, full_matrices=False)
+    variances = values**2 / len(rows)
+    turned = left * values / np.sqrt(variances + 0.1 * variances.mean())
+    return turned @ turned.T
+
+
+def test_frozen_tables_are_read_along_their_axes_and_unknown_words_are_zeros():
+    for name, rows in (("frozen vectors", ROWS), ("frozen codes", CODES.decode())):
+        table = TABLES[name]
+        assert table.embedding.init(jax.random.key(0)) == {}
+        found = np.asarray(embed(table, {}, EVERY))[0]
+        np.testing.assert_allclose(
+            found[:6] @ found[:6].T, products_along_axes(rows), rtol=1e-5, atol=1e-5
+        )
+        np.testing.assert_array_equal(found[6], 0)
+        np.testing.assert_allclose(np.asarray(embed(table, {}))[0, 1], found[3], rtol=1e-6)
+    alike = np.ones((6, 5), np.float32)
+    assert np.abs(embed(frozen_vectors(WORDS, alike), {}, EVERY)).max() < 1e-2
+
+
+def test_half_precision_vectors_stay_so_on_the_device_and_are_read_as_float32():
+    table = frozen_vectors(WORDS, ROWS.astype(np.float16))
+    assert table.data.dtype == np.float16
+    vectors = embed(table, {}, EVERY)
+    assert vectors.dtype == jnp.float32
+    np.testing.assert_allclose(
+        vectors, embed(TABLES["frozen vectors"], {}, EVERY), rtol=0, atol=5e-3
+    )
+
+
+def test_a_frozen_table_is_stored_as_it_was_given():
+    assert TABLES["frozen vectors"].to_artefact({}) is ROWS
+    assert TABLES["frozen codes"].to_artefact({}) is CODES
+
+
+def test_trained_codebooks_start_as_those_of_the_codes_and_alone_are_trained():
+    table = TABLES["trained codebooks"]
+    params = table.embedding.init(jax.random.key(0))
+    assert list(params) == ["codebooks"]
+    start = np.asarray(embed(table, params, EVERY))[0]
+    np.testing.assert_allclose(start, embed(TABLES["frozen codes"], {}, EVERY)[0], rtol=1e-5)
+    gradient = jax.grad(lambda p: embed(table, p).sum())(params)["codebooks"]
+    used = np.zeros((2, 3))
+    for word in (0, 3, 5, 1, 2):
+        for m in range(2):
+            used[m, CODES.codes[word, m]] += 1
+    np.testing.assert_allclose(gradient, used[..., None] * np.ones(5), rtol=1e-5)
+    # What was learned is stored as codebooks of the table that was given: as if trained there.
+    moved = {"codebooks": 2 * params["codebooks"][:, [1, 2, 0]]}
+    artefact = table.to_artefact(jax.device_get(moved))
+    np.testing.assert_array_equal(artefact.codes, CODES.codes)
+    mean = CODES.decode().mean(axis=0)
+    expected = 2 * CODES.codebooks[:, [1, 2, 0]]
+    expected[0] -= mean  # the middle of what is read, 0, stays the mean
+    np.testing.assert_allclose(artefact.codebooks, expected, rtol=1e-5, atol=1e-5)
+    assert artefact.num_bytes() == CODES.num_bytes()
+
+
+def test_trained_codebooks_are_stored_without_the_encoder_of_those_before():
+    weights = {"kernel": np.ones((5, 2), np.float32)}
+    table = trained_codebooks(Codes(CODES.codes, CODES.codebooks, WORDS, encoder=weights))
+    artefact = table.to_artefact(jax.device_get(table.embedding.init(jax.random.key(0))))
+    assert artefact.encoder is None
+    np.testing.assert_allclose(artefact.codebooks, CODES.codebooks, rtol=1e-5, atol=1e-5)
+
+
+def test_learned_tables_have_a_row_for_unknown_words():
+    for name in ("ant", "dense"):
+        table = TABLES[name]
+        params = table.embedding.init(jax.random.key(0))
+        rows = np.asarray(embed(table, params))
+        assert rows.shape == (2, 4, 5)
+        assert (rows[1, 1] != 0).any()
+        np.testing.assert_array_equal(rows[1, 1], rows[1, 2])
+    params = jax.device_get(TABLES["ant"].embedding.init(jax.random.key(0)))
+    params["transform"] = np.where(np.arange(7)[:, None] == 2, 0.0, params["transform"])
+    artefact = TABLES["ant"].to_artefact(params)
+    np.testing.assert_allclose(artefact.to_csr().toarray(), params["transform"], rtol=1e-6)
+    assert artefact.names[-1] == "<unk>"
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_keeps_the_protocol(name):
+    """Tokens lead with [B, T], vectors are [B, T, D], and what is stored has a row a word."""
+    table = TABLES[name]
+    assert all(leaf.shape[:2] == IDS.shape for leaf in jax.tree.leaves(gather(table, IDS)))
+    params = table.embedding.init(jax.random.key(0))
+    assert embed(table, params).shape == (*IDS.shape, table.dim)
+    num_rows = len(table.to_artefact(jax.device_get(params)))
+    assert num_rows == len(table.words) + (name in ("ant", "dense"))
+    assert table.embedding.non_negative == ("transform" in params)
