@@ -114,7 +114,7 @@ def _load_file(file: Path) -> Codes | SparseAnchors:
         return Codes(*read_codes_text(file))
     tensors, metadata = read_tensors(file, _FORMATS)
     if metadata["format"] == anchors_artefact.FORMAT:
-        return SparseAnchors.of(tensors, metadata)
+        return SparseAnchors.from_tensors(tensors, metadata)
     return Codes(*unpack_tensors(tensors, metadata))
 
 

@@ -1,4 +1,9 @@
-"""The artefact of Anchor & Transform: sparse rows over a few anchors. NumPy only, but `lookup`."""
+"""What is kept of tables of mixes: sparse rows over a few anchors, in one file.
+
+All of it is NumPy but `lookup`, so that reading and decoding load no jax.
+
+Axis letters: V rows, K anchors, D dimensions, B ids asked for; nnz entries that are not zero.
+"""
 
 import dataclasses
 import functools
@@ -11,32 +16,36 @@ import numpy as np
 
 from jaxcompress.errors import InputError
 from jaxcompress.storage.ids import check_ids
-from jaxcompress.storage.names import find_row, pack_names, unpack_names
+from jaxcompress.storage.names import find_row, number_rows, pack_names, unpack_names
 from jaxcompress.storage.tensors import write_tensors
 
-FORMAT = "jaxcompress.anchors"
-
-
-ANCHORS_FILE = "anchors.safetensors"  # of a run's export
+FORMAT = "jaxcompress.anchors"  # says in a file what it holds
+ANCHORS_FILE = "anchors.safetensors"  # its name in a run's export
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class SparseAnchors:
     """A table as sparse mixes of anchors: row v is `sum_j values[j] * anchors[indices[j]]`.
 
-    j runs over the `counts[v]` entries of row v, which lie one row after another. Several tables
-    (users and items) may lie below each other, each with anchors of its own; the last anchor of
-    each is its mean row, of which rows that were never trained on are made.
+    j runs over the `counts[v]` entries of row v, which lie one row after another (CSR). Several
+    tables, users and items, may lie below each other, each with anchors of its own.
 
     Attributes:
         counts: uint8 or uint16 [V], entries of each row.
-        indices: uint8 or uint16 [nnz].
+        indices: uint8 or uint16 [nnz], the anchor of each entry.
         values: float32 [nnz].
         anchors: float32 [K, D].
-        names: the V names of the rows, or None where they are named by their number.
-        parts: table -> (first row, end, first anchor, end).
+        names: names of the rows; None: they are named by their numbers.
+        parts: tables by name, if there are several: (first row, end, first anchor, end).
         extras: further arrays that travel with the file: biases, a network.
         metadata: strings that travel with the file.
+
+    >>> table = SparseAnchors.from_csr(np.array([[2.0, 0.0], [1.0, 3.0]]), np.eye(2))
+    >>> table
+    SparseAnchors(2 rows x 2, 2 anchors, 3 non-zeros, 33 bytes)
+    >>> table.decode([1, 0])
+    array([[1., 3.],
+           [2., 0.]], dtype=float32)
     """
 
     counts: np.ndarray
@@ -48,7 +57,7 @@ class SparseAnchors:
     extras: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.anchors.ndim != 2 or not (self.counts.ndim == self.values.ndim == 1):
             raise InputError(
                 f"counts {list(self.counts.shape)}, values {list(self.values.shape)}, anchors "
@@ -57,33 +66,57 @@ class SparseAnchors:
         if not self.counts.sum(dtype=np.int64) == len(self.values) == len(self.indices):
             raise InputError(
                 f"{self.counts.sum(dtype=np.int64)} entries in all rows, {len(self.values)} values "
-                f"and {len(self.indices)} indices; expected as many."
+                f"and {len(self.indices)} indices; expected equal numbers."
             )
         if len(self.indices) and self.indices.max() >= len(self.anchors):
             raise InputError(
                 f"an index is {self.indices.max()}; there are {len(self.anchors)} anchors."
             )
         if self.names is not None and len(self.names) != self.num_rows:
-            raise InputError(f"{len(self.names)} names and {self.num_rows} rows; expected as many.")
+            raise InputError(
+                f"{len(self.names)} names and {self.num_rows} rows; expected equal numbers."
+            )
 
     @classmethod
     def from_csr(cls, transform: Any, anchors: np.ndarray, **others: Any) -> "SparseAnchors":
-        """Makes it of a scipy.sparse matrix [V, K] and anchors [K, D]."""
-        transform = transform.tocsr()
+        """Makes a table of a transform and anchors.
+
+        Args:
+            transform: T [V, K], a matrix of scipy.sparse or NumPy.
+            anchors: A [K, D].
+            **others: further attributes: `names`, `extras`, ...
+        """
+        import scipy.sparse
+
+        transform = scipy.sparse.csr_matrix(transform)
         counts = np.diff(transform.indptr)
-        kinds = [np.uint8 if n < 256 else np.uint16 for n in (counts.max(initial=0), len(anchors))]
         return cls(
-            counts.astype(kinds[0]),
-            transform.indices.astype(kinds[1]),
+            counts.astype(_smallest_type(counts.max(initial=0))),
+            transform.indices.astype(_smallest_type(len(anchors))),
             transform.data.astype(np.float32),
             np.asarray(anchors, np.float32),
             **others,
         )
 
-    num_rows = property(lambda self: len(self.counts))
-    num_anchors = property(lambda self: self.anchors.shape[0])
-    dim = property(lambda self: self.anchors.shape[1])
-    nnz = property(lambda self: len(self.values))
+    @property
+    def num_rows(self) -> int:
+        """V."""
+        return len(self.counts)
+
+    @property
+    def num_anchors(self) -> int:
+        """K, over all tables."""
+        return int(self.anchors.shape[0])
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        return int(self.anchors.shape[1])
+
+    @property
+    def nnz(self) -> int:
+        """Entries that are stored."""
+        return len(self.values)
 
     def __len__(self) -> int:
         return self.num_rows
@@ -95,12 +128,12 @@ class SparseAnchors:
         )
 
     def num_bytes(self) -> int:
-        """Bytes of values, indices, counts and anchors; names and extras are not counted."""
+        """Counts the bytes of values, indices, counts and anchors, without names and extras."""
         arrays = (self.values, self.indices, self.counts, self.anchors)
         return sum(array.nbytes for array in arrays)
 
     def compression_ratio(self) -> float:
-        """Bytes of the float32 table over `num_bytes()`."""
+        """Divides the bytes of the float32 table by `num_bytes()`."""
         return 4 * self.num_rows * self.dim / self.num_bytes()
 
     @functools.cached_property
@@ -108,26 +141,26 @@ class SparseAnchors:
         return np.append(0, np.cumsum(self.counts, dtype=np.int64))
 
     @functools.cached_property
-    def _ids(self) -> dict[str, int]:
-        return {name: i for i, name in enumerate(self.names)}
+    def _ids(self) -> dict[str, int] | None:
+        return None if self.names is None else number_rows(self.names)
 
     def id_of(self, name: str | int) -> int:
-        """Returns the row number of a name (or checks a row number).
+        """Finds the number of a row by its name, or checks a number.
 
         Raises:
-            KeyError: where there is no such row.
+            KeyError: if there is no such row.
         """
-        return find_row(name, None if self.names is None else self._ids, self.num_rows)
+        return find_row(name, self._ids, self.num_rows)
 
     def __getitem__(self, name: str | int) -> np.ndarray:
-        """`table["1193"]`: its row, float32 [D], by NumPy."""
+        """`table["1193"]`: decodes one row by its name, float32 [D]."""
         return self.decode([self.id_of(name)])[0]
 
     def part(self, name: str) -> "SparseAnchors":
-        """One of several tables, as a table of its own.
+        """Takes one of several tables: `table.part("items")`, rows named without `items/`.
 
         Raises:
-            KeyError: where there is no such table.
+            KeyError: if there is no such table.
         """
         if name not in self.parts:
             raise KeyError(f"no table {name!r}; there are {', '.join(self.parts) or 'none'}")
@@ -148,10 +181,10 @@ class SparseAnchors:
     def decode(self, ids: Any = None) -> np.ndarray:
         """Mixes rows with NumPy: int ids [B] (all rows if None) -> float32 [B, D].
 
-        The cost is that of the rows' entries, never of the table.
+        The cost is that of the rows' entries, never of the whole table.
 
         Raises:
-            IndexError: where an id is out of range.
+            IndexError: if an id is out of range.
         """
         ids = np.arange(self.num_rows) if ids is None else check_ids(ids, self.num_rows)
         counts = self.counts[ids].astype(np.int64)
@@ -165,13 +198,21 @@ class SparseAnchors:
             rows[used] = np.add.reduceat(mixed, (ends - counts)[used])
         return rows
 
+    def mean_row(self) -> np.ndarray:
+        """Computes the mean of all rows, float32 [D]: what to take for a user or an item not there.
+
+        Of several tables, ask a `part`. Rows that a run never trained are this mean themselves.
+        """
+        weights = np.bincount(self.indices, self.values, minlength=self.num_anchors)
+        return (weights @ self.anchors / self.num_rows).astype(np.float32)
+
     def lookup(self, ids: Any) -> Any:
         """Mixes rows with jax: int ids of any shape -> float32 [*ids.shape, D]; also under jit.
 
         The cost of a row is that of the row with most entries.
 
         Raises:
-            IndexError: where an id is out of range and ids are not on a device.
+            IndexError: if an id is out of range and ids are not on a device.
         """
         import jax.numpy as jnp
 
@@ -182,8 +223,8 @@ class SparseAnchors:
         return jnp.einsum("...j,...jd->...d", values[ids], anchors[indices[ids]])
 
     @functools.cached_property
-    def _device_arrays(self):
-        """Indices and values [V, most entries of a row], filled up with zeros; anchors."""
+    def _device_arrays(self) -> tuple[Any, Any, Any]:
+        """Indices and values [V, most entries of a row], padded with zeros; anchors."""
         import jax
         import jax.numpy as jnp
 
@@ -196,7 +237,7 @@ class SparseAnchors:
             return jnp.asarray(indices), jnp.asarray(values), jnp.asarray(self.anchors)
 
     def to_csr(self) -> Any:
-        """T as a scipy.sparse matrix [V, K]."""
+        """Makes T, a scipy.sparse matrix [V, K]; `to_csr() @ anchors` is the whole table."""
         import scipy.sparse
 
         return scipy.sparse.csr_matrix(
@@ -218,20 +259,35 @@ class SparseAnchors:
         write_tensors(path, tensors, FORMAT, {**self.metadata, "parts": json.dumps(self.parts)})
 
     @classmethod
-    def of(cls, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> "SparseAnchors":
-        """What `save` wrote, of the tensors of its file."""
-        parts = {name: tuple(where) for name, where in json.loads(metadata.pop("parts")).items()}
+    def from_tensors(
+        cls, tensors: dict[str, np.ndarray], metadata: dict[str, str]
+    ) -> "SparseAnchors":
+        """Makes the table that `save` wrote of the tensors and the metadata of its file."""
+        prefix = "extras."
         return cls(
-            *(tensors[name] for name in ("counts", "indices", "values", "anchors")),
-            unpack_names(tensors["names"]) if "names" in tensors else None,
-            parts,
-            {k[7:]: v for k, v in tensors.items() if k.startswith("extras.")},
-            metadata,
+            counts=tensors["counts"],
+            indices=tensors["indices"],
+            values=tensors["values"],
+            anchors=tensors["anchors"],
+            names=unpack_names(tensors["names"]) if "names" in tensors else None,
+            parts={name: tuple(part) for name, part in json.loads(metadata["parts"]).items()},
+            extras={k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)},
+            metadata={k: v for k, v in metadata.items() if k != "parts"},
         )
 
 
+def _smallest_type(largest: int) -> type[np.unsignedinteger]:
+    """The dtype of numbers up to `largest`."""
+    return np.uint8 if largest < 256 else np.uint16
+
+
 def stack(tables: Mapping[str, SparseAnchors], **others: Any) -> SparseAnchors:
-    """Lays tables of one dimension below each other; row "1" of "items" becomes "items/1"."""
+    """Lays tables of one dimension below each other; row "1" of "items" becomes "items/1".
+
+    Args:
+        tables: the tables by name, in order.
+        **others: further attributes: `extras`, `metadata`.
+    """
     parts, row, anchor, indices, names = {}, 0, 0, [], []
     for name, table in tables.items():
         parts[name] = (row, row + table.num_rows, anchor, anchor + table.num_anchors)
@@ -241,7 +297,7 @@ def stack(tables: Mapping[str, SparseAnchors], **others: Any) -> SparseAnchors:
         row, anchor = row + table.num_rows, anchor + table.num_anchors
     return SparseAnchors(
         np.concatenate([table.counts for table in tables.values()]),
-        np.concatenate(indices).astype(np.uint8 if anchor <= 256 else np.uint16),
+        np.concatenate(indices).astype(_smallest_type(anchor - 1)),
         np.concatenate([table.values for table in tables.values()]),
         np.concatenate([table.anchors for table in tables.values()]),
         names,

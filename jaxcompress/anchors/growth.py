@@ -1,17 +1,11 @@
-"""Anchor & Transform: a table whose rows are sparse non-negative mixes of a few anchors.
+"""NBANT: the number of anchors is chosen by the objective of the task itself.
 
-Liang, Zaheer, Wang & Ahmed, "Anchor & Transform: Learning Sparse Embeddings for Large
-Vocabularies", ICLR 2021, arXiv 2003.08197. E = T A (eq. 1): anchors A are dense and few, the
-transform T is sparse and at least 0, by an L1 penalty and the proximal step (algorithm 1,
-`jaxcompress/optim.py`). NBANT lets the objective choose the number of anchors.
+Liang et al., ICLR 2021, section 3.2. Anchors join or leave at evaluations; arrays have room for the
+largest number from the start and `active` marks those in use, so that nothing is compiled anew.
 
-Axis letters: B batch, V rows, K anchors (NBANT: as many as there may be), D dimensions.
+Axis letters: V rows, K anchors that there is room for, D dimensions.
 
-Departures from the paper, both off in `configs/*.py:ant-paper`:
-- After the L1 phase the entries of T that matter least are dropped until a number of parameters is
-  met, and what is left is fitted without penalty: L1 shrinks what it keeps.
-- NBANT goes on in the direction in which its objective falls (`climb`); the rule of the reference
-  grows on falling objectives and shrinks on rising ones, whatever the last change was.
+Departure from the paper: `climb` (see there).
 """
 
 from typing import Any, NamedTuple
@@ -23,14 +17,16 @@ from jaxcompress.anchors.table import random_anchors, random_transform
 
 
 class Growth(NamedTuple):
-    """What NBANT remembers.
+    """What NBANT remembers of its evaluations.
 
     Attributes:
-        objectives: float32 [3], of the last three evaluations, the newest last.
-        num_evaluations: int32 [].
-        direction: int32 [], 1 or -1: the last change.
+        objectives: float32 [3], objectives of the last three evaluations, the newest last; infinite
+            before there are any.
+        num_evaluations: int32 [], evaluations so far.
+        direction: int32 [], the last change: 1 or 0 or -1 by the rule of the authors, 1 or -1 by
+            `climb`.
         best: float32 [], the least objective so far.
-        best_count: int32 [2], the numbers of anchors that gave it.
+        best_count: int32 [2], the numbers of anchors, users' and items', that gave it.
     """
 
     objectives: jax.Array
@@ -41,7 +37,7 @@ class Growth(NamedTuple):
 
 
 def no_growth() -> Growth:
-    """The state before the first evaluation."""
+    """Makes the state before the first evaluation."""
     return Growth(
         jnp.full(3, jnp.inf, jnp.float32),
         jnp.int32(0),
@@ -54,12 +50,23 @@ def no_growth() -> Growth:
 def objective(
     loss: Any, num_nonzero: Any, num_anchors: Any, anchor_penalty: float, penalty: float
 ) -> Any:
-    """The objective of NBANT (eq. 6): loss + lambda2 ||T||_0 + (lambda1 - lambda2) K."""
+    """Computes the objective of NBANT (eq. 6): loss + lambda2 ||T||_0 + (lambda1 - lambda2) K.
+
+    Args:
+        loss: mean squared error, or another mean loss of the task.
+        num_nonzero: ||T||_0, entries that are not zero, over all tables.
+        num_anchors: K, over all tables.
+        anchor_penalty: lambda1.
+        penalty: lambda2.
+
+    >>> round(objective(0.5, 1000, 20, anchor_penalty=0.01, penalty=2e-6), 6)
+    0.70196
+    """
     return loss + penalty * num_nonzero + (anchor_penalty - penalty) * num_anchors
 
 
 def observe(growth: Growth, value: jax.Array, num_anchors: jax.Array) -> Growth:
-    """Notes an evaluation: its objective and the numbers of anchors, int [2]."""
+    """Remembers an evaluation: its objective, and the numbers of anchors that it had, int [2]."""
     is_best = value <= growth.best
     return growth._replace(
         objectives=jnp.append(growth.objectives[1:], value),
@@ -70,10 +77,10 @@ def observe(growth: Growth, value: jax.Array, num_anchors: jax.Array) -> Growth:
 
 
 def trend(growth: Growth) -> jax.Array:
-    """The rule of the reference: -1, 0 or 1.
+    """Chooses a change by the rule of the authors' code: -1, 0 or 1, int [].
 
-    1 where the objective did not rise over the last three evaluations, or there are fewer; -1
-    where it did not fall.
+    1 if the objective did not rise over the last three evaluations, or if there are fewer; -1 if it
+    did not fall; 0 if it did both. The last change makes no difference.
     """
     first, second, third = growth.objectives
     grows = (growth.num_evaluations < 3) | ((third <= second) & (second <= first))
@@ -82,7 +89,11 @@ def trend(growth: Growth) -> jax.Array:
 
 
 def climb(growth: Growth) -> jax.Array:
-    """Goes on where the last change did not raise the objective, and turns where it did."""
+    """Chooses a change, -1 or 1, int []: the last one again, or its opposite if the objective rose.
+
+    Departure from the paper: with `trend`, a run whose objective falls while anchors leave would
+    let them join again.
+    """
     rose = growth.objectives[2] > growth.objectives[1]
     return jnp.where(rose, -growth.direction, growth.direction)
 
@@ -98,15 +109,16 @@ def resize(
     importance: jax.Array,
     change: jax.Array,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Adds or drops anchors; shapes stay, so that nothing is compiled anew.
+    """Lets anchors join or leave; shapes stay.
 
     Args:
-        key: for the first values of anchors that join.
-        transform: [V, K].
-        anchors: [K, D].
-        active: bool [K].
-        importance: [K]; the least important anchors are dropped.
-        change: int []; how many join (at most those that are free) or go (one is always left).
+        key: key of the first values of anchors that join.
+        transform: T [V, K].
+        anchors: A [K, D].
+        active: bool [K], anchors in use.
+        importance: [K]; the least important anchors leave.
+        change: int [], how many join (at most those that are free), or leave if it is negative
+            (at least one stays).
 
     Returns:
         transform, anchors, active.

@@ -1,7 +1,9 @@
 """Proximal Yogi: adaptive steps, then soft thresholds that leave zeros exactly zero.
 
-Zaheer et al., "Adaptive Methods for Nonconvex Optimization", NeurIPS 2018, with the constants and
-the proximal step of Liang et al., ICLR 2021, arXiv 2003.08197, algorithm 1.
+Zaheer et al., "Adaptive Methods for Nonconvex Optimization", NeurIPS 2018 (Yogi), with the
+constants and the proximal step of Liang et al., ICLR 2021, arXiv 2003.08197, algorithm 1.
+
+Letters as in the papers: p parameter, g gradient, mu and nu its moments, t steps.
 """
 
 import math
@@ -14,7 +16,13 @@ import optax
 
 
 class ProximalYogiState(NamedTuple):
-    """Attributes: count int32 [], the steps taken; mu and nu, the moments, as the parameters."""
+    """The optimiser's state.
+
+    Attributes:
+        count: int32 [], t, steps taken.
+        mu: first moments, a pytree like the parameters.
+        nu: second moments, a pytree like the parameters.
+    """
 
     count: jax.Array
     mu: optax.Updates
@@ -38,30 +46,37 @@ def proximal_yogi(
 
     With `rate = learning_rate * sqrt(1 - b2^t) / (1 - b1^t) / (sqrt(nu) + eps)` for each
     coordinate, `q = p - rate * mu` and threshold `h = rate * penalty`, a parameter becomes
-    `max(q - h, 0)` where it is to be non-negative and `sign(q) * max(|q| - h, 0)` elsewhere.
+    `max(q - h, 0)` if it is to be non-negative and `sign(q) * max(|q| - h, 0)` otherwise.
 
     `optax.yogi` starts both moments at 1e-6 and adds no bias-corrected rate to a threshold; here
-    mu starts at 0 and nu at `initial_nu`, as in the reference.
+    mu starts at 0 and nu at `initial_nu`, as in the authors' code.
 
-    Every row is thresholded in every step, also one that no rating of the batch is about: that is
-    what the objective `mean loss + penalty * ||T||_1` asks for. The lazy form leaves rows (of the
-    leading axis) whose gradient is zero as they are, moments too: a row then shrinks by as many
-    thresholds as it has batches, so that rare rows stay dense and frequent ones do not, the penalty
-    in effect multiplied by the row's frequency. It is for rows that have not arrived yet.
+    Every row is thresholded in every step, also if no rating of the batch is about it: that is what
+    the objective `mean loss + penalty * ||T||_1` asks for. The lazy form leaves rows (of the
+    leading axis) whose gradient is zero as they are, moments too. A row then shrinks by as many
+    thresholds as it has batches, which in effect multiplies the penalty by the row's frequency:
+    rare rows stay dense and frequent ones do not. It is meant for rows that have not arrived yet.
 
     Args:
-        learning_rate: or a schedule of it.
-        penalty: of the parameters, a pytree like them: numbers or arrays; None for a parameter
-            without one.
-        penalty_schedule: what penalties are multiplied by, or a schedule of it.
-        non_negative: of the parameters, a pytree like them: which penalised ones stay at least 0.
-        fixed_from: from this step on the penalty is off, and penalised parameters that are zero
-            stay so: the rest are fitted without shrinkage.
-        lazy: see above.
+        learning_rate: the rate, or a schedule of it.
+        penalty: parameters -> a pytree like them of penalties: numbers or arrays, None for a
+            parameter without one.
+        penalty_schedule: the factor of all penalties, or a schedule of it.
+        non_negative: parameters -> a pytree like them of booleans: which penalised parameters stay
+            at least 0.
+        fixed_from: the step from which on nothing is penalised and penalised parameters that are
+            zero stay so: the others are fitted without shrinkage. None: never.
+        lazy: whether rows without a gradient are left alone.
         b1: decay of mu.
         b2: decay of nu.
-        eps: added to sqrt(nu).
-        initial_nu: where nu starts.
+        eps: what is added to sqrt(nu).
+        initial_nu: the first nu.
+
+    >>> tx = proximal_yogi(0.01, lambda p: 0.1, non_negative=lambda p: True)
+    >>> p = jnp.array([0.5, 1e-4])
+    >>> updates, _ = tx.update(jnp.zeros(2), tx.init(p), p)
+    >>> optax.apply_updates(p, updates).tolist()[1]
+    0.0
     """
 
     def init(params):
@@ -72,44 +87,57 @@ def proximal_yogi(
         )
 
     def update(gradients, state, params):
-        count = state.count + 1
-        rate = learning_rate(state.count) if callable(learning_rate) else learning_rate
-        factor = penalty_schedule(state.count) if callable(penalty_schedule) else penalty_schedule
-        # 1 - b^t by expm1: in float32 the difference has four digits.
-        sum1, sum2 = (-jnp.expm1(count * math.log(b)) for b in (b1, b2))
-        rate = rate * jnp.sqrt(sum2) / sum1
+        rate = _corrected_rate(_value(learning_rate, state.count), state.count + 1, b1, b2)
+        factor = _value(penalty_schedule, state.count)
         is_fixed = jnp.bool_(False) if fixed_from is None else state.count >= fixed_from
+        in_use = jax.tree.map(_has_gradient if lazy else lambda g: True, gradients)
 
-        def new_mu(m, g):
-            return b1 * m + (1 - b1) * g
+        def new_mu(used, g, m):
+            return _select(used, b1 * m + (1 - b1) * g, m)
 
-        def new_nu(v, g):
-            return v - (1 - b2) * jnp.sign(v - g * g) * g * g
+        def new_nu(used, g, v):
+            return _select(used, v - (1 - b2) * jnp.sign(v - g * g) * g * g, v)
 
-        def change(p, m, v, weight, is_non_negative):
+        def change(used, p, m, v, weight, is_non_negative):
             step = rate / (jnp.sqrt(v) + eps)
             new = p - step * m
-            if weight is None:
-                return new - p
-            threshold = jnp.where(is_fixed, 0.0, step * weight * factor)
-            if is_non_negative:
-                new = jnp.maximum(new - threshold, 0.0)
-            else:
-                new = jnp.sign(new) * jnp.maximum(jnp.abs(new) - threshold, 0.0)
-            return jnp.where(is_fixed & (p == 0), 0.0, new) - p
+            if weight is not None:
+                threshold = jnp.where(is_fixed, 0.0, step * weight * factor)
+                new = _soft_threshold(new, threshold, is_non_negative)
+                new = jnp.where(is_fixed & (p == 0), 0.0, new)
+            return _select(used, new - p, jnp.zeros_like(p))
 
-        def in_use(g, new, old):
-            if not lazy or g.ndim < 2:
-                return new
-            used = (g != 0).any(axis=tuple(range(1, g.ndim)), keepdims=True)
-            return jnp.where(used, new, old)
-
-        mu = jax.tree.map(lambda g, m: in_use(g, new_mu(m, g), m), gradients, state.mu)
-        nu = jax.tree.map(lambda g, v: in_use(g, new_nu(v, g), v), gradients, state.nu)
-        updates = jax.tree.map(
-            lambda g, p, m, v, w, s: in_use(g, change(p, m, v, w, s), jnp.zeros_like(p)),
-            gradients, params, mu, nu, penalty(params), non_negative(params),
-        )  # fmt: skip
-        return updates, ProximalYogiState(count, mu, nu)
+        mu = jax.tree.map(new_mu, in_use, gradients, state.mu)
+        nu = jax.tree.map(new_nu, in_use, gradients, state.nu)
+        updates = jax.tree.map(change, in_use, params, mu, nu, penalty(params),
+                               non_negative(params))  # fmt: skip
+        return updates, ProximalYogiState(state.count + 1, mu, nu)
 
     return optax.GradientTransformation(init, update)
+
+
+def _value(number_or_schedule: optax.ScalarOrSchedule, count: jax.Array) -> Any:
+    return number_or_schedule(count) if callable(number_or_schedule) else number_or_schedule
+
+
+def _corrected_rate(rate: Any, t: jax.Array, b1: float, b2: float) -> jax.Array:
+    """Corrects a rate for moments that started at 0: rate * sqrt(1 - b2^t) / (1 - b1^t)."""
+    # 1 - b^t by expm1: in float32 the difference has four digits.
+    sum1, sum2 = (-jnp.expm1(t * math.log(b)) for b in (b1, b2))
+    return rate * jnp.sqrt(sum2) / sum1
+
+
+def _soft_threshold(q: jax.Array, threshold: jax.Array, is_non_negative: bool) -> jax.Array:
+    """Takes the proximal step of the L1 norm: towards 0 by the threshold, and no further."""
+    if is_non_negative:
+        return jnp.maximum(q - threshold, 0.0)
+    return jnp.sign(q) * jnp.maximum(jnp.abs(q) - threshold, 0.0)
+
+
+def _has_gradient(g: jax.Array) -> Any:
+    """Marks rows of a table that have one: bool [V, 1, ...]; True for a vector or a number."""
+    return True if g.ndim < 2 else (g != 0).any(axis=tuple(range(1, g.ndim)), keepdims=True)
+
+
+def _select(used: Any, new: jax.Array, old: jax.Array) -> jax.Array:
+    return new if used is True else jnp.where(used, new, old)

@@ -71,6 +71,22 @@ def test_tables_below_each_other_keep_their_rows_and_names(tmp_path):
             call()
 
 
+def test_the_mean_row_is_the_mean_of_all_rows_of_a_part():
+    users, user_rows = make()
+    items, item_rows = make(num_rows=7, num_anchors=3, seed=1)
+    both = stack({"users": users, "items": items})
+    for name, rows in (("users", user_rows), ("items", item_rows)):
+        np.testing.assert_allclose(both.part(name).mean_row(), rows.mean(axis=0), rtol=1e-5)
+        assert both.part(name).mean_row().dtype == np.float32
+
+
+def test_a_table_of_numbered_rows_finds_them_by_number():
+    table, dense = make()
+    np.testing.assert_allclose(table["7"], dense[7], rtol=1e-5, atol=1e-6)
+    with pytest.raises(KeyError, match="rows are 0 to 19"):
+        table[20]
+
+
 def test_others_may_read_the_file_as_any_other(tmp_path):
     (tmp_path / "plain").write_text("")
     make()[0].save(tmp_path / "a.safetensors")
