@@ -18,9 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from jaxcompress import ant
-from jaxcompress.ant import prepare as ant_prepare
 from jaxcompress.ant.model import SIDES
-from jaxcompress.ant.prepare import prepare
+from jaxcompress.ant.prepare import make_eval_feed, prepare
 from jaxcompress.data.ratings.read import read_ratings
 from jaxcompress.engine.loop import evaluate, fit
 from jaxcompress.engine.plots import draw
@@ -52,7 +51,7 @@ def run(ratings, config, workdir):
     anchors = [int(np.asarray(state.aux[side]["active"]).sum()) for side in SIDES]
     figures = {
         split: problem.job.task.metrics(
-            evaluate(problem.job, state, ant_prepare.evaluation(problem.splits[split]))
+            evaluate(problem.job, state, make_eval_feed(problem.splits[split]))
         )
         for split in ("valid", "test")
     }

@@ -1,13 +1,14 @@
-"""Trains tables of users and items: `python -m train.ant --config configs/movielens_1m.py:ant`.
+"""Learns tables of ratings: `python -m train.ant --config configs/movielens_1m.py:ant`.
 
-`--mode evaluate` and `--mode export` take a finished or half-finished run, `--mode inspect` shows
-what its anchors stand for, `--mode rank` scores the test items of each user, `--mode compare` lays
-runs side by side.
+The same command again goes on with the run, or finds it finished. `--mode evaluate` and `--mode
+export` take a finished or half-finished run; `--mode inspect` shows what its anchors stand for
+(`--num_items`), `--mode rank` scores the test items of each user (`--k`, `--threshold`), `--mode
+compare` lays runs side by side (`--workdirs=DIR,DIR,...`).
 """
 
 import sys
 
-from jaxcompress.ant.compare import compare
+from jaxcompress.ant.compare import compare, show_comparison
 from jaxcompress.ant.config import Config
 from jaxcompress.ant.run import Options, run, train
 from jaxcompress.cli.arguments import Arguments
@@ -18,12 +19,12 @@ MODES = ("train", "evaluate", "export", "inspect", "rank", "compare")
 
 
 def _main(arguments: Arguments) -> None:
-    mode, options = arguments.mode, arguments.options
-    if mode == "compare":
-        return compare(*split_workdirs(arguments))
-    config, workdir = config_and_workdir(arguments, Config)
-    run(config, workdir, mode, options)
-    return None
+    if arguments.mode == "compare":
+        workdirs, picture = split_workdirs(arguments)
+        show_comparison(compare(workdirs), picture)
+    else:
+        config, workdir = config_and_workdir(arguments, Config)
+        run(config, workdir, arguments.mode, arguments.options)
 
 
 def main(argv: list[str] | None = None) -> int:

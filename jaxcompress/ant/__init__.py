@@ -1,8 +1,21 @@
 """Anchor & Transform on ratings, and the tables that it is judged against.
 
 Liang, Zaheer, Wang & Ahmed, "Anchor & Transform: Learning Sparse Embeddings for Large
-Vocabularies", ICLR 2021, arXiv 2003.08197. The table itself, its growth (NBANT) and its optimiser
-are in `jaxcompress/anchors`; here are the model of a rating, the baselines, and the run.
+Vocabularies", ICLR 2021, arXiv 2003.08197. A rating is predicted from a user's row and an item's
+row, and both tables are sparse mixes of anchors, learned with the task. The tables themselves, the
+rule by which they grow (NBANT) and their optimiser are in `jaxcompress/anchors`.
+
+- `config.py`: what can be set; its classes are listed here. `published.py`: the settings of each
+  method that figures of this project are of.
+- `model.py`: the prediction. `baselines.py`: dense tables, mixed dimensions, a deeper network.
+- `task.py`: the loss, its penalties, the optimiser. `adapt.py`: what changes between steps.
+- `starts.py`: first values. `clusters.py`: a short dense run, for first values from clusters.
+- `schedule.py`: the phases. `prepare.py`: from ratings and a config to a job.
+- `run.py`: `train` and the other modes. `export.py`: what a run leaves. `inspect.py`, `rank.py`,
+  `compare.py`: what its anchors stand for, whom it would recommend what, runs side by side.
+
+Departures from the paper: those of `jaxcompress/anchors`, and all but the table itself in
+`published.py`, where the settings of the authors' code stand beside ours.
 """
 
 from typing import TYPE_CHECKING
@@ -19,6 +32,8 @@ from jaxcompress.ant.config import (
 from jaxcompress.ant.published import METHODS, published_config
 
 if TYPE_CHECKING:
+    from jaxcompress.ant.inspect import Anchor
+    from jaxcompress.ant.rank import Ranking
     from jaxcompress.ant.run import Outcome
 
 __all__ = [
@@ -30,9 +45,13 @@ __all__ = [
     "OptimizerConfig",
     "PenaltyConfig",
     "StreamConfig",
+    "inspect_anchors",
     "published_config",
+    "rank_items",
     "train",
 ]
+
+# What needs jax is imported when it is called, so that a config is made without it.
 
 
 def train(config: Config, workdir: str) -> "Outcome":
@@ -48,6 +67,43 @@ def train(config: Config, workdir: str) -> "Outcome":
     Raises:
         InputError: before anything is written, if the input or the config is invalid.
     """
-    from jaxcompress.ant.run import train  # here, since it needs jax
+    from jaxcompress.ant.run import train
 
     return train(config, workdir)
+
+
+def inspect_anchors(workdir: str, num_items: int = 8) -> "list[Anchor]":
+    """Looks at each anchor of the items of a run, trained or half-trained.
+
+    Args:
+        workdir: the run's folder.
+        num_items: items to show of each anchor, at most.
+
+    Returns:
+        Of each anchor its items of most weight, and the genre that they share.
+
+    Raises:
+        InputError: if there is no run, or its items have no anchors.
+    """
+    from jaxcompress.ant.run import inspect_anchors
+
+    return inspect_anchors(workdir, num_items)
+
+
+def rank_items(workdir: str, k: int = 10, threshold: float = 3.5) -> "Ranking":
+    """Ranks the test items of each user by a run, trained or half-trained.
+
+    Args:
+        workdir: the run's folder.
+        k: items recommended to each user, at most.
+        threshold: the least rating of a relevant item.
+
+    Returns:
+        Of each user precision and recall at k.
+
+    Raises:
+        InputError: if there is no run, or k is less than 1.
+    """
+    from jaxcompress.ant.run import rank_items
+
+    return rank_items(workdir, k, threshold)

@@ -1,33 +1,39 @@
-"""Trains tables of users and items: `python -m train.ant --config configs/movielens_1m.py:ant`.
-
-`--mode evaluate` and `--mode export` take a finished or half-finished run, `--mode inspect` shows
-what its anchors stand for, `--mode rank` scores the test items of each user, `--mode compare` lays
-runs side by side.
-"""
+"""Runs side by side: their figures, and a picture of error against parameters."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jaxcompress.ant.config import Config
-from jaxcompress.engine import report
 from jaxcompress.engine.plots import draw
-from jaxcompress.engine.report import say
+from jaxcompress.engine.report import format_rows, say
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
 
+_COLUMNS = ("workdir", "method", "test_mse", "valid_mse", "parameters", "stored_bytes",
+            "num_anchors", "compression_ratio", "ratings_per_second")  # fmt: skip
 
-def compare(paths: list[str], picture: Path) -> None:
-    """Prints runs side by side and draws their errors against their parameters."""
-    columns = ("method", "test_mse", "valid_mse", "parameters", "stored_bytes", "num_anchors",
-               "compression_ratio", "ratings_per_second")  # fmt: skip
+
+def compare(workdirs: Sequence[str]) -> list[dict[str, Any]]:
+    """Reads the summary of each run; a row is its figures and its "workdir".
+
+    Raises:
+        InputError: if a workdir holds no run over ratings, or it is not trained yet.
+    """
     rows = []
-    for path in paths:
-        read_config(path, Config)
-        file = Path(path) / "summary.json"
+    for workdir in workdirs:
+        read_config(workdir, Config)
+        file = Path(workdir) / "summary.json"
         if not file.exists():
-            raise InputError(f"workdir {path} has no summary.json yet; train first.")
-        rows.append({"workdir": path, **json.loads(file.read_text())})
-    say(report.format_rows(rows, ("workdir", *columns)))
+            raise InputError(f"workdir {workdir} has no summary.json yet; train first.")
+        rows.append({"workdir": workdir, **json.loads(file.read_text())})
+    return rows
+
+
+def show_comparison(rows: Sequence[dict[str, Any]], picture: Path) -> None:
+    """Prints the rows of `compare` side by side, and draws error against parameters."""
+    say(format_rows(rows, _COLUMNS))
     points: dict[str, list] = {}
     for row in sorted(rows, key=lambda row: row["parameters"]):
         points.setdefault(row["method"], []).append((row["parameters"], row["test_mse"]))

@@ -1,6 +1,13 @@
 """A rating predicted from a user's row and an item's row, whatever tables the rows come from.
 
+Matrix factorisation (Koren et al., "Matrix Factorization Techniques for Recommender Systems",
+2009): the prediction is the product of two rows, and biases. The rows come from tables of anchors
+or from what these are judged against (`baselines.py`).
+
 Axis letters: B batch, V rows of a table, K entries of a row before it is mixed, D dimensions.
+
+`masks` holds for each side, "users" and "items", `seen` bool [V], rows with a training rating so
+far, and `active` bool [K], entries of a row that count.
 """
 
 from collections.abc import Callable
@@ -10,13 +17,20 @@ import jax
 import jax.numpy as jnp
 
 SIDES = ("users", "items")
-
-
-ENTRIES = ("transform", "table")  # what of a table can be sparse: rows of K entries
+SPARSE_PARAMS = ("transform", "table")  # parameters of a table that can be sparse, [V, K]
 
 
 class RatingModel(nn.Module):
-    """A table a side, a network over the two rows, a bias of all ratings."""
+    """A table for each side, a network over the two rows, a bias of all ratings.
+
+    Attributes:
+        users: the table of users; it has `num_rows`, `num_entries` (K), `ids, active -> rows` and
+            `mean(seen, active)`, as `AnchorTable` has.
+        items: the table of items, likewise.
+        network: rows of users and of items, [B, D] each -> [B].
+        mean_rating: the first value of the bias of all ratings.
+        has_biases: whether each user and each item has a bias too.
+    """
 
     users: nn.Module
     items: nn.Module
@@ -25,24 +39,24 @@ class RatingModel(nn.Module):
     has_biases: bool
 
     @nn.compact
-    def __call__(self, batch: dict, about: dict, *, fill: bool) -> tuple[jax.Array, jax.Array]:
+    def __call__(self, batch: dict, masks: dict, *, fill: bool) -> tuple[jax.Array, jax.Array]:
         """Predicts ratings.
 
         Args:
-            batch: "users" and "items" int [B].
-            about: of each side "seen" bool [V] and "active" bool [K].
+            batch: "users" and "items" int [B], numbers of rows.
+            masks: see above.
             fill: whether rows without a training rating are the mean of the others.
 
         Returns:
-            [B], and the two rows' squared norms together, [B].
+            Predictions [B], and the two rows' squared norms together, [B].
         """
         start = nn.initializers.constant(self.mean_rating)
         prediction, rows = self.param("bias", start, ()), []
         for side in SIDES:
-            table, ids, seen = getattr(self, side), batch[side], about[side]["seen"]
-            row = table(ids, about[side]["active"])
+            table, ids, seen = getattr(self, side), batch[side], masks[side]["seen"]
+            row = table(ids, masks[side]["active"])
             if fill:
-                mean = table.mean(seen.astype(row.dtype), about[side]["active"])
+                mean = table.mean(seen.astype(row.dtype), masks[side]["active"])
                 row = jnp.where(seen[ids][:, None], row, mean)
             rows.append(row)
             if self.has_biases:
@@ -50,53 +64,52 @@ class RatingModel(nn.Module):
                 prediction += bias[ids]
         return prediction + self.network(*rows), sum((row * row).sum(axis=-1) for row in rows)
 
-    def rows(self, side: str, about: dict) -> jax.Array:
-        """All rows of a table, [V, D]; those without a training rating are the mean."""
-        table, seen, active = getattr(self, side), about[side]["seen"], about[side]["active"]
+    def rows(self, side: str, masks: dict) -> jax.Array:
+        """Computes all rows of a table, [V, D]; those without a training rating are the mean."""
+        table, seen, active = getattr(self, side), masks[side]["seen"], masks[side]["active"]
         found = table(jnp.arange(table.num_rows), active)
         return jnp.where(seen[:, None], found, table.mean(seen.astype(found.dtype), active))
 
 
 def product(users: jax.Array, items: jax.Array) -> jax.Array:
-    """The network of matrix factorisation: [B, D], [B, D] -> [B]."""
+    """Multiplies rows, the network of matrix factorisation: [B, D], [B, D] -> [B]."""
     return (users * items).sum(axis=-1)
 
 
-def entries(table: dict[str, jax.Array]) -> str | None:
-    """The name of the part of a table that can be sparse: rows of K entries."""
-    return next((name for name in ENTRIES if name in table), None)
+def masks_of(aux: dict) -> dict:
+    """Takes the masks out of the arrays that a task keeps beside its parameters."""
+    return {side: aux[side] for side in SIDES}
 
 
-def num_nonzero(params: dict, about: dict) -> jax.Array:
-    """Entries of both tables that are not 0, in rows seen and of active anchors.
+def sparse_param(table: dict[str, jax.Array]) -> str | None:
+    """Names the parameter of a table that can be sparse, [V, K]; None if there is none."""
+    return next((name for name in SPARSE_PARAMS if name in table), None)
+
+
+def num_nonzero(params: dict, masks: dict) -> jax.Array:
+    """Counts the entries of both tables that are not 0, in rows seen and in use, int [].
 
     Of tables of mixed dimensions, those of all blocks.
     """
     total = 0
     for side in SIDES:
-        if name := entries(params[side]):
-            counted = about[side]["active"] & about[side]["seen"][:, None]
+        if name := sparse_param(params[side]):
+            counted = masks[side]["active"] & masks[side]["seen"][:, None]
             total += ((params[side][name] != 0) & counted).sum()
         else:
-            parts = [v for k, v in params[side].items() if k.startswith("table_")]
-            total += sum((part != 0).sum() for part in parts)
+            blocks = [v for k, v in params[side].items() if k.startswith("table_")]
+            total += sum((block != 0).sum() for block in blocks)
     return total
 
 
-def num_others(params: dict, about: dict) -> jax.Array:
-    """Parameters that are not entries of tables: anchors, projections, biases, a network."""
-    total = sum(leaf.size for name, leaf in _leaves(params) if name[0] not in SIDES)
+def num_others(params: dict, masks: dict) -> jax.Array:
+    """Counts parameters that are no entries of tables: anchors, projections, biases, a network."""
+    total = sum(leaf.size for name in params if name not in SIDES
+                for leaf in jax.tree.leaves(params[name]))  # fmt: skip
     for side in SIDES:
-        for name, part in params[side].items():
+        for name, param in params[side].items():
             if name == "anchors":
-                total += about[side]["active"].sum() * part.shape[1]
+                total += masks[side]["active"].sum() * param.shape[1]
             elif name.startswith("projection"):
-                total += part.size
+                total += param.size
     return total
-
-
-def _leaves(params: dict) -> list:
-    return [
-        (tuple(key.key for key in path), leaf)
-        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
-    ]

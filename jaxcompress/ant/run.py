@@ -1,97 +1,177 @@
-"""Trains tables of users and items: `python -m train.ant --config configs/movielens_1m.py:ant`.
-
-`--mode evaluate` and `--mode export` take a finished or half-finished run, `--mode inspect` shows
-what its anchors stand for, `--mode rank` scores the test items of each user, `--mode compare` lays
-runs side by side.
-"""
+"""A run: ratings are read, tables are trained, evaluated and exported; without flags."""
 
 import dataclasses
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxcompress.anchors.artefact import SparseAnchors
+from jaxcompress.anchors.artefact import ANCHORS_FILE, SparseAnchors
+from jaxcompress.ant.clusters import learn_dense_rows
 from jaxcompress.ant.config import Config, describe
-from jaxcompress.ant.export import export, stored_bytes
-from jaxcompress.ant.inspect import inspect_anchors
+from jaxcompress.ant.export import export, is_sparse, stored_bytes
+from jaxcompress.ant.inspect import Anchor, format_anchor, inspect
 from jaxcompress.ant.model import SIDES, num_nonzero, num_others
-from jaxcompress.ant.prepare import Problem, columns, evaluation, prepare, read
-from jaxcompress.ant.rank import rank
+from jaxcompress.ant.prepare import Problem, columns, make_eval_feed, prepare, read
+from jaxcompress.ant.rank import Ranking, rank, write_ranking
 from jaxcompress.data.ratings.planted import PLANTED
 from jaxcompress.data.ratings.read import Ratings
-from jaxcompress.engine import report
 from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.log import read_lines
-from jaxcompress.engine.loop import evaluate, fit, restore_best
-from jaxcompress.engine.report import say, write_summary
-from jaxcompress.engine.workdir import opened
+from jaxcompress.engine.loop import evaluate
+from jaxcompress.engine.report import format_figures, say, write_summary
+from jaxcompress.engine.start import fit_or_restore
+from jaxcompress.engine.workdir import opened, read_config
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Flags of the modes."""
+    """What modes take besides a config."""
 
-    num_items: int = 8  # inspect: the strongest of each anchor
+    num_items: int = 8  # inspect: items to show of each anchor
     k: int = 10  # rank: items recommended to each user
-    threshold: float = 3.5  # rank: an item is relevant from this rating on
+    threshold: float = 3.5  # rank: the least rating of a relevant item
     workdirs: str = ""  # compare: DIR,DIR,...
 
 
 class Outcome(NamedTuple):
-    """The tables, or None where nothing in them is sparse, and `summary.json`."""
+    """What a run ends with.
+
+    Attributes:
+        tables: the tables of users and items, if they were exported and are sparse; else None.
+        summary: the figures of `summary.json`; empty if nothing was evaluated.
+    """
 
     tables: SparseAnchors | None
     summary: dict[str, Any]
 
 
 def train(config: Config, workdir: str) -> Outcome:
-    """Trains (or goes on), evaluates and exports, with everything kept in `workdir`.
+    """Trains, or goes on with, the run in `workdir`; evaluates and exports.
 
     Raises:
-        InputError: before anything is written, where input or config are not possible.
+        InputError: before anything is written, if the input or the config is invalid.
     """
     return run(config, workdir, "train")
 
 
+def inspect_anchors(workdir: str, num_items: int = 8) -> list[Anchor]:
+    """Looks at each anchor of the items of a run, trained or half-trained.
+
+    Raises:
+        InputError: if there is no run, or its items have no anchors.
+    """
+    config = read_config(workdir, Config)
+    with _fitted(config, workdir, is_training=False) as (problem, fitted, _):
+        return inspect(problem, fitted.state, num_items)
+
+
+def rank_items(workdir: str, k: int = 10, threshold: float = 3.5) -> Ranking:
+    """Ranks the test items of each user by a run, trained or half-trained.
+
+    Args:
+        workdir: the run's folder.
+        k: items recommended to each user at most.
+        threshold: the least rating of a relevant item.
+
+    Raises:
+        InputError: if there is no run, or k is less than 1.
+    """
+    config = read_config(workdir, Config)
+    with _fitted(config, workdir, is_training=False) as (problem, fitted, _):
+        return rank(problem, fitted.state, k, threshold)
+
+
 def run(config: Config, workdir: str, mode: str, options: Options | None = None) -> Outcome:
+    """Runs a mode in a workdir, and prints what it finds.
+
+    Args:
+        config: what to run.
+        workdir: the folder that the run keeps everything in.
+        mode: "train" trains, or goes on, and then evaluates and exports; "evaluate", "export",
+            "inspect" and "rank" do that of the best state so far.
+        options: of "inspect" and "rank"; None: the defaults.
+
+    Raises:
+        InputError: before anything is written, if the input or the config is invalid, or if there
+            is no state to restore.
+    """
+    options = options or Options()
+    tables, summary = None, {}
+    with _fitted(config, workdir, is_training=mode == "train") as (problem, fitted, path):
+        if mode in ("train", "evaluate"):
+            summary = summarize(problem, fitted, path)
+            say("\n" + format_figures(summary))
+            write_summary(path, summary, f"{describe(config)}, {summary['dataset']}")
+        if mode in ("train", "export"):
+            tables = export(problem, fitted.state, path)
+            _announce_export(config, path)
+        if mode == "inspect":
+            num_items = len(problem.ratings.item_ids)
+            for anchor in inspect(problem, fitted.state, options.num_items):
+                say(format_anchor(anchor, num_items))
+        if mode == "rank":
+            _show_ranking(
+                rank(problem, fitted.state, options.k, options.threshold), options.k, path
+            )
+    return Outcome(tables, summary)
+
+
+@contextmanager
+def _fitted(
+    config: Config, workdir: str, *, is_training: bool
+) -> Iterator[tuple[Problem, Fitted, Path]]:
+    """Reads and prepares the input, opens the workdir, trains or restores."""
     config.check()
     ratings = read(config)
     for note in ratings.notes:
         say(f"note: {note}")
-    problem = prepare(ratings, config, say)
-    job = problem.job
+    dense_rows = None
+    if config.model.anchor_init == "clusters":
+        dense_rows = learn_dense_rows(ratings, config)
+    problem = prepare(ratings, config, dense_rows, say=say)
     with opened(workdir, config, fingerprint(ratings)) as path:
-        if mode == "train":
-            say(
-                f"{len(ratings):,} ratings of {ratings.source}, {len(ratings.user_ids):,} users, "
-                f"{len(ratings.item_ids):,} items; {job.num_steps:,} steps "
-                f"({job.num_steps / problem.steps_per_epoch:.3g} epochs) of {config.batch_size} "
-                f"ratings on {jax.device_count()} {jax.devices()[0].platform} device(s); "
-                f"workdir {path}"
-            )
-            fitted = fit(job, workdir=workdir, say=say)
-        else:
-            fitted = restore_best(job, workdir)
-            say(f"step {int(fitted.state.step):,} of {job.num_steps:,}, the best so far")
-        tables, summary = None, {}
-        if mode in ("train", "evaluate"):
-            summary = summarize(problem, fitted, path)
-            say("\n" + report.format_figures(summary))
-            write_summary(path, summary, f"{describe(config)}, {summary['dataset']}")
-        if mode in ("train", "export"):
-            tables = export(problem, fitted.state, path)
-        if mode == "inspect":
-            inspect_anchors(problem, fitted.state, options.num_items)
-        if mode == "rank":
-            rank(problem, fitted.state, path, options.k, options.threshold)
-    return Outcome(tables, summary)
+        fitted = fit_or_restore(
+            problem.job,
+            path,
+            is_training=is_training,
+            data=f"{len(ratings):,} ratings of {ratings.source}, {len(ratings.user_ids):,} users, "
+            f"{len(ratings.item_ids):,} items",
+            steps_per_epoch=problem.steps_per_epoch,
+        )
+        yield problem, fitted, path
+
+
+def _announce_export(config: Config, workdir: Path) -> None:
+    folder = workdir / "export"
+    if is_sparse(config):
+        say(
+            f"\nwrote {folder}/{ANCHORS_FILE}, users.transform.npz, users.anchors.npy and those of "
+            f'items; open them with jaxcompress.load("{workdir}")'
+        )
+    else:
+        say(f"\nwrote {folder}/users.npy, items.npy and their ids.txt")
+
+
+def _show_ranking(ranking: Ranking, k: int, workdir: Path) -> None:
+    """Prints means over users, and writes each user's figures to `WORKDIR/ranking.csv`."""
+    if jax.process_index() == 0:
+        write_ranking(ranking, workdir / "ranking.csv")
+    figures = {
+        "users": len(ranking.users),
+        f"precision_at_{k}": float(ranking.precision.mean()),
+        f"recall_at_{k}": float(ranking.recall.mean()),
+    }
+    say("\n" + format_figures(figures))
+    say(f"\neach user's: {workdir}/ranking.csv")
 
 
 def fingerprint(ratings: Ratings) -> str:
-    """A hash of the ratings and of the ids: is it the same data?"""
+    """Computes a hash of ratings and ids, by which a resumed run knows its data."""
     digest = hashlib.sha256()
     for column in (ratings.users, ratings.items, ratings.values):
         digest.update(np.ascontiguousarray(column).data)
@@ -100,20 +180,19 @@ def fingerprint(ratings: Ratings) -> str:
     return digest.hexdigest()[:16]
 
 
-def summarize(problem: Problem, fitted: Fitted, workdir: Path | None) -> dict[str, Any]:
-    """Computes the figures of `summary.json`."""
+def summarize(problem: Problem, fitted: Fitted, workdir: Path) -> dict[str, Any]:
+    """Computes the figures of `summary.json`.
+
+    Returns:
+        Names of data and method; counts of users, items and ratings; errors; counts of parameters,
+        of what is stored in bytes, and ratios to a dense table; epochs; seconds; ratings a second.
+    """
     ratings, splits, config = problem.ratings, problem.splits, problem.config
     state, job = fitted.state, problem.job
-    params, aux = jax.device_get((state.params, state.aux))
-    nnz = int(num_nonzero(params, aux))
-    parameters = nnz + int(num_others(params, aux))
-    dim = config.model.latent_dim
-    dense = (len(ratings.user_ids) + len(ratings.item_ids)) * dim + 1
-    stored = stored_bytes(config, params, aux)
     test, valid = (
-        job.task.metrics(evaluate(job, state, evaluation(splits[s]))) for s in ("test", "valid")
+        job.task.metrics(evaluate(job, state, make_eval_feed(splits[s]))) for s in ("test", "valid")
     )
-    summary: dict[str, Any] = {
+    return {
         "dataset": Path(ratings.source).name,
         "method": describe(config),
         "num_users": len(ratings.user_ids),
@@ -122,36 +201,56 @@ def summarize(problem: Problem, fitted: Fitted, workdir: Path | None) -> dict[st
         "test_mse": test["mse"],
         "test_rmse": test["rmse"],
         "valid_mse": valid["mse"],
-        **_unseen(problem),
-        "dense_parameters": dense,
-        "nnz": nnz,
-        "num_anchors": [int(np.sum(aux[side]["active"])) for side in SIDES],
-        "parameters": parameters,
-        "stored_bytes": stored,
-        "compression_ratio": dense / parameters,
-        "compression_ratio_bytes": 4 * dense / stored,
+        **_count_unseen(problem),
+        **_sizes(problem, fitted),
         "best_epoch": int(state.step) / problem.steps_per_epoch,
         "num_epochs": fitted.step / problem.steps_per_epoch,
         "train_seconds": fitted.train_seconds,
         "ratings_per_second": fitted.step * config.batch_size / fitted.train_seconds,
+        **_figures_of_source(config, workdir),
     }
-    if config.model.table != "anchors":
-        del summary["num_anchors"]
-    if config.data.path == PLANTED:
-        summary["planted_anchors"] = config.data.planted_anchors
-    if config.stream.window is not None and workdir is not None:
-        lines = read_lines(workdir / "metrics.jsonl")
-        each = [line["valid_mse"] for line in lines if "valid_mse" in line]
-        summary["num_windows"] = len(each) + 1
-        summary["mean_next_window_mse"] = float(np.mean(each))
-    return summary
 
 
-def _unseen(problem: Problem) -> dict[str, int]:
-    """Users and items of the test split that have no training rating: their row is the mean."""
+def _count_unseen(problem: Problem) -> dict[str, int]:
+    """Counts users and items of the test split without a training rating: their row is the mean."""
     found = {}
-    for side, column, count in columns(problem.ratings):
-        trained = np.bincount(column[problem.splits["train"]], minlength=count) > 0
-        tested = np.unique(column[problem.splits["test"]])
+    for side, (rows, names) in columns(problem.ratings).items():
+        trained = np.bincount(rows[problem.splits["train"]], minlength=len(names)) > 0
+        tested = np.unique(rows[problem.splits["test"]])
         found[f"unseen_test_{side}"] = int((~trained[tested]).sum())
     return found
+
+
+def _sizes(problem: Problem, fitted: Fitted) -> dict[str, Any]:
+    """Counts parameters and bytes, beside those of a dense table."""
+    ratings, config = problem.ratings, problem.config
+    params, aux = jax.device_get((fitted.state.params, fitted.state.aux))
+    nnz = int(num_nonzero(params, aux))
+    parameters = nnz + int(num_others(params, aux))
+    dense = (len(ratings.user_ids) + len(ratings.item_ids)) * config.model.latent_dim + 1
+    stored = stored_bytes(config, params, aux)
+    anchors = {}
+    if config.model.table == "anchors":
+        anchors["num_anchors"] = [int(np.sum(aux[side]["active"])) for side in SIDES]
+    return {
+        "dense_parameters": dense,
+        "nnz": nnz,
+        **anchors,
+        "parameters": parameters,
+        "stored_bytes": stored,
+        "compression_ratio": dense / parameters,
+        "compression_ratio_bytes": 4 * dense / stored,
+    }
+
+
+def _figures_of_source(config: Config, workdir: Path) -> dict[str, Any]:
+    """Says how many anchors were planted, and how a stream went, if there is anything to say."""
+    figures: dict[str, Any] = {}
+    if config.data.path == PLANTED:
+        figures["planted_anchors"] = config.data.planted_anchors
+    if config.stream.window is not None:
+        lines = read_lines(workdir / "metrics.jsonl")
+        errors = [line["valid_mse"] for line in lines if "valid_mse" in line]
+        figures["num_windows"] = len(errors) + 1
+        figures["mean_next_window_mse"] = float(np.mean(errors))
+    return figures

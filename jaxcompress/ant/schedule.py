@@ -1,30 +1,23 @@
-"""Ratings predicted from a user's row and an item's row, whatever tables the rows come from.
-
-Matrix factorisation (Koren et al., "Matrix Factorization Techniques for Recommender Systems", 2009)
-is an inner product and a bias; the tables are anchors (`jaxcompress/ant.py`) or what they are
-judged against (`jaxcompress/baselines.py`), the network is the product or a deeper one.
-
-Axis letters: B batch, V rows of a table, K entries of a row before it is mixed, D dimensions.
-"""
+"""The phases of a run, in steps: anchors are sought, entries are pruned, what is left is fitted."""
 
 from typing import NamedTuple
 
 from jaxcompress.ant.config import Config
 from jaxcompress.errors import InputError
 
-PRUNE_SHARE, DEBIAS_SHARE = 0.31, 0.45
+PRUNE_SHARE, DEBIAS_SHARE = 0.31, 0.45  # shares of the steps after growth, if a config has none
 
 
 class Schedule(NamedTuple):
-    """The steps at which phases begin and end; each but the last is one of an evaluation.
+    """Steps at which phases begin and end; at each but `end` there is an evaluation.
 
     Attributes:
-        grown: NBANT's number of anchors is chosen; 0 where it is given.
-        prune: entries begin to go.
-        debias: the last phase.
-        end: of it.
-        best_from: where the states begin that count.
-        cooldown: steps at the end in which the learning rate falls to 0.
+        grown: the step at which NBANT's number of anchors is chosen; 0 if it is given.
+        prune: the step at which pruning begins.
+        debias: the step at which the last phase begins, without penalty or pruning.
+        end: the last step of the run.
+        best_from: the first step whose state may be the best one.
+        cooldown: the number of steps, at the end, in which the learning rate falls to 0.
     """
 
     grown: int
@@ -38,8 +31,13 @@ class Schedule(NamedTuple):
 def make_schedule(config: Config, num_steps: int, eval_every: int) -> Schedule:
     """Lays out the phases, in whole evaluations.
 
+    Args:
+        config: lengths of phases, or None for shares of the run.
+        num_steps: steps of the run.
+        eval_every: steps between two evaluations.
+
     Raises:
-        InputError: where they are longer than the run.
+        InputError: if the phases are longer than the run.
     """
 
     def whole(steps: float) -> int:
@@ -63,7 +61,8 @@ def make_schedule(config: Config, num_steps: int, eval_every: int) -> Schedule:
     if debias < 1 or (debias < num_steps and min(grown, num_steps) > prune):
         raise InputError(
             f"the run has {num_steps} steps, an evaluation every {eval_every}; that is too few for "
-            f"growth of {grown}, prune_steps {prune_steps} and debias_steps {debias_steps}."
+            f"{grown} steps of growth, prune_steps {prune_steps} and debias_steps {debias_steps}; "
+            "raise num_epochs or num_steps."
         )
     # A state is evaluated before its entries or anchors go.
     best_from = debias + 1 if debias < num_steps else grown + 1 if grown < num_steps else 0

@@ -13,7 +13,8 @@ from jaxcompress.anchors.table import AnchorTable
 from jaxcompress.ant.baselines import DenseTable, NeuralFactorization, mixed_dimensions
 from jaxcompress.ant.model import SIDES, RatingModel, num_nonzero, num_others, product
 from jaxcompress.ant.schedule import make_schedule
-from jaxcompress.ant.task import Start, make_task
+from jaxcompress.ant.starts import Start
+from jaxcompress.ant.task import make_task
 from jaxcompress.errors import InputError
 
 
@@ -67,8 +68,8 @@ def test_the_loss_is_the_squared_error_and_the_gradient_its_slope(table):
     task = a_task(table, biases=True, config=config)
     params, aux = task.init(jax.random.key(0))
     model = a_model(table, biases=True)
-    about = {side: aux[side] for side in SIDES}
-    rows = {side: np.asarray(model.apply({"params": params}, side, about, method="rows"))
+    masks = {side: aux[side] for side in SIDES}
+    rows = {side: np.asarray(model.apply({"params": params}, side, masks, method="rows"))
             for side in SIDES}  # fmt: skip
 
     def loss(params):
@@ -89,8 +90,8 @@ def test_rows_without_a_training_rating_are_the_mean_of_the_others():
     task = a_task()
     params, aux = task.init(jax.random.key(0))
     assert (params["users"]["transform"][5] == 0).all()
-    about = {side: aux[side] for side in SIDES}
-    rows = a_model().apply({"params": params}, "users", about, method="rows")
+    masks = {side: aux[side] for side in SIDES}
+    rows = a_model().apply({"params": params}, "users", masks, method="rows")
     np.testing.assert_allclose(rows[5], rows[:5].mean(axis=0), rtol=1e-5)
     _, sums = task.evaluate(params, aux, (), BATCH)
     assert float(sums["count"]) == 3
@@ -243,7 +244,7 @@ def test_phases_must_fit_into_the_run():
     config = ant.Config(
         prune_steps=20, debias_steps=30, growth=ant.GrowthConfig(enabled=True, num_steps=60)
     )
-    with pytest.raises(InputError, match="too few for growth of 60"):
+    with pytest.raises(InputError, match="too few for 60 steps of growth"):
         make_schedule(config, 100, 10)
     assert make_schedule(config, 120, 10) == (60, 70, 90, 120, 91, 0)
 

@@ -12,11 +12,13 @@ import jaxcompress
 import train.ant
 from jaxcompress import ant
 from jaxcompress.anchors.artefact import SparseAnchors
+from jaxcompress.ant.clusters import learn_dense_rows
 from jaxcompress.ant.model import num_nonzero
 from jaxcompress.ant.prepare import prepare, read
 from jaxcompress.data.ratings.batches import split
 from jaxcompress.data.ratings.read import read_ratings
 from jaxcompress.engine.loop import fit, init_state
+from jaxcompress.errors import InputError
 
 SUMMARY = (
     "num_users", "num_items", "train_ratings", "valid_ratings", "test_ratings", "test_mse",
@@ -86,6 +88,7 @@ def test_the_figures_are_those_of_the_exported_tables(finished_ratings, ratings_
     assert summary["stored_bytes"] == table.num_bytes() + 4
     assert summary["compression_ratio"] == 401 / summary["parameters"]
     for side, part in zip(("users", "items"), parts, strict=True):
+        np.testing.assert_allclose(part.anchors[-1], part.mean_row(), rtol=1e-5)
         transform = scipy.sparse.load_npz(workdir / "export" / f"{side}.transform.npz")
         assert (transform.data > 0).all()
         rows = transform @ np.load(workdir / "export" / f"{side}.anchors.npy")
@@ -276,6 +279,29 @@ def test_inspect_shows_what_anchors_stand_for(tmp_path, capsys):
     purities = [float(x.split()[0]) for x in printed.split("genre purity ")[1:]]
     assert max(purities) == 1.0  # one of them is one genre's alone
     assert "(of all items 0.50)" in printed
+    anchors = ant.inspect_anchors(str(workdir), num_items=3)
+    capsys.readouterr()
+    assert [anchor.number for anchor in anchors] == [1, 2, 3]
+    assert all(anchor.share == 0.5 for anchor in anchors if anchor.items)
+    table = jaxcompress.load(workdir).part("items")
+    for k, anchor in enumerate(anchors):
+        weights = table.to_csr()[:, k].toarray()[:, 0] * np.linalg.norm(table.anchors[k])
+        expected = np.sort(weights[weights > 0])[::-1][:3]
+        np.testing.assert_allclose([item.weight for item in anchor.items], expected, rtol=1e-5)
+        assert anchor.num_items == (weights > 0).sum()
+        genres = [item.genres[0] for item in anchor.items]
+        assert anchor.purity == max(genres.count(g) for g in ("Comedy", "Drama")) / len(genres)
+
+
+def test_a_run_without_anchors_is_not_inspected(ratings_file, tmp_path, capsys):
+    config = ant.Config(
+        data=ant.DataConfig(path=str(ratings_file)), num_steps=20, batch_size=64, eval_every=20,
+        model=ant.ModelConfig(table="dense", latent_dim=2),
+    )  # fmt: skip
+    ant.train(config, str(tmp_path / "run"))
+    capsys.readouterr()
+    with pytest.raises(InputError, match="MF 2 has no anchors"):
+        ant.inspect_anchors(str(tmp_path / "run"))
 
 
 def test_rank_writes_each_users_figures(finished_ratings, capsys):
@@ -288,6 +314,12 @@ def test_rank_writes_each_users_figures(finished_ratings, capsys):
     shown = next(x for x in printed.splitlines() if x.startswith("precision_at_2")).split()[1]
     np.testing.assert_allclose(float(shown), mean, rtol=1e-3)
     assert 0 < mean <= 1
+    ranking = ant.rank_items(str(workdir), k=2, threshold=2.0)
+    assert lines[1].split(",")[0] == ranking.users[0]
+    np.testing.assert_allclose(ranking.precision.mean(), mean, rtol=1e-5)
+    np.testing.assert_allclose(
+        ranking.recall, [float(line.split(",")[2]) for line in lines[1:]], rtol=1e-5
+    )
     assert main("--mode=rank", f"--workdir={workdir}", "--k=0") == 2
 
 
@@ -321,15 +353,34 @@ def test_related_pairs_are_exempt_from_the_penalty(ratings_file, tmp_path, capsy
     assert (np.delete(transform, ids.index(other), axis=0) == 0).mean() > 0.9
 
 
-def test_anchors_from_clusters_of_a_dense_run(ratings_file):
+def test_anchors_from_clusters_of_a_dense_run(ratings_file, tmp_path, capsys):
     config = ant.Config(
         data=ant.DataConfig(path=str(ratings_file)), num_steps=20, batch_size=64, eval_every=20,
         model=ant.ModelConfig(item_anchors=3, user_anchors=5, latent_dim=4, anchor_init="clusters"),
     )  # fmt: skip
-    problem = prepare(read(config), config, say=lambda line: None)
+    ratings = read(config)
+    rows = learn_dense_rows(ratings, config)
+    assert {side: x.shape for side, x in rows.items()} == {"users": (60, 4), "items": (40, 4)}
+    problem = prepare(ratings, config, rows, say=lambda line: None)
     transform = np.asarray(init_state(problem.job).params["users"]["transform"])
     assert transform.shape == (60, 5)
     assert ((transform > 1).sum(axis=1) == 1).all()  # each row belongs to one cluster
+    anchors = np.asarray(init_state(problem.job).params["users"]["anchors"])
+    members = transform.argmax(axis=1)
+    for k in range(5):  # the centre of a cluster of dense rows is their mean
+        np.testing.assert_allclose(anchors[k], rows["users"][members == k].mean(0), rtol=1e-4)
+    ant.train(config, str(tmp_path / "run"))  # the run makes this step by itself
+    assert jaxcompress.load(tmp_path / "run").part("users").num_anchors == 5 + 1
+    capsys.readouterr()
+
+
+def test_too_many_anchors_are_refused_before_a_dense_run(ratings_file):
+    config = ant.Config(
+        data=ant.DataConfig(path=str(ratings_file)),
+        model=ant.ModelConfig(user_anchors=61, anchor_init="clusters"),
+    )
+    with pytest.raises(InputError, match=r"model\.user_anchors is 61; there are 60 users"):
+        learn_dense_rows(read(config), config)
 
 
 @pytest.mark.parametrize(
