@@ -77,7 +77,8 @@ class Checkpoints:
             _STATE: ocp.args.StandardSave(_as_dict(state)),
             _PROGRESS: ocp.args.JsonSave({**progress, "checksum": _checksum(state)}),
         }
-        self._manager.save(step, args=ocp.args.Composite(**items), metrics=metrics, force=True)
+        with _without_warnings("absl"):  # orbax warns if a step has no metrics
+            self._manager.save(step, args=ocp.args.Composite(**items), metrics=metrics, force=True)
 
     def restore_latest(self, like: Any) -> Restored | None:
         """Restores the newest checkpoint that can be read; None if there is none.

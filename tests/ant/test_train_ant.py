@@ -441,6 +441,15 @@ def test_the_best_state_is_the_one_that_was_evaluated(tmp_path, capsys):
     np.testing.assert_allclose(summary["valid_mse"], best["valid_mse"], rtol=1e-6)
 
 
+def test_states_that_cannot_be_the_best_are_saved_without_a_warning(ratings_file, tmp_path):
+    """States before the last phase have no figures to be chosen by; orbax warns of that."""
+    done = helpers.run(
+        helpers.ratings_command(ratings_file, tmp_path / "run", "--config.growth.num_steps=40")
+    )
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("planted", [6, 16, 30])
 def test_nbant_finds_the_planted_number(planted, tmp_path, capsys):
