@@ -80,6 +80,7 @@ def environment(num_devices=1, **more):
     """The environment of a process with so many simulated devices."""
     return {
         **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": str(num_devices),
         **more,

@@ -12,7 +12,6 @@ from jaxcompress.engine.loop import init_state
 from jaxcompress.engine.steps import make_engine
 from jaxcompress.engine.task import Task
 
-assert jax.device_count() == 8
 rng = np.random.default_rng(0)
 table = rng.normal(size=(64, 3)).astype(np.float32)
 
@@ -45,9 +44,15 @@ def run(parallel):
     return losses, jax.device_get(engine.global_state(state))
 
 
-losses, state = run("jit")
-losses_pmap, state_pmap = run("pmap")
-assert losses[-1] < 0.5 * losses[0]
-np.testing.assert_allclose(losses_pmap, losses, rtol=1e-5)
-assert state.carry.shape == state_pmap.carry.shape == (16, 3)
-jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), state_pmap, state)
+def main():
+    assert jax.device_count() == 8
+    losses, state = run("jit")
+    losses_pmap, state_pmap = run("pmap")
+    assert losses[-1] < 0.5 * losses[0]
+    np.testing.assert_allclose(losses_pmap, losses, rtol=1e-5)
+    assert state.carry.shape == state_pmap.carry.shape == (16, 3)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), state_pmap, state)
+
+
+if __name__ == "__main__":
+    main()
