@@ -2,10 +2,13 @@
 
 Command:  python -m train.ant --config configs/amazon.py:METHOD
           METHOD: mf, mixdim, ant, nbant, sparse, pruned, ncf, ncf-ant; ant-paper and nbant-paper
-          with the settings of the reference
+          with the settings of the authors' code (jaxcompress/ant/published.py has them all)
           --config.penalty.num_parameters=50000: another size
           --config.data.min_count=5: the 5-core
 Data:     amazon/*.csv, one category or several, without a header: item,user,rating,timestamp
+Time:     a minute and a half for Magazine_Subscriptions on two cores that were not idle
+Result:   of these 88,318 ratings, a test MSE of 1.850 for ant with 99,936 parameters; 1.967 for mf
+          with 987,665; 2.01 is the variance of all ratings (one seed)
 """
 
 from jaxcompress import ant

@@ -2,9 +2,11 @@
 
 Command:  python -m train.ant --config configs/movielens_25m.py:METHOD
           METHOD: mf, mixdim, ant, nbant, sparse, pruned, ncf, ncf-ant; ant-paper and nbant-paper
-          with the settings of the reference
+          with the settings of the authors' code (jaxcompress/ant/published.py has them all)
           --config.penalty.num_parameters=200000: another size
 Data:     ml-25m/ratings.csv
+Time:     not measured
+Result:   not measured
 """
 
 from jaxcompress import ant
