@@ -22,7 +22,7 @@ from jaxcompress.ant.prepare import Problem
 from jaxcompress.engine.report import say
 from jaxcompress.engine.task import TrainState
 from jaxcompress.storage.atomic import atomic_write
-from jaxcompress.storage.names import write_words
+from jaxcompress.storage.names import write_names
 
 
 def stored_bytes(config: Config, params: dict, aux: dict) -> int:
@@ -77,7 +77,7 @@ def export(problem: Problem, state: TrainState, workdir: Path) -> SparseAnchors 
             rows = dense_rows(problem, state, side)
             _save(folder / f"{side}.npy", lambda f, r=rows: np.save(f, r))
             with atomic_write(folder / f"{side}.ids.txt") as partial:
-                write_words(partial, names[side])
+                write_names(partial, names[side])
         say(f"\nwrote {folder}/users.npy, items.npy and their ids.txt")
         return None
     for side, table in tables.items():

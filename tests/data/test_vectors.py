@@ -8,7 +8,7 @@ import safetensors.numpy
 
 from jaxcompress import InputError
 from jaxcompress.data.vectors.files import read_vectors
-from jaxcompress.storage.names import write_words
+from jaxcompress.storage.names import write_names
 
 ROWS = np.array([[1.5, -2.0, 0.25], [0.0, 4.0, 1e-3]], np.float32)
 PLAIN = b"king 1.5 -2 0.25\nqueen 0 4 1e-3\n"
@@ -79,7 +79,7 @@ def test_word2vec_binary_with_and_without_newlines(tmp_path):
 
 def test_bytes_that_are_not_utf8_survive(tmp_path):
     vectors = read_vectors(write(tmp_path, "v.txt", b"caf\xe9 1 2\n"))
-    write_words(tmp_path / "words.txt", vectors.words)
+    write_names(tmp_path / "words.txt", vectors.words)
     assert (tmp_path / "words.txt").read_bytes() == b"caf\xe9\n"
 
 
@@ -88,7 +88,7 @@ def test_duplicates_the_first_wins_and_they_are_counted(tmp_path):
     check(vectors)
     assert vectors.notes == ("2 duplicate words were dropped; the first of each was kept.",)
     np.save(tmp_path / "v.npy", np.concatenate([ROWS, ROWS[:1] + 1]))
-    write_words(tmp_path / "v.words.txt", ["king", "queen", "king"])
+    write_names(tmp_path / "v.words.txt", ["king", "queen", "king"])
     vectors = read_vectors(str(tmp_path / "v.npy"))
     check(vectors)
     assert vectors.notes == ("1 duplicate words were dropped; the first of each was kept.",)
@@ -98,7 +98,7 @@ def test_max_rows_reads_only_so_many(tmp_path):
     vectors = read_vectors(write(tmp_path, "v.txt", PLAIN), max_rows=1)
     np.testing.assert_array_equal(vectors.rows, ROWS[:1])
     np.save(tmp_path / "v.npy", ROWS)
-    write_words(tmp_path / "v.words.txt", ["king", "queen"])
+    write_names(tmp_path / "v.words.txt", ["king", "queen"])
     assert read_vectors(str(tmp_path / "v.npy"), max_rows=1).words == ["king"]
 
 
@@ -175,7 +175,7 @@ def test_bad_files_are_one_line(tmp_path, monkeypatch):
         with pytest.raises(InputError, match=name):
             read_vectors(str(tmp_path / name))
     np.save(tmp_path / "w.npy", ROWS)
-    write_words(tmp_path / "w.words.txt", ["one"])
+    write_names(tmp_path / "w.words.txt", ["one"])
     with pytest.raises(InputError, match=r"w.words.txt: 1 words; expected 2"):
         read_vectors(str(tmp_path / "w.npy"))
     with pytest.raises(InputError, match="is a folder"):

@@ -15,7 +15,7 @@ import numpy as np
 from jaxcompress.data.paths import find, find_folder
 from jaxcompress.data.text.stdlib import SOURCE, texts
 from jaxcompress.errors import InputError
-from jaxcompress.storage.names import read_words
+from jaxcompress.storage.names import read_names
 
 SPLITS = ("train", "valid", "test")
 
@@ -132,7 +132,7 @@ def _most_common(train: np.ndarray, met: dict[str, int], max_vocab: int | None) 
 
 
 def _read_vocabulary(file: Path, max_vocab: int | None) -> list[str]:
-    words = read_words(file)
+    words = read_names(file)
     for special in (UNKNOWN, END):
         if special not in words:
             raise InputError(f"{file}: lacks {special}; expected a word a line, {special} too.")

@@ -13,7 +13,7 @@ from jaxcompress.data.paths import find
 from jaxcompress.data.vectors.text import read_cached
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
-from jaxcompress.storage.names import read_words, write_words
+from jaxcompress.storage.names import read_names, write_names
 
 GET_GLOVE = "Fetch GloVe with: python -m jaxcompress.data.download glove.6B; or give another file."
 
@@ -139,7 +139,7 @@ def _words_beside(file: Path, num_rows: int, max_rows: int | None) -> list[str] 
     beside = file.with_suffix(".words.txt")
     if not beside.exists():
         return None
-    words = read_words(beside)
+    words = read_names(beside)
     if max_rows is not None:
         words = words[:max_rows]
     if len(words) != num_rows:
@@ -167,4 +167,4 @@ def write_rows(folder: Path, rows: np.ndarray, words: Sequence[str]) -> None:
     with atomic_write(folder / "embedding.npy") as partial, open(partial, "wb") as stream:
         np.save(stream, np.asarray(rows))
     with atomic_write(folder / "embedding.words.txt") as partial:
-        write_words(partial, words)
+        write_names(partial, words)
