@@ -15,9 +15,9 @@ from jaxcompress.ant.model import SIDES, RatingModel, product
 from jaxcompress.ant.schedule import make_schedule
 from jaxcompress.ant.task import Start, make_optimizer, make_task
 from jaxcompress.data.batches import Feed
-from jaxcompress.data.paths import find
+from jaxcompress.data.paths import find_file
 from jaxcompress.data.ratings import batches as ratings_batches
-from jaxcompress.data.ratings.batches import first_rows, streaming
+from jaxcompress.data.ratings.batches import first_parts, shuffled_windows
 from jaxcompress.data.ratings.planted import PLANTED, planted_ratings
 from jaxcompress.data.ratings.read import Ratings, read_ratings
 from jaxcompress.engine.job import Job
@@ -84,7 +84,7 @@ def prepare(ratings: Ratings, config: Config, say: Callable[[str], None] = print
     counts, starts = {}, {}
     for side, column, num_rows in columns(ratings):
         counts[side] = np.bincount(column[plan.splits["train"]], minlength=num_rows)
-        first = first_rows(column, plan.parts, num_rows)
+        first = first_parts(column, plan.parts, num_rows)
         first_steps = np.where(first < 0, _NEVER, first * per_part)
         starts[side] = _start(config, ratings, side, counts[side], first_steps, say)
     first_part = ratings.values[plan.parts[0]]  # of a stream, what is known at its start
@@ -132,19 +132,19 @@ class _Plan(NamedTuple):
 def _make_plan(ratings: Ratings, config: Config) -> _Plan:
     batch_size, seed, stream = config.batch_size, config.seed, config.stream
     if stream.window is None:
-        splits = ratings_batches.split(len(ratings), config.data.protocol, seed)
-        feed = ratings_batches.training(splits["train"], batch_size, seed)
+        splits = ratings_batches.draw_splits(len(ratings), config.data.protocol, seed)
+        feed = ratings_batches.shuffled_ratings(splits["train"], batch_size, seed)
         per_epoch = max(1, len(splits["train"]) // batch_size)
         num_steps = config.num_steps or max(1, round(config.num_epochs * per_epoch))
         valid = evaluation(splits["valid"])
         return _Plan(splits, [splits["train"]], feed, valid, per_epoch, num_steps)
-    cut = ratings_batches.windows(ratings.times, stream.window, stream.num_passes, batch_size)
+    cut = ratings_batches.cut_windows(ratings.times, stream.window, stream.num_passes, batch_size)
     parts, last = cut.positions[:-1], cut.positions[-1]
     num_steps = min(cut.steps * len(parts), config.num_steps or _NEVER)
     return _Plan(
         splits={"train": np.concatenate(parts), "valid": last, "test": last},
         parts=parts,
-        feed=streaming(cut, batch_size, seed),
+        feed=shuffled_windows(cut, batch_size, seed),
         valid=lambda step: evaluation(cut.positions[-(-step // cut.steps)]),
         steps_per_part=cut.steps,
         num_steps=num_steps,
@@ -161,7 +161,7 @@ def evaluation(positions: np.ndarray) -> Feed:
     """The ratings at `positions` once, in batches for all devices."""
     num_devices = jax.device_count()
     per_device = -(-min(_EVAL_BATCH, len(positions)) // num_devices)
-    return ratings_batches.evaluation(positions, per_device * num_devices)
+    return ratings_batches.ratings_in_order(positions, per_device * num_devices)
 
 
 def make_model(config: Config, counts: Mapping[str, np.ndarray], mean_rating: float) -> RatingModel:
@@ -255,7 +255,7 @@ def _related(
     path: str, names: list[str], anchors: np.ndarray, room: int, say: Callable[[str], None]
 ) -> np.ndarray:
     """Entries of T whose row and anchor are a pair of the file, bool [V, K]."""
-    file = find(path, "Expected a file with two ids a line.")
+    file = find_file(path, "Expected a file with two ids a line.")
     rows = {name: i for i, name in enumerate(names)}
     columns = {int(row): k for k, row in enumerate(anchors)}
     exempt, unknown = np.zeros((len(names), room), bool), 0

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcompress.data.text.corpus import END, SPLITS, Corpus, encode
+from jaxcompress.data.text.corpus import END, SPLITS, Corpus, token_ids
 from jaxcompress.engine.loop import restore_best
 from jaxcompress.errors import InputError
 from jaxcompress.nn.lstm import LSTMState
@@ -92,7 +92,7 @@ def open_reader(config: Config, workdir: str) -> Reader:
 def read_text(reader: Reader, text: str) -> tuple[list[int], str]:
     """Ids of a text's words after an end of line, and the text as the model sees it."""
     ids = {word: i for i, word in enumerate(reader.words)}
-    found = encode(text.split(), ids)
+    found = token_ids(text.split(), ids)
     return [ids[END], *found], " ".join(reader.words[i] for i in found)
 
 

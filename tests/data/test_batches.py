@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxcompress.data.batches import in_order, shuffled, split_rows
+from jaxcompress.data.batches import hold_out_rows, in_order, shuffled
 
 TABLE = np.arange(40, dtype=np.float32).reshape(20, 2)
 IDS = np.arange(3, 20, dtype=np.int32)
@@ -58,9 +58,9 @@ def test_weights_come_with_their_rows_and_only_where_there_are_some(stream):
 
 
 def test_held_out_rows_are_chosen_by_seed_and_disjoint():
-    train, valid = split_rows(100, 7, seed=1)
+    train, valid = hold_out_rows(100, 7, seed=1)
     assert len(valid) == 7
     np.testing.assert_array_equal(np.sort(np.concatenate([train, valid])), np.arange(100))
-    assert (split_rows(100, 7, seed=1)[1] == valid).all()
-    assert (split_rows(100, 7, seed=2)[1] != valid).any()
-    assert len(split_rows(100, 0, seed=1)[1]) == 0
+    assert (hold_out_rows(100, 7, seed=1)[1] == valid).all()
+    assert (hold_out_rows(100, 7, seed=2)[1] != valid).any()
+    assert len(hold_out_rows(100, 0, seed=1)[1]) == 0

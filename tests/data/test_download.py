@@ -40,7 +40,7 @@ def offer(monkeypatch):
     def _offer(*mirrors, name="toy.bin", sha256=WHOLE_HASH, unpacked=()):
         file = File(name, mirrors, sha256, None, unpacked)
         toy = DataSet("toy", "a toy", name, "none", (file,))
-        monkeypatch.setattr(sources, "known", lambda: {"toy": toy})
+        monkeypatch.setattr(sources, "known_data_sets", lambda: {"toy": toy})
 
     return _offer
 

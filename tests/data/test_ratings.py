@@ -8,7 +8,7 @@ import pytest
 
 from jaxcompress.ant.rank import precision_and_recall
 from jaxcompress.data.ratings import batches as ratings_batches
-from jaxcompress.data.ratings.batches import first_rows, streaming
+from jaxcompress.data.ratings.batches import first_parts, shuffled_windows
 from jaxcompress.data.ratings.planted import planted_ratings
 from jaxcompress.data.ratings.read import read_ratings
 from jaxcompress.data.ratings.titles import read_titles
@@ -131,30 +131,32 @@ def test_a_missing_file_says_where_it_was_looked_for(tmp_path):
 
 
 def test_splits_are_disjoint_and_of_the_seed():
-    parts = ratings_batches.split(1003, "holdout", 0)
+    parts = ratings_batches.draw_splits(1003, "holdout", 0)
     assert [len(parts[name]) for name in ("train", "valid", "test")] == [803, 100, 100]
     assert np.array_equal(np.sort(np.concatenate(list(parts.values()))), np.arange(1003))
-    assert not np.array_equal(parts["test"], ratings_batches.split(1003, "holdout", 1)["test"])
-    parts = ratings_batches.split(1003, "reference", 0)
+    assert not np.array_equal(
+        parts["test"], ratings_batches.draw_splits(1003, "holdout", 1)["test"]
+    )
+    parts = ratings_batches.draw_splits(1003, "reference", 0)
     assert len(parts["train"]) == 903
     assert parts["valid"] is parts["test"]
     with pytest.raises(InputError, match="9 ratings; expected at least 10"):
-        ratings_batches.split(9, "holdout", 0)
+        ratings_batches.draw_splits(9, "holdout", 0)
 
 
 def test_windows_follow_time_and_the_last_is_never_trained_on():
     times = np.array([5, 1, 4, 2, 3, 0, 6])
-    parts = ratings_batches.windows(times, 3, num_passes=2, batch_size=2)
+    parts = ratings_batches.cut_windows(times, 3, num_passes=2, batch_size=2)
     assert [list(p) for p in parts.positions] == [[5, 1, 3], [4, 2, 0], [6]]
     assert parts.steps == 3
-    feed = streaming(parts, 2, seed=0)
+    feed = shuffled_windows(parts, 2, seed=0)
     for number in (0, 1):
         seen = np.concatenate([feed.index(3 * number + i)["ids"] for i in range(3)])
         assert sorted(seen) == sorted(2 * list(parts.positions[number]))
-    first = first_rows(np.array([0, 1, 1, 2, 0, 1, 3]), parts.positions, 5)
+    first = first_parts(np.array([0, 1, 1, 2, 0, 1, 3]), parts.positions, 5)
     assert list(first) == [1, 0, 0, 2, -1]
     with pytest.raises(InputError, match="expected two windows or more"):
-        ratings_batches.windows(times, 7, 1, 2)
+        ratings_batches.cut_windows(times, 7, 1, 2)
 
 
 def test_precision_and_recall_at_k_by_hand():

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from jaxcompress import InputError
-from jaxcompress.data.text.corpus import encode, read_corpus
+from jaxcompress.data.text.corpus import read_corpus, token_ids
 from jaxcompress.data.text.lanes import (
     as_stream,
     evaluation_lanes,
-    gather_tokens,
+    gather_lanes,
     steps_per_epoch,
     training_lanes,
 )
@@ -28,7 +28,7 @@ def test_words_are_ordered_by_frequency_and_lines_end_in_a_token(folder):
     np.testing.assert_array_equal(corpus.splits["valid"], [0, 4, 2])
     np.testing.assert_array_equal(corpus.splits["test"], [1, 2, 2, 3, 2])
     assert corpus.notes == (
-        "1 of the valid split's 3 tokens are not in the vocabulary and became <unk>.",
+        "1 of the valid split's 3 tokens became <unk>, since the vocabulary lacks them.",
     )
 
 
@@ -93,7 +93,7 @@ def test_the_standard_librarys_text_has_all_splits():
 
 
 def gather(stream, feed, step):
-    batch = gather_tokens(stream, feed.index(step))
+    batch = gather_lanes(stream, feed.index(step))
     return batch["inputs"], batch["targets"], batch["mask"], batch["first"]
 
 
@@ -131,4 +131,4 @@ def test_an_evaluation_counts_every_token_of_its_split_once(num_lanes, unroll, m
 
 def test_unknown_words_are_tried_in_lower_case():
     ids = {"<unk>": 0, "the": 1, "US": 2}
-    assert encode(["The", "US", "zebra"], ids) == [1, 2, 0]
+    assert token_ids(["The", "US", "zebra"], ids) == [1, 2, 0]

@@ -86,12 +86,12 @@ def test_bytes_that_are_not_utf8_survive(tmp_path):
 def test_duplicates_the_first_wins_and_they_are_counted(tmp_path):
     vectors = read_vectors(write(tmp_path, "v.txt", PLAIN + b"king 9 9 9\nking 8 8 8\n"))
     check(vectors)
-    assert vectors.notes == ("2 duplicate words were dropped; the first of each was kept.",)
+    assert vectors.notes == ("dropped duplicate words: 2; the first of each was kept.",)
     np.save(tmp_path / "v.npy", np.concatenate([ROWS, ROWS[:1] + 1]))
     write_names(tmp_path / "v.words.txt", ["king", "queen", "king"])
     vectors = read_vectors(str(tmp_path / "v.npy"))
     check(vectors)
-    assert vectors.notes == ("1 duplicate words were dropped; the first of each was kept.",)
+    assert vectors.notes == ("dropped duplicate words: 1; the first of each was kept.",)
 
 
 def test_max_rows_reads_only_so_many(tmp_path):

@@ -62,9 +62,9 @@ def test_words_that_are_missing_unknown_or_double_are_counted(tmp_path):
     values, notes = read_weights(path, 4, ["a", "b", "c", "d"])
     np.testing.assert_array_equal(values, [8, 4, 2, 2])
     assert notes == (
-        f"2 words have no weight in {path}; each got the least there, 2.",
-        f"3 words of {path} are not in the table; they were ignored.",
-        f"1 duplicate words in {path} were dropped; the first of each was kept.",
+        f"words without a weight in {path}: 2; each got the least, 2.",
+        f"words of {path} that are not in the table: 3; they were ignored.",
+        f"duplicate words in {path}: 1; the first of each was kept.",
     )
 
 
@@ -94,7 +94,7 @@ def test_bad_text_is_one_line_with_file_and_line(tmp_path, content, message):
 
 
 def test_words_for_a_table_without_words_are_told(tmp_path):
-    with pytest.raises(InputError, match=r"w.txt: names words, and the table's rows have no names"):
+    with pytest.raises(InputError, match=r"w.txt: gives weights by word, but the table's rows h"):
         read_weights(write(tmp_path, "w.txt", b"the 1\n"), 1, None)
 
 

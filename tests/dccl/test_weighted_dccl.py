@@ -313,7 +313,7 @@ def test_a_run_shows_weighted_figures_and_refuses_other_weights(table, tmp_path,
     codes, summary = train.dccl.train(config, str(workdir))
     printed = capsys.readouterr().out
     counts[0] = min(counts[1:])
-    assert f"note: 1 words have no weight in {file}; each got the least there" in printed
+    assert f"note: words without a weight in {file}: 1; each got the least" in printed
     assert "note: 1 words of" in printed
     squared = ((codes.decode() - np.load(table)) ** 2).sum(axis=1)
     held_out = ~train_rows(table)

@@ -15,7 +15,7 @@ import filelock
 import pooch
 
 from jaxcompress.data.download.archives import unpack
-from jaxcompress.data.download.sources import File, find, listing
+from jaxcompress.data.download.sources import File, find_data_set, list_data_sets
 from jaxcompress.data.download.transfer import TransferError, fetch
 from jaxcompress.data.paths import cache_dir, expand
 from jaxcompress.errors import InputError
@@ -25,7 +25,7 @@ def download(name: str, to: str | os.PathLike | None = None) -> list[Path]:
     """Fetches a data set, unless it is there.
 
     Args:
-        name: one of `sources.known()`.
+        name: one of `sources.known_data_sets()`.
         to: the folder of the data; None: `$JAXCOMPRESS_DATA`, or else the cache.
 
     Returns:
@@ -35,7 +35,7 @@ def download(name: str, to: str | os.PathLike | None = None) -> list[Path]:
         InputError: where the name is unknown, the folder cannot be used, or what came is no data.
         TransferError: where it cannot be fetched.
     """
-    data_set = find(name)
+    data_set = find_data_set(name)
     folder = expand(to or os.environ.get("JAXCOMPRESS_DATA") or cache_dir())
     paths = [folder / target for file in data_set.files for target in file.targets]
     if all(path.exists() for path in paths):
@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="list the data sets")
     arguments = parser.parse_args(argv)
     if arguments.list:
-        print(listing())
+        print(list_data_sets())
         return 0
     try:
         if arguments.name is None:

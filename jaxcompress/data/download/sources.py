@@ -220,18 +220,18 @@ def _amazon(category: str) -> DataSet:
     return DataSet(f"amazon:{category}", about, lands, _RESEARCH, (File(lands, mirrors),))
 
 
-def known() -> dict[str, DataSet]:
+def known_data_sets() -> dict[str, DataSet]:
     """Lists the data sets by name; each category of Amazon is one."""
     return {some.name: some for some in (*_FIXED, *map(_amazon, _CATEGORIES))}
 
 
-def find(name: str) -> DataSet:
+def find_data_set(name: str) -> DataSet:
     """Finds a data set by its name.
 
     Raises:
         InputError: where there is none; it names those there are, and the closest.
     """
-    there = known()
+    there = known_data_sets()
     if name in there:
         return there[name]
     if name.split(":")[0] == "amazon":
@@ -244,7 +244,7 @@ def find(name: str) -> DataSet:
     raise InputError(f"{head}; expected one of {', '.join(names)}.{guess}")
 
 
-def listing() -> str:
+def list_data_sets() -> str:
     """Lays name, size, place and terms of all data sets out in columns."""
     rows = [("name", "size, MB", "lands as", "terms")]
     for some in (*_FIXED, _amazon("CATEGORY")):

@@ -16,7 +16,7 @@ from jaxcompress.data.batches import Feed
 _POOL = 50  # batches whose texts are sorted together: little padding, and still random
 
 
-class Texts(NamedTuple):
+class TextSpans(NamedTuple):
     """Where texts lie in one array of tokens.
 
     Attributes:
@@ -29,12 +29,12 @@ class Texts(NamedTuple):
     lengths: np.ndarray
     labels: np.ndarray
 
-    def take(self, ids: np.ndarray) -> "Texts":
+    def take(self, ids: np.ndarray) -> "TextSpans":
         """Some of the texts."""
-        return Texts(self.starts[ids], self.lengths[ids], self.labels[ids])
+        return TextSpans(self.starts[ids], self.lengths[ids], self.labels[ids])
 
 
-def cut_texts(bounds: np.ndarray, labels: np.ndarray, max_tokens: int, keep: str) -> Texts:
+def cut_texts(bounds: np.ndarray, labels: np.ndarray, max_tokens: int, keep: str) -> TextSpans:
     """Cuts texts to `max_tokens`.
 
     Args:
@@ -45,10 +45,10 @@ def cut_texts(bounds: np.ndarray, labels: np.ndarray, max_tokens: int, keep: str
     """
     lengths = np.minimum(np.diff(bounds), max_tokens)
     starts = bounds[:-1] if keep == "first" else bounds[1:] - lengths
-    return Texts(*(np.asarray(column, np.int32) for column in (starts, lengths, labels)))
+    return TextSpans(*(np.asarray(column, np.int32) for column in (starts, lengths, labels)))
 
 
-def gather_tokens(tokens: Any, index: dict) -> dict:
+def gather_texts(tokens: Any, index: dict) -> dict:
     """Makes `ids` int [B, T]; `lengths`, `labels`, `mask` [B] are passed on.
 
     What lies behind a text's end is padding, of any value.
@@ -62,7 +62,9 @@ def steps_per_epoch(num_texts: int, batch_size: int) -> int:
     return num_texts // batch_size
 
 
-def shuffled(texts: Texts, batch_size: int, width: int, seed: int, gather: Callable) -> Feed:
+def shuffled_texts(
+    texts: TextSpans, batch_size: int, width: int, seed: int, gather: Callable
+) -> Feed:
     """Endless batches, composed and ordered anew in each epoch.
 
     Args:
@@ -70,7 +72,7 @@ def shuffled(texts: Texts, batch_size: int, width: int, seed: int, gather: Calla
         batch_size: B.
         width: T is a multiple of it.
         seed: the order is a function of (seed, epoch).
-        gather: of the feed; what `gather_tokens` does, and perhaps more.
+        gather: of the feed; what `gather_texts` does, and perhaps more.
     """
     num_steps, orders = steps_per_epoch(len(texts.starts), batch_size), {}
 
@@ -93,7 +95,7 @@ def shuffled(texts: Texts, batch_size: int, width: int, seed: int, gather: Calla
     return Feed(index, gather, batch_size, unit="texts")
 
 
-def by_length(texts: Texts, batch_size: int, width: int, gather: Callable) -> Feed:
+def texts_by_length(texts: TextSpans, batch_size: int, width: int, gather: Callable) -> Feed:
     """Every text once, the shortest first; the last batch is filled up, its mask says where."""
     ids = np.argsort(texts.lengths, kind="stable")
 
@@ -104,7 +106,7 @@ def by_length(texts: Texts, batch_size: int, width: int, gather: Callable) -> Fe
     return Feed(index, gather, batch_size, -(-len(ids) // batch_size), unit="texts")
 
 
-def _index(texts: Texts, ids: np.ndarray, batch_size: int, width: int) -> dict:
+def _index(texts: TextSpans, ids: np.ndarray, batch_size: int, width: int) -> dict:
     some = texts.take(np.resize(ids, batch_size))
     time = -(-int(some.lengths.max()) // width) * width
     return {

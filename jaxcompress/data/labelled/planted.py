@@ -7,7 +7,7 @@ from that English, `stdlib_vectors`, can be judged by how well the classes are t
 
 import numpy as np
 
-from jaxcompress.data.text.stdlib import texts
+from jaxcompress.data.text.stdlib import stdlib_texts
 from jaxcompress.data.text.tokenizer import count_words
 
 CLASSES = ("neg", "pos")
@@ -88,7 +88,7 @@ def _vocabulary(rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
         V words, by falling frequency, and their counts in either of two sides that the documents
         are on, float64 [2, V].
     """
-    documents = texts()
+    documents = stdlib_texts()
     sides = rng.permutation(np.arange(len(documents) // _DOCUMENTS + 1) % 2).repeat(_DOCUMENTS)
     counts = [
         count_words(text for text, side in zip(documents, sides, strict=False) if side == wanted)

@@ -9,7 +9,7 @@ from jaxcompress.data.batches import Feed, in_order, shuffled
 from jaxcompress.errors import InputError
 
 
-def split(num_ratings: int, protocol: str, seed: int) -> dict[str, np.ndarray]:
+def draw_splits(num_ratings: int, protocol: str, seed: int) -> dict[str, np.ndarray]:
     """Positions of the train, valid and test ratings, int32, each ascending, drawn by the seed.
 
     Args:
@@ -38,13 +38,13 @@ def gather_ratings(data: dict, index: dict) -> dict:
     return {**{name: column[ids] for name, column in data.items()}, "mask": index["mask"]}
 
 
-def training(positions: np.ndarray, batch_size: int, seed: int) -> Feed:
+def shuffled_ratings(positions: np.ndarray, batch_size: int, seed: int) -> Feed:
     """Endless batches over ratings, in a new order each epoch."""
     feed = shuffled(None, positions, batch_size, seed, stream=False)
     return feed._replace(gather=gather_ratings, unit="ratings")
 
 
-def evaluation(positions: np.ndarray, batch_size: int) -> Feed:
+def ratings_in_order(positions: np.ndarray, batch_size: int) -> Feed:
     """The ratings at `positions` once."""
     return in_order(None, positions, batch_size, stream=False)._replace(gather=gather_ratings)
 
@@ -61,7 +61,7 @@ class Windows(NamedTuple):
     steps: int
 
 
-def windows(times: np.ndarray, size: int, num_passes: int, batch_size: int) -> Windows:
+def cut_windows(times: np.ndarray, size: int, num_passes: int, batch_size: int) -> Windows:
     """Cuts ratings into windows; those of the same second keep their order.
 
     Raises:
@@ -77,12 +77,12 @@ def windows(times: np.ndarray, size: int, num_passes: int, batch_size: int) -> W
     return Windows(parts, -(-size * num_passes // batch_size))
 
 
-def streaming(parts: Windows, batch_size: int, seed: int) -> Feed:
+def shuffled_windows(parts: Windows, batch_size: int, seed: int) -> Feed:
     """Batches of window after window; the last window is never trained on."""
 
     @functools.lru_cache(maxsize=2)  # each holds the order of its window
     def window(number: int) -> Feed:
-        return training(parts.positions[number], batch_size, seed + number)
+        return shuffled_ratings(parts.positions[number], batch_size, seed + number)
 
     def index(step: int) -> dict:
         number, at = divmod(step, parts.steps)
@@ -91,7 +91,7 @@ def streaming(parts: Windows, batch_size: int, seed: int) -> Feed:
     return Feed(index, gather_ratings, batch_size, unit="ratings")
 
 
-def first_rows(rows: np.ndarray, parts: list[np.ndarray], num_rows: int) -> np.ndarray:
+def first_parts(rows: np.ndarray, parts: list[np.ndarray], num_rows: int) -> np.ndarray:
     """The number of the first part in which each row is rated, int [V]; -1: in none."""
     first = np.full(num_rows, -1)
     for number in reversed(range(len(parts))):
