@@ -133,16 +133,25 @@ def test_npy_and_safetensors_of_every_float_type(tmp_path, dtype):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"king 1 2 3\nqueen 1 2\n", r"line 2: 3 columns; expected a word and 3 numbers"),
+        (
+            b"king 1 2 3\nqueen 1 2\n",
+            r"line 2: the number of columns is 3; expected a word and 3 numbers",
+        ),
         (b"king 1 2 3\nqueen 1 2x 3\n", r"line 2: '2x' is not a number; .* a word and 3 numbers"),
         (b"king 1 2 3\n\nqueen 1 nan 3\n", r"line 3: NaN or infinity; expected 3 finite"),
         (b"king 1 2 3\nqueen 1 1e99 3\n", r"line 2: NaN or infinity"),
         (b"2 3\nking 1 2 3\n", r"1 rows; its header says 2"),
-        (b"1 2\nking 1 2 3\n", r"line 2: 4 columns; expected a word and 2 numbers"),
-        (b"king 1 2 3\nqueen 1 2 3 4\n", r"line 2: 5 columns; expected a word and 3 numbers"),
+        (
+            b"1 2\nking 1 2 3\n",
+            r"line 2: the number of columns is 4; expected a word and 2 numbers",
+        ),
+        (
+            b"king 1 2 3\nqueen 1 2 3 4\n",
+            r"line 2: the number of columns is 5; expected a word and 3 numbers",
+        ),
         (b"", r"holds no vectors"),
         (b"\n\n", r"holds no vectors"),
-        (b"hello\nworld\n", r"line 1: 1 columns; expected a word and numbers"),
+        (b"hello\nworld\n", r"line 1: the number of columns is 1; expected a word and numbers"),
     ],
 )
 def test_bad_text_is_one_line_with_file_and_line(tmp_path, content, message):

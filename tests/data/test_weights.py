@@ -77,8 +77,15 @@ def test_words_that_are_missing_unknown_or_double_are_counted(tmp_path):
         (b"the 1\nNew York inf\n", r"bad.txt, line 2: the weight is 'inf'"),
         (b"the 1\nNew York\n", r"bad.txt, line 2: 'York' is not a number"),
         (b"word count\nthe 1\n", r"bad.txt, line 1: 'count' is not a number"),
-        (b"1\n2\nthe 3\n", r"bad.txt, line 3: 2 columns; expected a number alone, as in the first"),
-        (b"the 1\n2\n", r"bad.txt, line 2: 1 columns; expected a word and a number, as in"),
+        (
+            b"1\n2\nthe 3\n",
+            r"bad.txt, line 3: the number of columns is 2; "
+            "expected a number alone, as in the first",
+        ),
+        (
+            b"the 1\n2\n",
+            r"bad.txt, line 2: the number of columns is 1; expected a word and a number, as in",
+        ),
         (b"1\n2\n", r"bad.txt: 2 weights; expected 3, one for each row of the table as it was"),
         (b"1\n2\n3\n4\n", r"bad.txt: 4 weights; expected 3"),
         (b"0\n0\n0.0\n", r"bad.txt: the weights of all rows are 0"),

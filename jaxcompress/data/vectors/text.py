@@ -183,7 +183,9 @@ def _bad_line(path: Path, number: int, line: bytes, dim: int | None) -> InputErr
         return InputError(
             f"{path}, line {number}: {_show(bad)} is not a number; expected {wanted}."
         )
-    return InputError(f"{path}, line {number}: {len(columns)} columns; expected {wanted}.")
+    return InputError(
+        f"{path}, line {number}: the number of columns is {len(columns)}; expected {wanted}."
+    )
 
 
 def _show(text: bytes) -> str:

@@ -172,8 +172,8 @@ def _lines(file: Path) -> Iterator[tuple[str, float]]:
             elif has_words != bool(word):
                 wanted = "a word and a number" if has_words else "a number alone"
                 raise InputError(
-                    f"{place}: {len(line.split())} columns; expected {wanted}, as in the first "
-                    "line."
+                    f"{place}: the number of columns is {len(line.split())}; expected {wanted}, as "
+                    "in the first line."
                 )
             yield word, _weight(line[cut:], place)
 
