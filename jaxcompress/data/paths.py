@@ -1,4 +1,4 @@
-"""Where data are looked for, how a file of data is opened, and where caches are kept."""
+"""Where data are looked for, how their files are opened, and where caches are kept."""
 
 import contextlib
 import gzip

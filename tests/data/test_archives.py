@@ -1,3 +1,5 @@
+"""Archives that are not to be trusted: nothing comes of a bad one."""
+
 import io
 import tarfile
 import zipfile

@@ -1,3 +1,6 @@
+"""Batches of rows: every epoch sees every row once, whatever step comes first."""
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -31,6 +34,22 @@ def test_a_batch_is_a_function_of_seed_and_step_alone():
 def test_streamed_batches_hold_the_rows_of_the_same_ids():
     ids, rows = (shuffled(TABLE, IDS, 5, 7, stream=s).index(3) for s in (False, True))
     np.testing.assert_array_equal(rows["rows"], TABLE[ids["ids"]])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_the_device_gathers_the_rows_that_the_host_would_send(dtype):
+    table, weights = TABLE.astype(dtype), np.arange(20, dtype=np.float32)
+    for make in (lambda **kw: shuffled(table, IDS, 5, 7, weights=weights, **kw),
+                 lambda **kw: in_order(table, IDS, 5, weights=weights, **kw)):  # fmt: skip
+        placed, sent = make(stream=False), make(stream=True)
+        gathered = placed.gather(jnp.asarray(table), placed.index(3))
+        passed = sent.gather((), sent.index(3))
+        assert {k: (v.dtype, v.shape) for k, v in gathered.items()} == {
+            "rows": (np.float32, (5, 2)), "mask": (bool, (5,)), "weights": (np.float32, (5,)),
+        }  # fmt: skip
+        assert set(passed) == set(gathered)
+        for key, value in passed.items():
+            np.testing.assert_array_equal(value, gathered[key])
 
 
 def test_in_order_gives_every_row_once_and_masks_the_padding():

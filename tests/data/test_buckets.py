@@ -1,3 +1,5 @@
+"""Batches of texts of about one length: their composition, their padding, their tokens."""
+
 import jax.numpy as jnp
 import numpy as np
 

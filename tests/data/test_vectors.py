@@ -1,3 +1,5 @@
+"""Vectors in every format; what is wrong, in one line with file and line or row."""
+
 import gzip
 import zipfile
 
@@ -111,6 +113,16 @@ def test_the_second_reading_comes_from_the_cache(tmp_path):
     np.testing.assert_array_equal(read_vectors(path).rows, ROWS + 1)
     write(tmp_path, "v.txt", PLAIN + b"x 0 0 0\n")
     assert read_vectors(path).words == ["king", "queen", "x"]
+
+
+def test_without_a_cache_the_text_is_read_all_the_same_and_the_user_is_told(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("JAXCOMPRESS_CACHE", str(tmp_path / "file"))
+    vectors = read_vectors(write(tmp_path, "v.txt", PLAIN))
+    check(vectors)
+    assert vectors.notes == (
+        f"the cache {tmp_path}/file/vectors cannot be written; the text is parsed anew each time.",
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])

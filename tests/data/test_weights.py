@@ -1,3 +1,5 @@
+"""Row weights by rank, by row and by word; what is wrong, in one line."""
+
 import gzip
 
 import numpy as np
