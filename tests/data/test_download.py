@@ -394,7 +394,7 @@ def test_a_bad_archive_is_one_line_and_removed(server, offer, run, tmp_path):
     status, said = run()
     assert status == 2
     assert said.splitlines()[-1] == (
-        f"error: {tmp_path / 'data' / '.toy.zip'}: refused, '../out' leads out of the folder; "
+        f"error: {tmp_path / 'data' / '.toy.zip'}: refused: '../out' leads out of the folder; "
         "nothing was unpacked, and the archive was removed."
     )
     assert left(tmp_path) == []

@@ -198,7 +198,7 @@ def test_two_columns_with_a_header_or_without(tmp_path, train):
     assert data.classes == ("mixed", "neg", "pos")
     np.testing.assert_array_equal(data.labels["train"], [2, 1, 0])
     np.testing.assert_array_equal(data.labels["test"], [2, 1])
-    assert data.notes == ("The test split has no text of class mixed.",)
+    assert data.notes == ("the test split has no text of class mixed.",)
 
 
 def test_whole_numbers_are_ordered_as_numbers_and_there_is_a_valid_split(tmp_path):
@@ -253,8 +253,10 @@ def test_a_long_field_and_an_empty_text(tmp_path):
          "expected 2, text,label; a text with commas"),
         ("a,x\nb\n", "", "train.csv:2: the number of columns is 1; expected 2"),
         ("a\nb\n", "", "train.csv:1: the number of columns is 1; expected text,label or AG News's"),
-        ("a,b,x\nb,c,y\n", "", "train.csv:1: label 'a' of three columns is not a whole number"),
-        ("1,b,x\n0,c,y\n", "", "train.csv:2: label '0' of three columns is not a whole number"),
+        ("a,b,x\nb,c,y\n", "", "train.csv:1: label 'a' of a row of three columns "
+         "is not a whole number from 1 up"),
+        ("1,b,x\n0,c,y\n", "", "train.csv:2: label '0' of a row of three columns "
+         "is not a whole number from 1 up"),
         ("a,x\nb, \n", "", "train.csv:2: the label is empty"),
         ("text,stars\na,1\nb,2\n", "", "train.csv:1: 'text,stars' looks like a header, but of"),
         ("text,stars\na,good\nb,bad\n", "", "train.csv:1: 'text,stars' looks like a header, but"),
@@ -265,7 +267,7 @@ def test_a_long_field_and_an_empty_text(tmp_path):
         ('a,x\nb,"y\nz"\n', "", r"train.csv:2: label 'y\nz' looks like a text"),
         (f"a,x\nb,{'y' * 101}\n", "", "looks like a text; expected text,label"),
         (f"2,c,y\n{'1' * 5000},b,x\n", "", "looks like a text"),
-        (f"2,c,y\n{'1' * 50},b,x\n", "", "of three columns is not a whole number"),
+        (f"2,c,y\n{'1' * 50},b,x\n", "", "of a row of three columns is not a whole number"),
         ("text,label\n", "", "train.csv: no rows after the header"),
         ("\n\n", "", "train.csv is empty"),
         ("a,x\nb,x\n", "a,x\n", "only one class, x; expected two or more"),

@@ -64,6 +64,7 @@ def unpack(archive: Path, targets: Sequence[str], folder: Path, *, keep: bool = 
 
 
 def _remove(folder: Path) -> None:
+    """Removes a folder with all that is in it, if there is one."""
     if folder.exists():
         shutil.rmtree(folder)
 
@@ -82,7 +83,7 @@ def _extract(archive: Path, folder: Path) -> None:
                     _check_name(member.name)
                     bundle.extract(member, folder, filter="data")
     except tarfile.FilterError as error:  # links that lead out, devices
-        raise _Unusable(f"refused, {error}") from None
+        raise _Unusable(f"refused: {error}") from None
     except OSError as error:
         if error.errno is None or error.errno in _BAD_NAMES:  # None: gzip's way to say corrupt
             raise _corrupt(error) from None
@@ -108,13 +109,14 @@ def _check_zip_entry(info: zipfile.ZipInfo) -> None:
     _check_name(info.filename)
     kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if it was not made on Unix
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise _Unusable(f"refused, {info.filename!r} is a link or a device")
+        raise _Unusable(f"refused: {info.filename!r} is a link or a device")
 
 
 def _check_name(name: str) -> None:
+    """Refuses a path that is absolute or climbs up."""
     path = PureWindowsPath(name)  # its rules include those of Unix
     if path.drive or path.root or ".." in path.parts:
-        raise _Unusable(f"refused, {name!r} leads out of the folder")
+        raise _Unusable(f"refused: {name!r} leads out of the folder")
 
 
 def _unpacked_size(archive: Path) -> str:

@@ -45,7 +45,7 @@ def download(name: str, to: str | os.PathLike | None = None) -> list[Path]:
     for file in data_set.files:
         _check_nothing_in_the_way(file, folder)
     _make_folder(folder)
-    with _alone(folder / f".{name.replace(':', '-')}.lock", name):
+    with _locked(folder / f".{name.replace(':', '-')}.lock", name):
         for file in data_set.files:
             if not all((folder / target).exists() for target in file.targets):
                 _get(file, folder)
@@ -65,6 +65,7 @@ def _check_nothing_in_the_way(file: File, folder: Path) -> None:
 
 
 def _make_folder(folder: Path) -> None:
+    """Makes a folder, and checks that files can be written to it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         reason = None if os.access(folder, os.W_OK) else "not writable"
@@ -75,7 +76,7 @@ def _make_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _alone(path: Path, name: str) -> Iterator[None]:
+def _locked(path: Path, name: str) -> Iterator[None]:
     """Holds a lock, so that a second run waits for the first and finds what it has fetched."""
     lock = filelock.FileLock(path)
     try:
@@ -120,7 +121,7 @@ def _check_given(path: Path, sha256: str | None) -> None:
             f"{path} is there, but its SHA-256 is not the expected {sha256}; move it away, or give "
             "another folder with --to DIR."
         )
-    print(f"{path} is there", flush=True)
+    print(f"using {path}, which is there already", flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -46,7 +46,7 @@ class DataSet:
     Attributes:
         name: what the user asks for.
         description: what it is, in a few words.
-        lands: where it lies then, under the folder of the data, in the words of a shell.
+        lands: where it lies then, under the folder of the data; several paths in a shell's braces.
         terms: on what terms it is given.
         files: what is fetched.
     """

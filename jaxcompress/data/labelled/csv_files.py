@@ -56,8 +56,8 @@ def read_csv(
 
     Returns:
         Texts and labels by split, a label being the number of its class; and the classes, which are
-        the labels of the training file: in numerical order if all are whole numbers, else in that
-        of strings.
+        the labels of the training file: in numerical order if all are whole numbers, else in
+        alphabetical order.
 
     Raises:
         InputError: if a file is not what was expected, or has a class that the training file
@@ -81,6 +81,7 @@ def read_csv(
 
 
 def _read(file: Path) -> _LabelledRows:
+    """Reads one file, with a header or without."""
     rows = _rows(file)
     if not rows:
         raise InputError(f"{file} is empty; {_EXPECTED}.")
@@ -123,7 +124,8 @@ def _text_and_label(fields: list[str], columns: tuple[str, ...], place: str) -> 
         return row["text"], label
     if not _is_whole(label) or int(label) < 1:
         raise InputError(
-            f"{place}: label {label!r} of three columns is not a whole number from 1; {_EXPECTED}."
+            f"{place}: label {label!r} of a row of three columns is not a whole number from 1 up; "
+            f"{_EXPECTED}."
         )
     return f"{row['title']} {row['description']}", str(int(label) - 1)
 

@@ -57,13 +57,13 @@ def read_labelled_text(
         source: `aclImdb`, a folder, or its archive aclImdb_v1.tar.gz; `tfds:NAME`, a data set of
             TensorFlow Datasets, which downloads it if it is not prepared; a CSV file of training
             texts; or `planted`.
-        valid: another CSV file, by which states are chosen, if the source is one; None: no such
-            split.
-        test: another CSV file to test by; needed if the source is one, else None.
+        valid: a CSV file of texts to validate by, if the source is a CSV file; None: none.
+        test: a CSV file of texts to test by; it must be given if the source is a CSV file, and not
+            otherwise.
 
     Raises:
-        InputError: if the source or a file is missing or is not what was expected: with file, line,
-            and what was.
+        InputError: if a file is missing or does not hold labelled texts: with file, line, and what
+            was expected.
     """
     if source == PLANTED or source.startswith(TFDS):
         place = None
@@ -86,6 +86,7 @@ def read_labelled_text(
 
 
 def _csv_files(train: Path, valid: str | None, test: str | None) -> dict[str, Path]:
+    """Finds the CSV file of each split."""
     if test is None:
         raise InputError(
             f"{train}: no test split; expected another CSV file by --config.data.test=FILE."
@@ -97,7 +98,7 @@ def _csv_files(train: Path, valid: str | None, test: str | None) -> dict[str, Pa
 
 
 def _checked(splits: _Splits, classes: tuple[str, ...], source: str) -> LabelledText:
-    """Leaves out what cannot be used, and notes it; checks that every class can be trained on."""
+    """Leaves out what cannot be used, with notes; checks that each class has texts to train on."""
     if len(classes) < 2:
         raise InputError(f"{source}: only one class, {''.join(classes)}; expected two or more.")
     splits, empty = _without_empty(splits, source)
@@ -111,7 +112,7 @@ def _checked(splits: _Splits, classes: tuple[str, ...], source: str) -> Labelled
             lacks = f"the {split} split has no text of class {', '.join(missing)}"
             if split == "train":
                 raise InputError(f"{source}: {lacks}; expected texts of every class to train on.")
-            notes.append(f"{lacks[0].upper()}{lacks[1:]}.")
+            notes.append(f"{lacks}.")
     return LabelledText(texts, labels, classes, tuple(notes), source)
 
 
