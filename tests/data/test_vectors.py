@@ -203,6 +203,14 @@ def test_bad_files_are_one_line(tmp_path, monkeypatch):
         read_vectors(str(tmp_path))
 
 
+def test_options_that_do_not_go_with_the_file_are_one_line(tmp_path):
+    path = write(tmp_path, "v.txt", PLAIN)
+    with pytest.raises(InputError, match=r"data\.max_rows is 0; it must be at least 1\."):
+        read_vectors(path, max_rows=0)
+    with pytest.raises(InputError, match=r"v\.txt: data\.tensor is 'wte'; it is for \.safetensors"):
+        read_vectors(path, tensor="wte")
+
+
 def test_real_files_have_the_shapes_they_are_known_to_have(real_data, monkeypatch):
     monkeypatch.setenv("JAXCOMPRESS_DATA", str(real_data))
     glove = read_vectors("vectors/glove.6B.100d.2604.txt")

@@ -58,7 +58,7 @@ class Columns(NamedTuple):
         users: the user's id of each rating: strings [n], each distinct one stored once.
         items: the item's id of each rating: strings [n], each distinct one stored once.
         values: float32 [n], finite.
-        times: int64 [n], in the file's unit, which is seconds; None: they were not read.
+        times: int64 [n], seconds; None: they were not asked for.
     """
 
     users: pyarrow.ChunkedArray

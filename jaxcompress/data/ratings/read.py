@@ -41,6 +41,7 @@ class Ratings(NamedTuple):
     source: str = ""
 
     def __len__(self) -> int:
+        """Counts the ratings; `_replace`, which counts the fields by it, is of no use here."""
         return len(self.values)
 
 

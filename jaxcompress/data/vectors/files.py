@@ -58,7 +58,7 @@ def read_vectors(path: str, *, tensor: str | None = None, max_rows: int | None =
     if max_rows is not None and max_rows < 1:
         raise InputError(f"data.max_rows is {max_rows}; it must be at least 1.")
     if tensor is not None and file.suffix != ".safetensors":
-        raise InputError(f"{file}: data.tensor names a tensor of a .safetensors file only.")
+        raise InputError(f"{file}: data.tensor is {tensor!r}; it is for .safetensors files only.")
     if file.suffix not in (".npy", ".safetensors"):
         return Vectors(*read_cached(file, max_rows), source=str(file))
     array = _read_npy(file) if file.suffix == ".npy" else _read_safetensors(file, tensor)
