@@ -15,7 +15,7 @@ import numpy as np
 
 _READ = """
 import resource, sys, time
-from jaxcompress.data.ratings import read_ratings
+from jaxcompress.data.ratings.read import read_ratings
 started = time.perf_counter()
 ratings = read_ratings(sys.argv[1])
 seconds = time.perf_counter() - started

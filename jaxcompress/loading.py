@@ -9,7 +9,7 @@ from jaxcompress.codes import files as codes_files
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.files import CODES_FILE, read_codes_text, unpack_tensors
 from jaxcompress.data.paths import expand, find_either
-from jaxcompress.data.text.stdlib import SOURCE
+from jaxcompress.data.text.stdlib import STDLIB
 from jaxcompress.data.vectors.files import GET_GLOVE, Vectors, read_header, read_vectors
 from jaxcompress.errors import InputError
 from jaxcompress.storage.tensors import read_tensors
@@ -84,7 +84,7 @@ def read_table(path: str, tensor: str | None = None) -> Vectors | Codes:
     Raises:
         InputError: if it cannot be read, with file, line or row, and what was expected.
     """
-    if path == SOURCE:
+    if path == STDLIB:
         from jaxcompress.data.vectors.stdlib import stdlib_vectors  # here, since it needs SciPy
 
         return stdlib_vectors()

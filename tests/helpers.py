@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxcompress.storage.names import write_words
+from jaxcompress.storage.names import write_names
 
 ROOT = Path(__file__).parents[1]
 SMALL = (
@@ -33,7 +33,7 @@ def make_table(folder, num_rows=600, dim=16):
     centers = rng.normal(size=(20, dim))
     rows = centers[rng.integers(0, 20, num_rows)] + 0.3 * rng.normal(size=(num_rows, dim))
     np.save(folder / "table.npy", rows.astype(np.float32))
-    write_words(folder / "table.words.txt", [f"w{i}" for i in range(num_rows)])
+    write_names(folder / "table.words.txt", [f"w{i}" for i in range(num_rows)])
     return folder / "table.npy"
 
 
@@ -198,7 +198,7 @@ def make_reviews(folder):
     words = [f"word{i}" for i in range(20)] + ["good", "fine", "bad", "poor"]
     rows = rng.normal(size=(len(words), 8))
     np.save(folder / "vectors.npy", rows.astype(np.float32))
-    write_words(folder / "vectors.words.txt", words)
+    write_names(folder / "vectors.words.txt", words)
     for split, count in (("train", 300), ("test", 101)):
         with open(folder / f"{split}.csv", "w") as stream:
             for _ in range(count):

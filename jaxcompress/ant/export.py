@@ -20,7 +20,7 @@ from jaxcompress.ant.model import SIDES, masks_of, sparse_param
 from jaxcompress.ant.prepare import Problem
 from jaxcompress.engine.task import TrainState
 from jaxcompress.storage.atomic import atomic_write
-from jaxcompress.storage.names import write_words
+from jaxcompress.storage.names import write_names
 
 
 def is_sparse(config: Config) -> bool:
@@ -73,7 +73,7 @@ def export(problem: Problem, state: TrainState, workdir: Path) -> SparseAnchors 
             rows = problem.model.apply({"params": params}, side, masks_of(aux), method="rows")
             _write(folder / f"{side}.npy", lambda f, r=rows: np.save(f, np.asarray(r)))
             with atomic_write(folder / f"{side}.ids.txt") as partial:
-                write_words(partial, names[side])
+                write_names(partial, names[side])
         return None
     tables = {
         side: dataclasses.replace(table, names=names[side])

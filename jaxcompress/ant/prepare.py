@@ -19,7 +19,7 @@ from jaxcompress.ant.starts import Start, check_anchors, make_start, max_anchors
 from jaxcompress.ant.task import make_optimizer, make_task
 from jaxcompress.data.batches import Feed
 from jaxcompress.data.ratings import batches as ratings_batches
-from jaxcompress.data.ratings.batches import first_rows, streaming
+from jaxcompress.data.ratings.batches import first_parts, shuffled_windows
 from jaxcompress.data.ratings.planted import PLANTED, planted_ratings
 from jaxcompress.data.ratings.read import Ratings, read_ratings
 from jaxcompress.engine.job import Job
@@ -137,19 +137,19 @@ class _Plan(NamedTuple):
 def _make_plan(ratings: Ratings, config: Config) -> _Plan:
     batch_size, seed, stream = config.batch_size, config.seed, config.stream
     if stream.window is None:
-        splits = ratings_batches.split(len(ratings), config.data.protocol, seed)
-        feed = ratings_batches.training(splits["train"], batch_size, seed)
+        splits = ratings_batches.draw_splits(len(ratings), config.data.protocol, seed)
+        feed = ratings_batches.shuffled_ratings(splits["train"], batch_size, seed)
         per_epoch = max(1, len(splits["train"]) // batch_size)
         num_steps = config.num_steps or max(1, round(config.num_epochs * per_epoch))
         valid = make_eval_feed(splits["valid"])
         return _Plan(splits, [splits["train"]], feed, valid, per_epoch, num_steps)
-    cut = ratings_batches.windows(ratings.times, stream.window, stream.num_passes, batch_size)
+    cut = ratings_batches.cut_windows(ratings.times, stream.window, stream.num_passes, batch_size)
     parts, last = cut.positions[:-1], cut.positions[-1]
     num_steps = min(cut.steps * len(parts), config.num_steps or _NEVER)
     return _Plan(
         splits={"train": np.concatenate(parts), "valid": last, "test": last},
         parts=parts,
-        feed=streaming(cut, batch_size, seed),
+        feed=shuffled_windows(cut, batch_size, seed),
         valid=lambda step: make_eval_feed(cut.positions[-(-step // cut.steps)]),
         steps_per_part=cut.steps,
         num_steps=num_steps,
@@ -166,7 +166,7 @@ def _make_starts(
     starts = {}
     for side, (rows, names) in columns(ratings).items():
         counts = np.bincount(rows[plan.splits["train"]], minlength=len(names))
-        first = first_rows(rows, plan.parts, len(names))
+        first = first_parts(rows, plan.parts, len(names))
         first_steps = np.where(first < 0, _NEVER, first * plan.steps_per_part)
         dense = None if dense_rows is None else dense_rows[side]
         starts[side] = make_start(config, ratings, side, counts, first_steps, dense, say)
@@ -185,7 +185,7 @@ def make_eval_feed(positions: np.ndarray) -> Feed:
     """Makes a feed of the ratings at `positions`, once, in batches for all devices."""
     num_devices = jax.device_count()
     per_device = -(-min(_EVAL_BATCH, len(positions)) // num_devices)
-    return ratings_batches.evaluation(positions, per_device * num_devices)
+    return ratings_batches.ratings_in_order(positions, per_device * num_devices)
 
 
 def make_model(config: Config, counts: Mapping[str, np.ndarray], mean_rating: float) -> RatingModel:

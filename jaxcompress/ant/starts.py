@@ -15,7 +15,7 @@ import scipy.cluster.vq
 from jaxcompress.anchors.table import TRANSFORM_SCALE
 from jaxcompress.ant.config import Config
 from jaxcompress.ant.model import SIDES
-from jaxcompress.data.paths import find
+from jaxcompress.data.paths import find_file
 from jaxcompress.data.ratings.read import Ratings
 from jaxcompress.errors import InputError
 
@@ -141,7 +141,7 @@ def _related(
     path: str, names: list[str], anchors: np.ndarray, room: int, say: Callable[[str], None]
 ) -> np.ndarray:
     """Marks entries of T whose row and anchor are a pair of the file, bool [V, K]."""
-    file = find(path, "Expected a file with two ids a line.")
+    file = find_file(path, "Expected a file with two ids a line.")
     rows = {name: i for i, name in enumerate(names)}
     columns = {int(row): k for k, row in enumerate(anchors)}
     exempt, unknown = np.zeros((len(names), room), bool), 0

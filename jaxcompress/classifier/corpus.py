@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxcompress.classifier.config import Config
-from jaxcompress.data.batches import split_rows
+from jaxcompress.data.batches import hold_out_rows
 from jaxcompress.data.labelled.read import LabelledText, read_labelled_text
-from jaxcompress.data.text.tokenizer import Numbered, number_texts
+from jaxcompress.data.text.tokenizer import NumberedTexts, number_texts
 from jaxcompress.engine.workdir import fingerprint
 from jaxcompress.errors import InputError
 from jaxcompress.storage.names import number_rows
@@ -27,7 +27,7 @@ class Corpus(NamedTuple):
     """
 
     text: LabelledText
-    numbered: Numbered
+    numbered: NumberedTexts
     ranges: dict[str, range]
     labels: np.ndarray
 
@@ -127,7 +127,7 @@ def split_texts(corpus: Corpus, num_valid: int, seed: int) -> dict[str, np.ndarr
     """
     ids = {split: np.array(texts) for split, texts in corpus.ranges.items()}
     if num_valid:
-        train, valid = split_rows(len(ids["train"]), num_valid, seed)
+        train, valid = hold_out_rows(len(ids["train"]), num_valid, seed)
         ids |= {"train": ids["train"][train], "valid": ids["train"][valid]}
     return ids
 

@@ -24,7 +24,13 @@ from jaxcompress.classifier.task import make_optimizer, make_task
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.data.batches import Feed
 from jaxcompress.data.labelled import buckets
-from jaxcompress.data.labelled.buckets import Texts, by_length, cut_texts, gather_tokens, shuffled
+from jaxcompress.data.labelled.buckets import (
+    TextSpans,
+    cut_texts,
+    gather_texts,
+    shuffled_texts,
+    texts_by_length,
+)
 from jaxcompress.data.vectors.files import Vectors
 from jaxcompress.engine.job import Job
 from jaxcompress.engine.steps import make_engine
@@ -63,7 +69,7 @@ class Problem(NamedTuple):
     config: Config
     job: Job
     corpus: Corpus
-    texts: Texts
+    texts: TextSpans
     table: WordTable
     known: dict[str, float]
     steps_per_epoch: int
@@ -146,27 +152,27 @@ def make_test_feed(problem: Problem) -> Feed:
 
 
 def _make_feeds(
-    corpus: Corpus, texts: Texts, config: Config, gather: Gather
+    corpus: Corpus, texts: TextSpans, config: Config, gather: Gather
 ) -> tuple[Feed, dict[str, Feed]]:
     """Makes the batches to train on, and those of the evaluations during training, by name."""
     ids = split_texts(corpus, num_valid_texts(corpus, config.data.valid_texts), config.seed)
     train, valid = texts.take(ids["train"]), texts.take(ids["valid"])
     width = config.data.bucket_width
-    feed = shuffled(train, config.batch_size, width, config.seed, gather)
+    feed = shuffled_texts(train, config.batch_size, width, config.seed, gather)
     return feed, {"valid": _evaluation_feed(valid, config, gather)}
 
 
-def _evaluation_feed(texts: Texts, config: Config, gather: Gather) -> Feed:
+def _evaluation_feed(texts: TextSpans, config: Config, gather: Gather) -> Feed:
     """Makes batches of some texts, each once; every device takes equally many of a batch."""
     size = -(-_EVAL_TEXTS // jax.device_count()) * jax.device_count()
-    return by_length(texts, size, config.data.bucket_width, gather)
+    return texts_by_length(texts, size, config.data.bucket_width, gather)
 
 
 def _make_gather(table: WordTable) -> Gather:
     """Makes the feeds' `gather`: its batches are described at `make_task`."""
 
     def gather(data: dict, index: dict) -> dict:
-        batch = gather_tokens(data["tokens"], index)
+        batch = gather_texts(data["tokens"], index)
         return {**batch, "tokens": table.gather(data["table"], batch.pop("ids"))}
 
     return gather

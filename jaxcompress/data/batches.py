@@ -1,7 +1,9 @@
 """Batches of rows: which rows step `s` sees is a function of (seed, s) alone.
 
-So the step of a checkpoint is the whole position in the data, and a resumed run sees what an
+So the step in a checkpoint is the whole position in the data, and a resumed run sees what an
 uninterrupted one would have seen.
+
+Axis letters: N rows of the table, B rows of a batch, D dimensions.
 """
 
 from collections.abc import Callable
@@ -13,18 +15,25 @@ import numpy as np
 class Feed(NamedTuple):
     """Where batches come from: the host makes small indices, the device gathers the rows.
 
+    Batch `s` is `gather(data, index(s))`. Neither function has a memory: a batch depends on `s` and
+    on the seed that the feed was made with, and not on which batches were made before it.
+
     Attributes:
-        index: `step -> pytree` of NumPy arrays with leading axis B, made on the host.
-        gather: `data, index -> batch`, pure, run on the device. `data` is placed there once;
-            it is `()` where the rows themselves are in the index (data too large to be placed).
-        batch_size: B, over all devices.
-        num_batches: how many there are; None for training, which has no end.
-        unit: what progress is counted in.
-        units: how many of them a batch has; None: batch_size.
+        index: `step -> index`: a dictionary of NumPy arrays, each with leading axis B, made on the
+            host. For training, every step from 0 on has one; for an evaluation, 0 to
+            `num_batches - 1`. Steps of one dispatch need equal shapes, since they are stacked.
+        gather: `data, index -> batch`, pure, compiled into the step and run on the device. `data`
+            is a pytree of arrays that is placed there once; it is `()` if the index holds the rows
+            themselves, for data that are too large to be placed. The batch is a dictionary of
+            arrays with leading axis B; its keys, shapes and types stand at the function.
+        batch_size: B, over all devices; B is the axis that is split over them.
+        num_batches: number of batches; None: no end, for training.
+        unit: what progress is counted in, a noun in the plural.
+        units: number of units in a batch; None: `batch_size`.
     """
 
-    index: Callable[[int], Any]
-    gather: Callable[[Any, Any], dict]
+    index: Callable[[int], dict]
+    gather: Callable[[Any, dict], dict]
     batch_size: int
     num_batches: int | None = None
     unit: str = "rows"
@@ -32,9 +41,19 @@ class Feed(NamedTuple):
 
 
 def gather_rows(data: Any, index: dict) -> dict:
-    """Makes `{"rows": float32 [B, D], "mask": [B]}` of row ids and the table, or of rows.
+    """Makes a batch of rows of a table, of the indices that `shuffled` and `in_order` make.
 
-    Whatever else the index holds, such as weights, is passed on.
+    >>> index = {"rows": np.array([[1, 2]], np.float16), "mask": np.array([True])}
+    >>> gather_rows((), index)["rows"]
+    array([[1., 2.]], dtype=float32)
+
+    Args:
+        data: the table on the device, a JAX array [N, D]; `()` if the index holds rows.
+        index: `ids` int32 [B], or `rows` [B, D] of any float type; and `mask` bool [B].
+
+    Returns:
+        `rows` float32 [B, D] and `mask` bool [B], false for padding. Whatever else the index
+        holds, such as `weights` float32 [B], is passed on.
     """
     rows = index["rows"] if "rows" in index else data.at[index["ids"]].get(mode="clip")
     others = {name: value for name, value in index.items() if name != "ids"}
@@ -50,15 +69,21 @@ def shuffled(
     stream: bool,
     weights: np.ndarray | None = None,
 ) -> Feed:
-    """Endless batches over `ids`, in a new order each epoch; none is short.
+    """Feeds the rows `ids` without end, in a new order each epoch; every batch is full.
+
+    A batch may begin in one epoch and end in the next.
+
+    >>> feed = shuffled(None, np.array([3, 5, 8, 9]), batch_size=2, seed=0, stream=False)
+    >>> sorted(int(i) for step in (0, 1) for i in feed.index(step)["ids"])
+    [3, 5, 8, 9]
 
     Args:
-        table: [N, D]; read only where the host sends rows.
-        ids: int [n]: the rows to train on.
+        table: [N, D]; read only if `stream`, else None will do.
+        ids: int [n], n > 0: the rows to train on.
         batch_size: B.
         seed: the order is a function of (seed, epoch).
-        stream: whether the host sends rows, and not ids.
-        weights: float32 [N], of which the batches then hold theirs; or None.
+        stream: whether the host sends `rows` [B, D] of the table, and not `ids` int32 [B].
+        weights: float32 [N]; indices then have `weights` [B], those of their rows. None: no key.
     """
     orders: dict[int, np.ndarray] = {}
 
@@ -89,7 +114,14 @@ def in_order(
     stream: bool,
     weights: np.ndarray | None = None,
 ) -> Feed:
-    """The rows `ids` once, in order; the last batch is padded, its mask says where."""
+    """Feeds the rows `ids` once, in order; row 0 fills up the last batch, and its mask is false.
+
+    >>> feed = in_order(None, np.array([3, 5, 8]), batch_size=2, stream=False)
+    >>> feed.num_batches, feed.index(1)
+    (2, {'ids': array([8, 0], dtype=int32), 'mask': array([ True, False])})
+
+    The arguments are those of `shuffled`.
+    """
 
     def index(i: int) -> dict:
         part = ids[i * batch_size : (i + 1) * batch_size]
@@ -105,6 +137,7 @@ def _index(
     stream: bool,
     weights: np.ndarray | None,
 ) -> dict:
+    """Makes the index of some rows, at most B, filled up to B with row 0."""
     padded = np.zeros(batch_size, np.int32)
     padded[: len(ids)] = ids
     index = {"mask": np.arange(batch_size) < len(ids)}
@@ -115,9 +148,17 @@ def _index(
     return {"ids": padded, **index}
 
 
-def split_rows(num_rows: int, valid_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Splits row ids in (train, valid), each ascending; the held-out rows are chosen by `seed`."""
-    held_out = np.random.default_rng((seed, 0x5EED)).permutation(num_rows)[:valid_rows]
+def hold_out_rows(num_rows: int, num_valid: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draws the rows to hold out, by the seed.
+
+    >>> train, valid = hold_out_rows(5, num_valid=2, seed=0)
+    >>> len(valid), sorted([*train.tolist(), *valid.tolist()])
+    (2, [0, 1, 2, 3, 4])
+
+    Returns:
+        The ids of the rows to train on and of those that are held out, int32, each ascending.
+    """
+    held_out = np.random.default_rng((seed, 0x5EED)).permutation(num_rows)[:num_valid]
     is_valid = np.zeros(num_rows, bool)
     is_valid[held_out] = True
     return np.flatnonzero(~is_valid).astype(np.int32), np.flatnonzero(is_valid).astype(np.int32)

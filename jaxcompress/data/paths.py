@@ -1,4 +1,4 @@
-"""Where data is looked for, how it is opened, and where caches are kept."""
+"""Where data are looked for, how their files are opened, and where caches are kept."""
 
 import contextlib
 import gzip
@@ -14,44 +14,44 @@ from jaxcompress.errors import InputError
 
 
 def cache_dir() -> Path:
-    """`$JAXCOMPRESS_CACHE`, or else `~/.cache/jaxcompress`."""
+    """Gives the folder of caches: `$JAXCOMPRESS_CACHE`, or else `~/.cache/jaxcompress`."""
     return expand(os.environ.get("JAXCOMPRESS_CACHE") or "~/.cache/jaxcompress")
 
 
 def expand(path: str | os.PathLike) -> Path:
-    """`~/a` and `~user/a` as they are meant; the latter as it stands where there is no such user,
-    where `Path.expanduser` raises."""
+    """Puts a home folder in the place of `~` or `~user`.
+
+    If there is no such user, the path stays as it is; `Path.expanduser` would raise.
+    """
     return Path(os.path.expanduser(path))
 
 
-def find(path: str, where_to_get_it: str) -> Path:
-    """Finds a file: `path` itself, or else under `$JAXCOMPRESS_DATA`, or else the cache.
+def find_file(path: str, hint: str) -> Path:
+    """Finds a file: `path` itself, or else under `$JAXCOMPRESS_DATA`, or else in the cache.
 
     A path may go on inside a .zip: `glove.6B.zip/glove.6B.300d.txt`.
 
     Args:
         path: absolute, or relative to any of these places.
-        where_to_get_it: the end of the error's line.
+        hint: the end of the error: what was expected, and how to get it.
 
     Raises:
-        InputError: where nothing is there; it names the paths looked at.
+        InputError: if nothing is there; it names the paths that were looked at.
     """
-    return _find(path, where_to_get_it, "file", lambda p: p.is_file() or bool(split_zip(p)[1]))
+    return _find(path, hint, "file", lambda place: place.is_file() or _is_in_zip(place))
 
 
-def find_folder(path: str, where_to_get_it: str) -> Path:
-    """Finds a folder as `find` finds a file."""
-    return _find(path, where_to_get_it, "folder", Path.is_dir)
+def find_folder(path: str, hint: str) -> Path:
+    """Finds a folder as `find_file` finds a file."""
+    return _find(path, hint, "folder", Path.is_dir)
 
 
-def find_either(path: str, where_to_get_it: str) -> Path:
-    """Finds a file or a folder."""
-    return _find(
-        path, where_to_get_it, "file or folder", lambda p: p.exists() or bool(split_zip(p)[1])
-    )
+def find_either(path: str, hint: str) -> Path:
+    """Finds a file or a folder as `find_file` finds a file."""
+    return _find(path, hint, "file or folder", lambda place: place.exists() or _is_in_zip(place))
 
 
-def _find(path: str, where_to_get_it: str, kind: str, is_kind: Callable[[Path], bool]) -> Path:
+def _find(path: str, hint: str, kind: str, is_kind: Callable[[Path], bool]) -> Path:
     places = [expand(path)]
     if not places[0].is_absolute():
         if root := os.environ.get("JAXCOMPRESS_DATA"):
@@ -64,11 +64,15 @@ def _find(path: str, where_to_get_it: str, kind: str, is_kind: Callable[[Path], 
             found = "folder" if place.is_dir() else "file"
             raise InputError(f"{place} is a {found}; expected a {kind}.")
     looked = ", ".join(map(str, places))
-    raise InputError(f"no {kind} {path}; looked at {looked}. {where_to_get_it}")
+    raise InputError(f"no {kind} {path}; looked at {looked}. {hint}")
 
 
-def split_zip(path: Path) -> tuple[Path, str | None]:
-    """Splits `archive.zip/member` where the archive exists; otherwise `(path, None)`."""
+def _is_in_zip(path: Path) -> bool:
+    return archive_and_member(path)[1] is not None
+
+
+def archive_and_member(path: Path) -> tuple[Path, str | None]:
+    """Takes `archive.zip/member` apart if the archive exists; any other path gives (path, None)."""
     for parent in path.parents:
         if parent.suffix == ".zip" and parent.is_file():
             return parent, path.relative_to(parent).as_posix()
@@ -77,8 +81,13 @@ def split_zip(path: Path) -> tuple[Path, str | None]:
 
 @contextlib.contextmanager
 def open_binary(path: Path) -> Iterator[BinaryIO]:
-    """Opens a plain file, a .gz, or the only (or the named) member of a .zip."""
-    archive, member = split_zip(path)
+    """Opens a plain file, a .gz, or a member of a .zip: the one that is named, or the only one.
+
+    Raises:
+        InputError: if it cannot be read, also later while it is read; or if several members are
+            there and none of them is named.
+    """
+    archive, member = archive_and_member(path)
     try:
         if archive.suffix == ".gz":
             with gzip.open(archive) as stream:

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 
 from jaxcompress.codes.rows import PreparedTable, is_too_large
-from jaxcompress.data.batches import Feed, shuffled, split_rows
-from jaxcompress.data.text.stdlib import SOURCE
+from jaxcompress.data.batches import Feed, hold_out_rows, shuffled
+from jaxcompress.data.text.stdlib import STDLIB
 from jaxcompress.data.vectors.files import Vectors, read_vectors
 from jaxcompress.data.vectors.stdlib import stdlib_vectors
 from jaxcompress.data.vectors.weights import normalize_weights, read_weights
@@ -73,7 +73,7 @@ def read(config: Config, say: Callable[[str], None] = say) -> Source:
 
 
 def _read_vectors(config: DataConfig) -> Vectors:
-    if config.path != SOURCE:
+    if config.path != STDLIB:
         return read_vectors(config.path, tensor=config.tensor, max_rows=config.max_rows)
     vectors = stdlib_vectors()
     kept = slice(config.max_rows)
@@ -159,7 +159,7 @@ def split_ids(num_rows: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
             f"data.valid_rows is {valid_rows}; the table has {num_rows} rows and "
             "some must be left to train on."
         )
-    return split_rows(num_rows, valid_rows, config.seed)
+    return hold_out_rows(num_rows, valid_rows, config.seed)
 
 
 def _check_no_target(config: Config) -> None:

@@ -25,7 +25,7 @@ from jaxcompress.codes.bound import rate_distortion_bound
 from jaxcompress.codes.measure import code_errors
 from jaxcompress.codes.refine import refine_codes
 from jaxcompress.codes.sizes import Size, at_bytes_per_row, within_target
-from jaxcompress.data.batches import split_rows
+from jaxcompress.data.batches import hold_out_rows
 from jaxcompress.dccl.config import Config
 from jaxcompress.dccl.export import to_codes
 from jaxcompress.dccl.prepare import Problem, Source, prepare, split_ids
@@ -132,7 +132,7 @@ def take_sample(rows: np.ndarray, config: Config, weights: np.ndarray | None = N
     """
     train_ids, _ = split_ids(len(rows), config)
     num_trained, num_held_out = _sample_counts(len(train_ids), config.sweep.num_rows)
-    _, drawn = split_rows(len(train_ids), num_trained + num_held_out, config.seed)
+    _, drawn = hold_out_rows(len(train_ids), num_trained + num_held_out, config.seed)
     ids = train_ids[drawn]
     return Sample(rows[ids], None if weights is None else weights[ids], num_held_out)
 

@@ -1,6 +1,7 @@
 """Names of rows: packed into an array, checked, looked up, and kept in a text file.
 
-A name is one line of text. Bytes that are not UTF-8 survive a round trip through all of these.
+A name is one line of text: the word of a vector, the id of a user or of an item. Bytes that are
+not UTF-8 survive a round trip through all of these.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -98,14 +99,21 @@ def find_row(name: str | int, ids: Mapping[str, int] | None, num_rows: int) -> i
     return int(name)
 
 
-def read_words(file: Path) -> list[str]:
-    """Reads one name per line; line ends of Windows are taken off."""
+def read_names(file: Path) -> list[str]:
+    r"""Reads one name per line; line ends of Windows are taken off.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "table.words.txt"
+    >>> write_names(file, ["New York", "caf\udce9"])  # a byte that is not UTF-8 stays as it is
+    >>> file.read_bytes(), read_names(file)
+    (b'New York\ncaf\xe9\n', ['New York', 'caf\udce9'])
+    """
     text = file.read_bytes().decode("utf-8", errors="surrogateescape")
     names = [name.removesuffix("\r") for name in text.split("\n")]
     return names[:-1] if names and not names[-1] else names
 
 
-def write_words(file: Path, names: Iterable[str]) -> None:
-    """Writes one name per line."""
+def write_names(file: Path, names: Iterable[str]) -> None:
+    """Writes one name per line, in the form that `read_names` reads."""
     with open(file, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
         stream.writelines(name + "\n" for name in names)

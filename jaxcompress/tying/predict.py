@@ -21,11 +21,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcompress.data.text.corpus import END, SPLITS, Corpus, encode
+from jaxcompress.data.text.corpus import END, SPLITS, Corpus, token_ids
 from jaxcompress.engine.loop import restore_best
 from jaxcompress.errors import InputError
 from jaxcompress.nn.lstm import LSTMState
-from jaxcompress.storage.names import read_words
+from jaxcompress.storage.names import read_names
 from jaxcompress.tying.config import Config, DataConfig, ModelConfig
 from jaxcompress.tying.model import make_model, no_masks, zero_carry
 from jaxcompress.tying.prepare import prepare
@@ -81,7 +81,7 @@ def open_reader(config: Config, workdir: str) -> Reader:
     file = Path(workdir) / "vocabulary.txt"
     if not file.exists():
         raise InputError(f"workdir {workdir} holds no run (no {file}); train one first.")
-    words = read_words(file)
+    words = read_names(file)
     stand_in = np.zeros(config.batch_size * config.unroll, np.int32)
     config = dataclasses.replace(config, data=DataConfig())
     problem = prepare(Corpus(words, dict.fromkeys(SPLITS, stand_in)), config)
@@ -92,7 +92,7 @@ def open_reader(config: Config, workdir: str) -> Reader:
 def read_text(reader: Reader, text: str) -> tuple[list[int], str]:
     """Ids of a text's words after an end of line, and the text as the model sees it."""
     ids = {word: i for i, word in enumerate(reader.words)}
-    found = encode(text.split(), ids)
+    found = token_ids(text.split(), ids)
     return [ids[END], *found], " ".join(reader.words[i] for i in found)
 
 

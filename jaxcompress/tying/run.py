@@ -25,7 +25,7 @@ from jaxcompress.engine.workdir import opened
 from jaxcompress.errors import InputError
 from jaxcompress.loading import load
 from jaxcompress.storage.atomic import atomic_write
-from jaxcompress.storage.names import write_words
+from jaxcompress.storage.names import write_names
 from jaxcompress.tying import predict as tying_predict
 from jaxcompress.tying.config import Config, describe
 from jaxcompress.tying.predict import Reader, read_text
@@ -154,7 +154,7 @@ def export(state: TrainState, words: list[str], workdir: Path) -> None:
 def _write_vocabulary(workdir: Path, words: list[str]) -> None:
     if jax.process_index() == 0:
         with atomic_write(workdir / "vocabulary.txt") as partial:
-            write_words(partial, words)
+            write_names(partial, words)
 
 
 def generate_text(

@@ -48,7 +48,7 @@ def make_task(
 
     The loss of a batch is the mean over lanes of the sum over time, as the learning rate and the
     norm of the published settings suppose; figures are of a token. Batches are those of
-    `data.lanes.gather_tokens`.
+    `data.text.lanes.gather_lanes`.
 
     Args:
         config: the model's.

@@ -15,7 +15,7 @@ from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.ant.clusters import learn_dense_rows
 from jaxcompress.ant.model import num_nonzero
 from jaxcompress.ant.prepare import prepare, read
-from jaxcompress.data.ratings.batches import split
+from jaxcompress.data.ratings.batches import draw_splits
 from jaxcompress.data.ratings.read import read_ratings
 from jaxcompress.engine.loop import fit, init_state
 from jaxcompress.errors import InputError
@@ -61,7 +61,7 @@ def test_a_run_learns_and_leaves_a_summary_and_curves(finished_ratings, ratings_
     assert (summary["train_ratings"], summary["test_ratings"]) == (1200, 150)
     assert summary["dense_parameters"] == 100 * 4 + 1
     ratings = read_ratings(str(ratings_file))
-    test = ratings.values[split(1500, "holdout", 0)["test"]]
+    test = ratings.values[draw_splits(1500, "holdout", 0)["test"]]
     assert summary["test_mse"] < test.var()
     assert (workdir / "curves.png").stat().st_size > 10_000
     assert len(helpers.losses(workdir)) == 60
@@ -73,7 +73,7 @@ def test_the_figures_are_those_of_the_exported_tables(finished_ratings, ratings_
     summary, table = summary_of(workdir), jaxcompress.load(workdir)
     assert isinstance(table, SparseAnchors)
     ratings = read_ratings(str(ratings_file))
-    at = split(1500, "holdout", 0)["test"]
+    at = draw_splits(1500, "holdout", 0)["test"]
     users = np.stack([table[f"users/{ratings.user_ids[u]}"] for u in ratings.users[at]])
     items = np.stack([table[f"items/{ratings.item_ids[i]}"] for i in ratings.items[at]])
     predicted = (users * items).sum(axis=1) + table.extras["bias"]
@@ -336,7 +336,7 @@ def test_compare_lays_runs_side_by_side(finished_ratings, tmp_path, capsys):
 
 
 def test_related_pairs_are_exempt_from_the_penalty(ratings_file, tmp_path, capsys):
-    ratings, at = read_ratings(str(ratings_file)), split(1500, "holdout", 0)["train"]
+    ratings, at = read_ratings(str(ratings_file)), draw_splits(1500, "holdout", 0)["train"]
     most = int(np.argsort(-np.bincount(ratings.items[at]), kind="stable")[0])
     ids = ratings.item_ids
     other = next(i for i in ids if i != ids[most])

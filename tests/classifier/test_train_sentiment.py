@@ -19,7 +19,7 @@ from jaxcompress.data.labelled.read import LabelledText, read_labelled_text
 from jaxcompress.data.vectors.files import read_vectors
 from jaxcompress.engine.loop import evaluate, init_state, restore_best
 from jaxcompress.engine.workdir import read_config
-from jaxcompress.storage.names import read_words
+from jaxcompress.storage.names import read_names
 
 
 def main(*arguments):
@@ -60,7 +60,7 @@ def test_the_share_of_known_tokens_is_told(finished_sentiment, reviews):
     """`,` and `rare` are in every text and in no table of words."""
     workdir, printed = finished_sentiment
     summary = json.loads((workdir / "summary.json").read_text())
-    words = set(read_words(reviews / "vectors.words.txt"))
+    words = set(read_names(reviews / "vectors.words.txt"))
     for split in ("train", "test"):
         tokens = (reviews / f"{split}.csv").read_text().replace('"', " ").replace(",", " , ")
         tokens = [t for line in tokens.splitlines() for t in line.split()[:-2]]
@@ -364,7 +364,7 @@ def test_several_seeds_of_a_table_from_scratch(reviews, tmp_path, capsys):
     assert main(*small(reviews, tmp_path, *seeds, *dense)) == 0
     summary = json.loads((tmp_path / "summary.json").read_text())
     words = (tmp_path / "seed-0/export/embedding.words.txt").read_text().splitlines()
-    assert set(words) == {*read_words(reviews / "vectors.words.txt"), ",", "rare", "<unk>"}
+    assert set(words) == {*read_names(reviews / "vectors.words.txt"), ",", "rare", "<unk>"}
     assert np.load(tmp_path / "seed-0/export/embedding.npy").shape == (27, 6)
     assert summary["embedding_bytes"] == 4 * 27 * 6
     each = [json.loads((tmp_path / f"seed-{s}/summary.json").read_text()) for s in (0, 1)]

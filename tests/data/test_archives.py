@@ -1,3 +1,5 @@
+"""Archives that are not to be trusted: nothing comes of a bad one."""
+
 import io
 import tarfile
 import zipfile
@@ -60,7 +62,7 @@ def test_nothing_comes_of_a_bad_archive(tmp_path, name, content, message):
     error = str(caught.value)
     assert error.startswith(f"{archive}: ")
     assert message in error
-    assert error.endswith("nothing was unpacked, and it is removed.")
+    assert error.endswith("nothing was unpacked, and the archive was removed.")
     assert "\n" not in error
     assert [p.name for p in tmp_path.rglob("*")] == ["data"]
 

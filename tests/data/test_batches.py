@@ -1,7 +1,10 @@
+"""Batches of rows: every epoch sees every row once, whatever step comes first."""
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcompress.data.batches import in_order, shuffled, split_rows
+from jaxcompress.data.batches import hold_out_rows, in_order, shuffled
 
 TABLE = np.arange(40, dtype=np.float32).reshape(20, 2)
 IDS = np.arange(3, 20, dtype=np.int32)
@@ -33,6 +36,22 @@ def test_streamed_batches_hold_the_rows_of_the_same_ids():
     np.testing.assert_array_equal(rows["rows"], TABLE[ids["ids"]])
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_the_device_gathers_the_rows_that_the_host_would_send(dtype):
+    table, weights = TABLE.astype(dtype), np.arange(20, dtype=np.float32)
+    for make in (lambda **kw: shuffled(table, IDS, 5, 7, weights=weights, **kw),
+                 lambda **kw: in_order(table, IDS, 5, weights=weights, **kw)):  # fmt: skip
+        placed, sent = make(stream=False), make(stream=True)
+        gathered = placed.gather(jnp.asarray(table), placed.index(3))
+        passed = sent.gather((), sent.index(3))
+        assert {k: (v.dtype, v.shape) for k, v in gathered.items()} == {
+            "rows": (np.float32, (5, 2)), "mask": (bool, (5,)), "weights": (np.float32, (5,)),
+        }  # fmt: skip
+        assert set(passed) == set(gathered)
+        for key, value in passed.items():
+            np.testing.assert_array_equal(value, gathered[key])
+
+
 def test_in_order_gives_every_row_once_and_masks_the_padding():
     feed = in_order(TABLE, IDS, 5, stream=False)
     assert feed.num_batches == 4
@@ -58,9 +77,9 @@ def test_weights_come_with_their_rows_and_only_where_there_are_some(stream):
 
 
 def test_held_out_rows_are_chosen_by_seed_and_disjoint():
-    train, valid = split_rows(100, 7, seed=1)
+    train, valid = hold_out_rows(100, 7, seed=1)
     assert len(valid) == 7
     np.testing.assert_array_equal(np.sort(np.concatenate([train, valid])), np.arange(100))
-    assert (split_rows(100, 7, seed=1)[1] == valid).all()
-    assert (split_rows(100, 7, seed=2)[1] != valid).any()
-    assert len(split_rows(100, 0, seed=1)[1]) == 0
+    assert (hold_out_rows(100, 7, seed=1)[1] == valid).all()
+    assert (hold_out_rows(100, 7, seed=2)[1] != valid).any()
+    assert len(hold_out_rows(100, 0, seed=1)[1]) == 0

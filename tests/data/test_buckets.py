@@ -1,12 +1,14 @@
+"""Batches of texts of about one length: their composition, their padding, their tokens."""
+
 import jax.numpy as jnp
 import numpy as np
 
 from jaxcompress.data.labelled.buckets import (
-    by_length,
     cut_texts,
-    gather_tokens,
-    shuffled,
+    gather_texts,
+    shuffled_texts,
     steps_per_epoch,
+    texts_by_length,
 )
 
 LENGTHS = np.array([3, 9, 1, 12, 7, 7, 2, 30, 5, 11, 4])
@@ -27,7 +29,7 @@ def test_texts_are_cut_to_their_first_or_last_tokens():
 
 
 def test_an_epoch_holds_each_text_once_but_for_what_fills_no_batch():
-    feed = shuffled(TEXTS, 3, 4, 0, gather_tokens)
+    feed = shuffled_texts(TEXTS, 3, 4, 0, gather_texts)
     assert steps_per_epoch(len(TEXTS.starts), 3) == 3
     epochs = [
         np.concatenate([feed.index(s)["labels"] for s in range(3 * e, 3 * e + 3)])
@@ -40,11 +42,11 @@ def test_an_epoch_holds_each_text_once_but_for_what_fills_no_batch():
 
 
 def test_a_step_is_a_function_of_the_seed_and_its_number():
-    one, other = (shuffled(TEXTS, 3, 4, 7, gather_tokens) for _ in range(2))
+    one, other = (shuffled_texts(TEXTS, 3, 4, 7, gather_texts) for _ in range(2))
     expected = [one.index(s)["labels"] for s in range(12)]
     for s in (11, 2, 7, 0):  # in any order
         np.testing.assert_array_equal(other.index(s)["labels"], expected[s])
-    third = shuffled(TEXTS, 3, 4, 8, gather_tokens)
+    third = shuffled_texts(TEXTS, 3, 4, 8, gather_texts)
     assert any((third.index(s)["labels"] != expected[s]).any() for s in range(12))
 
 
@@ -53,7 +55,7 @@ def test_texts_of_a_batch_are_of_about_one_length():
     lengths = rng.integers(1, 400, 6400)
     bounds = np.concatenate([[0], np.cumsum(lengths)])
     texts = cut_texts(bounds, np.zeros(6400), 400, "first")
-    feed = shuffled(texts, 64, 50, 0, gather_tokens)
+    feed = shuffled_texts(texts, 64, 50, 0, gather_texts)
     padded = sum(feed.index(s)["positions"].size for s in range(100))
     assert padded < 1.15 * lengths.sum()
     shapes = {feed.index(s)["positions"].shape[1] for s in range(100)}
@@ -61,7 +63,7 @@ def test_texts_of_a_batch_are_of_about_one_length():
 
 
 def test_a_batch_holds_the_tokens_of_its_texts():
-    feed = by_length(TEXTS, 4, 4, gather_tokens)
+    feed = texts_by_length(TEXTS, 4, 4, gather_texts)
     assert feed.num_batches == 3
     seen = []
     for i in range(3):

@@ -3,11 +3,13 @@
 import errno
 import hashlib
 import io
+import os
 import shutil
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pooch
 import pytest
@@ -17,6 +19,7 @@ from jaxcompress.data.download import command, sources, transfer
 from jaxcompress.data.download.command import main
 from jaxcompress.data.download.sources import DataSet, File
 
+ROOT = Path(__file__).parents[2]
 WHOLE = bytes(range(256)) * 40  # 10,240 bytes
 WHOLE_HASH = hashlib.sha256(WHOLE).hexdigest()
 
@@ -40,7 +43,7 @@ def offer(monkeypatch):
     def _offer(*mirrors, name="toy.bin", sha256=WHOLE_HASH, unpacked=()):
         file = File(name, mirrors, sha256, None, unpacked)
         toy = DataSet("toy", "a toy", name, "none", (file,))
-        monkeypatch.setattr(sources, "known", lambda: {"toy": toy})
+        monkeypatch.setattr(sources, "known_data_sets", lambda: {"toy": toy})
 
     return _offer
 
@@ -82,7 +85,7 @@ def test_a_file_is_fetched_once_and_then_found(server, offer, run, tmp_path):
     assert left(tmp_path) == ["toy.bin"]
     status, said = run()
     assert (status, len(server.requests)) == (0, 1)
-    assert said == f"toy is there: {tmp_path / 'data' / 'toy.bin'}\n"
+    assert said == f"toy is there already: {tmp_path / 'data' / 'toy.bin'}\n"
 
 
 def test_of_a_file_without_a_known_hash_size_and_hash_are_printed(server, offer, run):
@@ -100,7 +103,7 @@ def test_a_wrong_hash_names_both_and_leaves_nothing(server, offer, run, tmp_path
     assert error.startswith(f"error: toy.bin was not fetched: {server.url('a')}: SHA256 hash")
     assert WHOLE_HASH in error
     assert hashlib.sha256(b"other").hexdigest() in error
-    assert error.endswith("what came is removed.")
+    assert error.endswith("what came was removed.")
     assert left(tmp_path) == []
 
 
@@ -122,7 +125,7 @@ def test_a_transfer_that_is_cut_off_goes_on_with_the_bytes_that_are_missing(
     assert status == 1
     assert said.splitlines()[-1] == (
         f"error: toy.bin was not fetched: {server.url('a')}: cut off after 4,000 of 10,240 bytes "
-        "(the connection was closed); what came is kept, the same command goes on from there."
+        "(the connection was closed); what came is kept, and the same command goes on from there."
     )
     assert part_of(tmp_path).read_bytes() == WHOLE[:4000]
     assert "toy.bin" not in left(tmp_path)
@@ -182,7 +185,7 @@ def test_a_server_without_ranges_sends_the_file_anew(server, offer, run, tmp_pat
 def test_without_a_validator_nothing_is_kept(server, offer, run, tmp_path):
     server.files["a"], server.cut, server.etag = WHOLE, 4000, None
     offer(server.url("a"))
-    assert "so the next run begins anew" in run()[1]
+    assert "nothing is kept, and the next run begins anew" in run()[1]
     assert left(tmp_path) == []
 
 
@@ -199,9 +202,9 @@ def test_a_transfer_of_unknown_length_goes_on_too(server, offer, run, tmp_path):
 def test_what_is_no_file_is_not_taken(server, offer, run, tmp_path):
     server.files["a"], server.content_type = b'{"error": "busy"}', "application/json"
     offer(server.url("a"), sha256=None)
-    assert "a web page or a message came in the place of the file" in run()[1]
+    assert "a web page or a message came instead of the file" in run()[1]
     server.files["a"], server.content_type = b"", "text/csv"
-    assert "(nothing came); there is nothing to go on by, so the next run begins anew" in run()[1]
+    assert "(nothing came); nothing is kept, and the next run begins anew" in run()[1]
     server.files["a"], server.headers = b"packed", {"Content-Encoding": "gzip"}
     assert "it came encoded (gzip), which was not asked for" in run()[1]
     assert left(tmp_path) == []
@@ -214,7 +217,7 @@ def test_a_redirect_that_leads_nowhere_is_one_line(server, offer, run, location)
     status, said = run()
     assert status == 1
     assert said.splitlines()[-1].startswith("error: toy.bin was not fetched: ")
-    assert "what came is removed" not in said
+    assert "what came was removed" not in said
 
 
 def test_a_run_stopped_while_the_hash_is_checked_keeps_what_came(
@@ -243,7 +246,7 @@ def test_an_archive_that_was_there_is_used_and_kept(server, offer, run, tmp_path
     own.write_bytes(b"of one's own")
     status, said = run()
     assert status == 2
-    assert f"{own} is there, but it is another file than is known" in said
+    assert f"{own} is there, but its SHA-256 is not the expected" in said
     assert own.read_bytes() == b"of one's own"
     own.write_bytes(content)
     assert run()[0] == 0
@@ -291,7 +294,7 @@ def test_where_all_mirrors_fail_each_is_named_with_its_reason(server, other, off
     assert status == 1
     assert said.splitlines()[-1] == (
         f"error: toy.bin was not fetched: {server.url('a')}: HTTP 404 Not Found; "
-        f"{other.url('a')}: a web page or a message came in the place of the file."
+        f"{other.url('a')}: a web page or a message came instead of the file."
     )
     assert left(tmp_path) == []
 
@@ -357,7 +360,7 @@ def test_two_runs_fetch_once(server, offer, capsys, tmp_path):
     for some in runs:
         some.start()
     said, end = "", time.monotonic() + 10
-    while "another run fetches toy; waiting" not in said and time.monotonic() < end:
+    while "another run is fetching toy; waiting" not in said and time.monotonic() < end:
         said += capsys.readouterr().out
         time.sleep(0.01)
     assert "waiting" in said
@@ -391,8 +394,8 @@ def test_a_bad_archive_is_one_line_and_removed(server, offer, run, tmp_path):
     status, said = run()
     assert status == 2
     assert said.splitlines()[-1] == (
-        f"error: {tmp_path / 'data' / '.toy.zip'}: refused, '../out' leads out of the folder; "
-        "nothing was unpacked, and it is removed."
+        f"error: {tmp_path / 'data' / '.toy.zip'}: refused: '../out' leads out of the folder; "
+        "nothing was unpacked, and the archive was removed."
     )
     assert left(tmp_path) == []
 
@@ -410,7 +413,7 @@ def test_a_disk_that_is_full_while_unpacking_leaves_the_archive(
         patch.setattr(shutil, "copyfileobj", full)
         status, said = run()
     assert status == 1
-    assert "the disk is full while .toy.zip is unpacked, 2.0 MB in all; nothing is left" in said
+    assert "the disk is full; .toy.zip cannot be unpacked (2.0 MB in all), and only the" in said
     assert left(tmp_path) == [".toy.zip"]
     assert run()[0] == 0
     assert len(server.requests) == 1
@@ -426,7 +429,8 @@ def test_what_is_in_the_way_is_named(offer, run, tmp_path, kind):
         (tmp_path / "data" / "toy").write_text("")
     status, said = run()
     assert status == 2
-    assert "toy is there, but not" in said
+    data = tmp_path / "data"
+    assert f"{data / 'toy'} is there, but {data / 'toy' / 'a.txt'} is not; move it away" in said
 
 
 def test_a_folder_that_cannot_be_made_is_named(offer, tmp_path, capsys):
@@ -436,14 +440,34 @@ def test_a_folder_that_cannot_be_made_is_named(offer, tmp_path, capsys):
     assert "cannot be used (Not a directory); give another" in capsys.readouterr().err
 
 
-def test_the_command_lists_what_there_is_without_jax(tmp_path):
-    program = (
-        "import sys; from jaxcompress.data.download import command; command.main(['--list']);"
-        "assert 'jax' not in sys.modules"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
+@pytest.fixture
+def run_module(tmp_path):
+    """Runs `python -m jaxcompress.data.download` in a process in which jax cannot be imported."""
+    (tmp_path / "jax.py").write_text('raise AssertionError("jax was imported")')
+
+    def _run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "jaxcompress.data.download", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(tmp_path), "COLUMNS": "100"},
+            capture_output=True,
+            text=True,
+        )
+
+    return _run
+
+
+def test_the_module_prints_its_usage_without_jax(run_module):
+    done = run_module("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    usage, _, options = done.stdout.partition("\n")
+    assert usage == "usage: python -m jaxcompress.data.download [-h] [--to DIR] [--list] [NAME]"
+    assert "the folder of the data; by default $JAXCOMPRESS_DATA" in options
+
+
+def test_the_module_lists_what_there_is_without_jax(run_module):
+    done = run_module("--list")
+    assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["name", "size,", "MB", "lands", "as", "terms"]
     row = next(line for line in lines if line.startswith("ml-1m "))
@@ -451,6 +475,12 @@ def test_the_command_lists_what_there_is_without_jax(tmp_path):
     assert "Magazine_Subscriptions" in done.stdout
 
 
+def test_the_module_exits_with_the_status_of_the_command(run_module):
+    done = run_module()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: no NAME given; --list shows the names.\n"
+
+
 def test_a_command_line_without_a_name_says_so(capsys):
     assert main([]) == 2
-    assert capsys.readouterr().err == "error: no NAME given; --list shows what there is.\n"
+    assert capsys.readouterr().err == "error: no NAME given; --list shows the names.\n"

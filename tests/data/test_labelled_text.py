@@ -84,7 +84,7 @@ def test_where_there_are_no_reviews_both_names_and_a_command_are_said(tmp_path, 
     monkeypatch.setenv("JAXCOMPRESS_DATA", str(tmp_path))
     message = error_of("aclImdb")
     assert f"looked at aclImdb_v1.tar.gz, {tmp_path}/aclImdb_v1.tar.gz, " in message
-    assert "Nor is there a folder aclImdb there." in message
+    assert "There is no folder aclImdb in these places either." in message
     assert message.endswith("python -m jaxcompress.data.download aclImdb")
 
 
@@ -93,7 +93,7 @@ def test_an_empty_review_is_counted_and_left_out(tmp_path, as_source):
     files = {**REVIEWS, "train/pos/1_7.txt": b" <br />\n", "train/pos/2_7.txt": b""}
     data = read_labelled_text(as_source(tmp_path, files))
     assert len(data.texts["train"]) == len(data.labels["train"]) == 3
-    assert data.notes == ("2 of the train split's 5 texts are empty and left out.",)
+    assert data.notes == ("left out 2 of the train split's 5 texts: no tokens in them.",)
 
 
 @pytest.mark.parametrize("as_source", [as_folder, as_archive])
@@ -104,7 +104,8 @@ def test_an_empty_review_is_counted_and_left_out(tmp_path, as_source):
          "aclImdb/test/pos/*.txt."),
         ({"train/neg/9_1.txt": b"ab\xffc"}, "train/neg/9_1.txt: byte 2 is not UTF-8"),
         ({"train/pos/0_9.txt": b" "}, "the train split has no text of class pos"),
-        ({"test/neg/1_1.txt": b"", "test/pos/2_10.txt": b""}, "no text in the test split"),
+        ({"test/neg/1_1.txt": b"", "test/pos/2_10.txt": b""},
+         "the test split has no text with a token"),
     ],
 )  # fmt: skip
 def test_bad_reviews_are_one_line(tmp_path, as_source, change, expected):
@@ -168,7 +169,7 @@ def test_the_real_archive_has_its_50_000_reviews(real_data):
     assert data.texts["train"][0].startswith("Story of a man who has unnatural feelings for a pig.")
     assert data.texts["train"][12_500].startswith("Bromwell High is a cartoon comedy.")
     assert data.notes == (
-        "123 of the test split's 25,000 texts are in the train split too; they are kept.",
+        "kept 123 of the test split's 25,000 texts that are in the train split too.",
     )
 
 
@@ -197,7 +198,7 @@ def test_two_columns_with_a_header_or_without(tmp_path, train):
     assert data.classes == ("mixed", "neg", "pos")
     np.testing.assert_array_equal(data.labels["train"], [2, 1, 0])
     np.testing.assert_array_equal(data.labels["test"], [2, 1])
-    assert data.notes == ("The test split has no text of class mixed.",)
+    assert data.notes == ("the test split has no text of class mixed.",)
 
 
 def test_whole_numbers_are_ordered_as_numbers_and_there_is_a_valid_split(tmp_path):
@@ -239,7 +240,7 @@ def test_a_long_field_and_an_empty_text(tmp_path):
     limit = csv.field_size_limit()
     data = read_csv(tmp_path, f'{"x" * 200_000},a\ny,b\n ,b\n"",a\n', "z,a\nz,b\n")
     assert len(data.texts["train"][0]) == 200_000
-    assert data.notes == ("2 of the train split's 4 texts are empty and left out.",)
+    assert data.notes == ("left out 2 of the train split's 4 texts: no tokens in them.",)
     assert csv.field_size_limit() == limit
 
 
@@ -248,27 +249,30 @@ def test_a_long_field_and_an_empty_text(tmp_path):
     [
         ("a,x\nb,y\n", 'a,x\n"b\nc",y\nd,z\n', "test.csv:4: label 'z' is not one of the training "
          "file's 2 classes: x, y."),
-        ("a,x\nb,y,z\n", "", "train.csv:2: 3 columns; expected 2, text,label; a text with commas"),
-        ("a,x\nb\n", "", "train.csv:2: 1 columns; expected 2"),
-        ("a\nb\n", "", "train.csv:1: 1 columns; expected text,label or AG News's"),
-        ("a,b,x\nb,c,y\n", "", "train.csv:1: label 'a' of three columns is not a whole number"),
-        ("1,b,x\n0,c,y\n", "", "train.csv:2: label '0' of three columns is not a whole number"),
+        ("a,x\nb,y,z\n", "", "train.csv:2: the number of columns is 3; "
+         "expected 2, text,label; a text with commas"),
+        ("a,x\nb\n", "", "train.csv:2: the number of columns is 1; expected 2"),
+        ("a\nb\n", "", "train.csv:1: the number of columns is 1; expected text,label or AG News's"),
+        ("a,b,x\nb,c,y\n", "", "train.csv:1: label 'a' of a row of three columns "
+         "is not a whole number from 1 up"),
+        ("1,b,x\n0,c,y\n", "", "train.csv:2: label '0' of a row of three columns "
+         "is not a whole number from 1 up"),
         ("a,x\nb, \n", "", "train.csv:2: the label is empty"),
-        ("text,stars\na,1\nb,2\n", "", "train.csv:1: 'text,stars' is like a header, but not one"),
-        ("text,stars\na,good\nb,bad\n", "", "train.csv:1: 'text,stars' is like a header, but not"),
-        ("words,stars\na,1\nb,2\n", "", "train.csv:1: 'words,stars' is like a header, but not one"),
+        ("text,stars\na,1\nb,2\n", "", "train.csv:1: 'text,stars' looks like a header, but of"),
+        ("text,stars\na,good\nb,bad\n", "", "train.csv:1: 'text,stars' looks like a header, but"),
+        ("words,stars\na,1\nb,2\n", "", "train.csv:1: 'words,stars' looks like a header, but of"),
         ("tweet,mood\na,good\nb,bad\nc,bad\nd,good\n", "a,good\n", "train.csv:1: the only row "
-         "with label 'mood', so it is like a header; name its columns"),
+         "with label 'mood', so it looks like a header; name its columns"),
         ("tweet,stars\na,1.0\nb,1.0\n", "a,1.0\n", "train.csv:1: the only row with label 'stars'"),
-        ('a,x\nb,"y\nz"\n', "", r"train.csv:2: 'y\nz' is no label but a text"),
-        (f"a,x\nb,{'y' * 101}\n", "", "is no label but a text; expected text,label"),
-        (f"2,c,y\n{'1' * 5000},b,x\n", "", "is no label but a text"),
-        (f"2,c,y\n{'1' * 50},b,x\n", "", "of three columns is not a whole number"),
+        ('a,x\nb,"y\nz"\n', "", r"train.csv:2: label 'y\nz' looks like a text"),
+        (f"a,x\nb,{'y' * 101}\n", "", "looks like a text; expected text,label"),
+        (f"2,c,y\n{'1' * 5000},b,x\n", "", "looks like a text"),
+        (f"2,c,y\n{'1' * 50},b,x\n", "", "of a row of three columns is not a whole number"),
         ("text,label\n", "", "train.csv: no rows after the header"),
         ("\n\n", "", "train.csv is empty"),
         ("a,x\nb,x\n", "a,x\n", "only one class, x; expected two or more"),
         ("a,x\n ,y\n", "a,x\n", "the train split has no text of class y"),
-        ("a,x\nb,y\n", " ,x\n", "no text in the test split"),
+        ("a,x\nb,y\n", " ,x\n", "the test split has no text with a token"),
         ('a,x\n"b,y\n', "", "train.csv:2: not CSV (unexpected end of data)"),
         (b"a,x\nb\xff,y\n", "", "train.csv:2: byte 5 is not UTF-8"),
     ],
@@ -325,7 +329,7 @@ def test_real_ag_news_in_two_columns_and_three_is_of_the_same_classes(real_data)
     two = read_labelled_text(small[0], valid=small[1], test=small[2])
     assert {k: len(v) for k, v in two.texts.items()} == {"train": 4000, "valid": 1000, "test": 1000}
     assert two.notes == (  # all of small_dev.csv is in small_train.csv
-        "1,000 of the train split's 5,000 texts are validation texts too, and are not trained on.",
+        "left out 1,000 of the train split's 5,000 texts: they are validation texts too.",
     )
     assert two.classes == ("0", "1", "2", "3")
     three = read_labelled_text(small[0], test=str(folder / "test.csv"))
@@ -344,8 +348,8 @@ def test_validation_texts_are_not_trained_on_and_shared_test_texts_are_told(tmp_
     assert data.texts == {"train": ["c", "d"], "valid": ["a", "e", "b"], "test": ["c", "f", "e"]}
     np.testing.assert_array_equal(data.labels["train"], [0, 1])
     assert data.notes == (
-        "2 of the train split's 4 texts are validation texts too, and are not trained on.",
-        "2 of the test split's 3 texts are in the train or valid split too; they are kept.",
+        "left out 2 of the train split's 4 texts: they are validation texts too.",
+        "kept 2 of the test split's 3 texts that are in the train or valid split too.",
     )
     assert "all 4 texts to train on are validation texts too" in error_of(
         train, valid=train, test=test

@@ -8,7 +8,7 @@ import pytest
 
 from jaxcompress.ant.rank import precision_and_recall
 from jaxcompress.data.ratings import batches as ratings_batches
-from jaxcompress.data.ratings.batches import first_rows, streaming
+from jaxcompress.data.ratings.batches import first_parts, shuffled_windows
 from jaxcompress.data.ratings.planted import planted_ratings
 from jaxcompress.data.ratings.read import read_ratings
 from jaxcompress.data.ratings.titles import read_titles
@@ -60,7 +60,7 @@ def test_a_folder_of_files_is_one_data_set_and_the_last_of_duplicates_wins(tmp_p
     write(tmp_path, "2,10,1\n3,11,2\n", "b.csv")
     ratings = read_ratings(str(tmp_path))
     assert as_triples(ratings) == [("1", "10", 5.0), ("2", "10", 1.0), ("3", "11", 2.0)]
-    assert any(note.startswith("1 of 4 ratings") for note in ratings.notes)
+    assert any(note.startswith("left out 1 of 4 ratings") for note in ratings.notes)
 
 
 def test_the_core_is_taken_again_and_again(tmp_path):
@@ -73,6 +73,17 @@ def test_the_core_is_taken_again_and_again(tmp_path):
     assert ratings.user_ids == ["1", "4"]
     with pytest.raises(InputError, match=r"no ratings are left with data.min_count = 9"):
         read_ratings(str(tmp_path / "ratings.csv"), min_count=9)
+
+
+def test_notes_say_what_was_left_out_and_nothing_else(tmp_path):
+    path = write(tmp_path, "1,10,5\n1,11,4\n2,10,3\n2,11,3\n")
+    assert read_ratings(path, min_count=2).notes == ()
+    path = write(tmp_path, "1,10,5\n1,11,4\n2,10,3\n2,11,3\n2,11,5\n3,10,1\n")
+    assert read_ratings(path, min_count=2).notes == (
+        "left out 1 of 6 ratings: their user and item come again later, and the last rating is "
+        "kept.",
+        "left out 1 of 6 ratings: their user or item has fewer than 2 of them.",
+    )
 
 
 def test_gz_and_zip(tmp_path):
@@ -90,13 +101,13 @@ def test_gz_and_zip(tmp_path):
     ("text", "message"),
     [
         ("1 10 5\n2 7 3\n", "r.csv:1: '1 10 5' has no separator"),
-        ("1,10\n2,7\n", r"r.csv:1: 2 columns in '1,10'; expected user, item, rating"),
+        ("1,10\n2,7\n", r"r.csv:1: the number of columns in '1,10' is 2; expected user, item"),
         ("user,rating\n1,5\n", r"r.csv:1: no column item in the header"),
-        ("1,10,5\n2,7\n", r"r.csv:2: 2 columns in '2,7'; expected user,item,rating"),
+        ("1,10,5\n2,7\n", r"r.csv:2: the number of columns in '2,7' is 2; expected user,item,"),
         ("1,10,5\n2,7,good\n", r"r.csv:2: rating 'good' is not a finite number"),
         ("1,10,5\n\n2,7,\n", r"r.csv:3: rating '' is not a finite number"),
         ("1::10::5\n2::7::nan\n", r"r.csv:2: rating 'nan' is not a finite number"),
-        ("1::10::5\n2:7:3\n", r"r.csv:2: 1 columns in '2:7:3'; expected user::item::rating"),
+        ("1::10::5\n2:7:3\n", r"r.csv:2: the number of columns in '2:7:3' is 1; expected user::"),
         ("", "first line is empty"),
         ("user,item,rating\n", "no ratings after the header"),
     ],
@@ -131,30 +142,32 @@ def test_a_missing_file_says_where_it_was_looked_for(tmp_path):
 
 
 def test_splits_are_disjoint_and_of_the_seed():
-    parts = ratings_batches.split(1003, "holdout", 0)
+    parts = ratings_batches.draw_splits(1003, "holdout", 0)
     assert [len(parts[name]) for name in ("train", "valid", "test")] == [803, 100, 100]
     assert np.array_equal(np.sort(np.concatenate(list(parts.values()))), np.arange(1003))
-    assert not np.array_equal(parts["test"], ratings_batches.split(1003, "holdout", 1)["test"])
-    parts = ratings_batches.split(1003, "reference", 0)
+    assert not np.array_equal(
+        parts["test"], ratings_batches.draw_splits(1003, "holdout", 1)["test"]
+    )
+    parts = ratings_batches.draw_splits(1003, "reference", 0)
     assert len(parts["train"]) == 903
     assert parts["valid"] is parts["test"]
     with pytest.raises(InputError, match="9 ratings; expected at least 10"):
-        ratings_batches.split(9, "holdout", 0)
+        ratings_batches.draw_splits(9, "holdout", 0)
 
 
 def test_windows_follow_time_and_the_last_is_never_trained_on():
     times = np.array([5, 1, 4, 2, 3, 0, 6])
-    parts = ratings_batches.windows(times, 3, num_passes=2, batch_size=2)
+    parts = ratings_batches.cut_windows(times, 3, num_passes=2, batch_size=2)
     assert [list(p) for p in parts.positions] == [[5, 1, 3], [4, 2, 0], [6]]
     assert parts.steps == 3
-    feed = streaming(parts, 2, seed=0)
+    feed = shuffled_windows(parts, 2, seed=0)
     for number in (0, 1):
         seen = np.concatenate([feed.index(3 * number + i)["ids"] for i in range(3)])
         assert sorted(seen) == sorted(2 * list(parts.positions[number]))
-    first = first_rows(np.array([0, 1, 1, 2, 0, 1, 3]), parts.positions, 5)
+    first = first_parts(np.array([0, 1, 1, 2, 0, 1, 3]), parts.positions, 5)
     assert list(first) == [1, 0, 0, 2, -1]
     with pytest.raises(InputError, match="expected two windows or more"):
-        ratings_batches.windows(times, 7, 1, 2)
+        ratings_batches.cut_windows(times, 7, 1, 2)
 
 
 def test_precision_and_recall_at_k_by_hand():
@@ -180,7 +193,7 @@ def test_real_movielens_and_amazon_have_their_counts(real_data):
     ratings = read_ratings(str(real_data / "amazon"), columns=AMAZON)
     assert (len(ratings.user_ids), len(ratings.item_ids)) == (72_098, 2428)
     assert len(ratings) == 88_318
-    assert ratings.notes[0].startswith("1,371 of 89,689 ratings")  # 1,366 pairs
+    assert ratings.notes[0].startswith("left out 1,371 of 89,689 ratings")  # 1,366 pairs
     core = read_ratings(str(real_data / "amazon"), columns=AMAZON, min_count=5)
     assert np.bincount(core.users).min() >= 5
     assert np.bincount(core.items).min() >= 5
@@ -193,6 +206,20 @@ def test_titles_of_the_three_forms(real_data, tmp_path):
     (tmp_path / "movies.csv").write_text('movieId,title,genres\n7,"Heat, The",Action|Crime\n')
     assert read_titles(str(tmp_path))["7"] == ("Heat, The", ("Action", "Crime"))
     assert read_titles(str(real_data / "amazon")) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("movies.dat", "1::Heat::Crime\n2::Up\n", "movies.dat:2: the number of columns is 2; ex"),
+        ("movies.csv", "movieId,title,genres\n1,Heat\n", "movies.csv:2: the number of columns is"),
+        ("u.item", "1|Heat\n", "u.item:1: the number of columns is 2; expected 24"),
+    ],
+)
+def test_a_title_that_cannot_be_read_is_named_by_its_line(tmp_path, name, text, message):
+    with pytest.raises(InputError, match=message) as caught:
+        read_titles(write(tmp_path, text, name))
+    assert "\n" not in str(caught.value)
 
 
 def test_planted_ratings_have_the_rank_and_the_noise_they_say():

@@ -9,7 +9,7 @@ from downloads import packed, serving
 from jaxcompress import InputError
 from jaxcompress.data.download import sources
 from jaxcompress.data.download.command import main
-from jaxcompress.data.download.sources import find, known
+from jaxcompress.data.download.sources import find_data_set, known_data_sets
 from jaxcompress.data.ratings.read import read_ratings
 from jaxcompress.data.text.corpus import read_corpus
 from jaxcompress.data.vectors.files import read_vectors
@@ -38,14 +38,14 @@ VECTORS, TEXT = "a 1 2\nb 3 4\n", "a b\n"
         ("ml-25m", "ml-25m", read_ratings, "userId,movieId,rating,timestamp\n1,2,3.0,4\n"),
         ("amazon:All_Beauty", "amazon", read_ratings, "1,2,5.0,7\n"),
     ],
-    ids=lambda value: value if value in known() else "",
+    ids=lambda value: value if value in known_data_sets() else "",
 )
 def test_what_is_fetched_lands_where_its_reader_looks(
     server, monkeypatch, tmp_path, name, path, read, content
 ):
     """The table's own rows, their mirrors and hashes replaced."""
     monkeypatch.setenv("JAXCOMPRESS_DATA", str(tmp_path / "data"))
-    row, files = known()[name], []
+    row, files = known_data_sets()[name], []
     for file in row.files:
         body = packed((t, content) for t in file.unpacked) if file.unpacked else content.encode()
         server.files[file.name] = body
@@ -53,19 +53,19 @@ def test_what_is_fetched_lands_where_its_reader_looks(
         mirrors = (server.url(file.name),)
         files.append(dataclasses.replace(file, mirrors=mirrors, sha256=digest))
     row = dataclasses.replace(row, files=tuple(files))
-    monkeypatch.setattr(sources, "known", lambda: {name: row})
+    monkeypatch.setattr(sources, "known_data_sets", lambda: {name: row})
     assert main([name]) == 0
     assert read(path).source == str(tmp_path / "data" / path)
 
 
 def test_the_tables_hashes_of_penn_treebank_are_those_of_the_real_files(real_data):
-    for file in known()["ptb"].files:
+    for file in known_data_sets()["ptb"].files:
         content = (real_data / file.name).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256)
 
 
 def test_the_tables_rows_are_well_formed():
-    for row in known().values():
+    for row in known_data_sets().values():
         for file in row.files:
             assert all(mirror.startswith("https://") for mirror in file.mirrors)
             assert file.mirrors
@@ -75,8 +75,8 @@ def test_the_tables_rows_are_well_formed():
 
 def test_an_unknown_name_lists_the_names_and_the_closest():
     with pytest.raises(InputError, match=r"no data set 'ml-2m'; .* ml-100k, ml-1m, .*mean ml-"):
-        find("ml-2m")
+        find_data_set("ml-2m")
     with pytest.raises(InputError, match=r"amazon comes by category; .*:All_Beauty, .*Games\.$"):
-        find("amazon")
+        find_data_set("amazon")
     with pytest.raises(InputError, match=r"Did you mean amazon:Magazine_Subscriptions\?"):
-        find("amazon:magazine_subscription")
+        find_data_set("amazon:magazine_subscription")

@@ -1,3 +1,5 @@
+"""The vectors that are made without a download."""
+
 import numpy as np
 
 from jaxcompress.data.vectors.stdlib import stdlib_vectors

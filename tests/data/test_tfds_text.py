@@ -95,7 +95,7 @@ def test_texts_labels_and_classes_are_those_that_were_written(read):
     assert list(data.texts) == ["train", "test"]
     assert data.labels["train"].dtype == np.int32
     assert data.classes == NAMES
-    assert data.notes == ("1 of the train split's 4 texts are empty and left out.",)
+    assert data.notes == ("left out 1 of the train split's 4 texts: no tokens in them.",)
     assert read("imdb_reviews").texts == data.texts
 
 

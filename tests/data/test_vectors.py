@@ -1,3 +1,5 @@
+"""Vectors in every format; what is wrong, in one line with file and line or row."""
+
 import gzip
 import zipfile
 
@@ -8,7 +10,7 @@ import safetensors.numpy
 
 from jaxcompress import InputError
 from jaxcompress.data.vectors.files import read_vectors
-from jaxcompress.storage.names import write_words
+from jaxcompress.storage.names import write_names
 
 ROWS = np.array([[1.5, -2.0, 0.25], [0.0, 4.0, 1e-3]], np.float32)
 PLAIN = b"king 1.5 -2 0.25\nqueen 0 4 1e-3\n"
@@ -79,26 +81,26 @@ def test_word2vec_binary_with_and_without_newlines(tmp_path):
 
 def test_bytes_that_are_not_utf8_survive(tmp_path):
     vectors = read_vectors(write(tmp_path, "v.txt", b"caf\xe9 1 2\n"))
-    write_words(tmp_path / "words.txt", vectors.words)
+    write_names(tmp_path / "words.txt", vectors.words)
     assert (tmp_path / "words.txt").read_bytes() == b"caf\xe9\n"
 
 
 def test_duplicates_the_first_wins_and_they_are_counted(tmp_path):
     vectors = read_vectors(write(tmp_path, "v.txt", PLAIN + b"king 9 9 9\nking 8 8 8\n"))
     check(vectors)
-    assert vectors.notes == ("2 duplicate words were dropped; the first of each was kept.",)
+    assert vectors.notes == ("dropped duplicate words: 2; the first of each was kept.",)
     np.save(tmp_path / "v.npy", np.concatenate([ROWS, ROWS[:1] + 1]))
-    write_words(tmp_path / "v.words.txt", ["king", "queen", "king"])
+    write_names(tmp_path / "v.words.txt", ["king", "queen", "king"])
     vectors = read_vectors(str(tmp_path / "v.npy"))
     check(vectors)
-    assert vectors.notes == ("1 duplicate words were dropped; the first of each was kept.",)
+    assert vectors.notes == ("dropped duplicate words: 1; the first of each was kept.",)
 
 
 def test_max_rows_reads_only_so_many(tmp_path):
     vectors = read_vectors(write(tmp_path, "v.txt", PLAIN), max_rows=1)
     np.testing.assert_array_equal(vectors.rows, ROWS[:1])
     np.save(tmp_path / "v.npy", ROWS)
-    write_words(tmp_path / "v.words.txt", ["king", "queen"])
+    write_names(tmp_path / "v.words.txt", ["king", "queen"])
     assert read_vectors(str(tmp_path / "v.npy"), max_rows=1).words == ["king"]
 
 
@@ -111,6 +113,16 @@ def test_the_second_reading_comes_from_the_cache(tmp_path):
     np.testing.assert_array_equal(read_vectors(path).rows, ROWS + 1)
     write(tmp_path, "v.txt", PLAIN + b"x 0 0 0\n")
     assert read_vectors(path).words == ["king", "queen", "x"]
+
+
+def test_without_a_cache_the_text_is_read_all_the_same_and_the_user_is_told(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("JAXCOMPRESS_CACHE", str(tmp_path / "file"))
+    vectors = read_vectors(write(tmp_path, "v.txt", PLAIN))
+    check(vectors)
+    assert vectors.notes == (
+        f"the cache {tmp_path}/file/vectors cannot be written; the text is parsed anew each time.",
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
@@ -133,16 +145,25 @@ def test_npy_and_safetensors_of_every_float_type(tmp_path, dtype):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"king 1 2 3\nqueen 1 2\n", r"line 2: 3 columns; expected a word and 3 numbers"),
+        (
+            b"king 1 2 3\nqueen 1 2\n",
+            r"line 2: the number of columns is 3; expected a word and 3 numbers",
+        ),
         (b"king 1 2 3\nqueen 1 2x 3\n", r"line 2: '2x' is not a number; .* a word and 3 numbers"),
         (b"king 1 2 3\n\nqueen 1 nan 3\n", r"line 3: NaN or infinity; expected 3 finite"),
         (b"king 1 2 3\nqueen 1 1e99 3\n", r"line 2: NaN or infinity"),
         (b"2 3\nking 1 2 3\n", r"1 rows; its header says 2"),
-        (b"1 2\nking 1 2 3\n", r"line 2: 4 columns; expected a word and 2 numbers"),
-        (b"king 1 2 3\nqueen 1 2 3 4\n", r"line 2: 5 columns; expected a word and 3 numbers"),
+        (
+            b"1 2\nking 1 2 3\n",
+            r"line 2: the number of columns is 4; expected a word and 2 numbers",
+        ),
+        (
+            b"king 1 2 3\nqueen 1 2 3 4\n",
+            r"line 2: the number of columns is 5; expected a word and 3 numbers",
+        ),
         (b"", r"holds no vectors"),
         (b"\n\n", r"holds no vectors"),
-        (b"hello\nworld\n", r"line 1: 1 columns; expected a word and numbers"),
+        (b"hello\nworld\n", r"line 1: the number of columns is 1; expected a word and numbers"),
     ],
 )
 def test_bad_text_is_one_line_with_file_and_line(tmp_path, content, message):
@@ -175,11 +196,19 @@ def test_bad_files_are_one_line(tmp_path, monkeypatch):
         with pytest.raises(InputError, match=name):
             read_vectors(str(tmp_path / name))
     np.save(tmp_path / "w.npy", ROWS)
-    write_words(tmp_path / "w.words.txt", ["one"])
+    write_names(tmp_path / "w.words.txt", ["one"])
     with pytest.raises(InputError, match=r"w.words.txt: 1 words; expected 2"):
         read_vectors(str(tmp_path / "w.npy"))
     with pytest.raises(InputError, match="is a folder"):
         read_vectors(str(tmp_path))
+
+
+def test_options_that_do_not_go_with_the_file_are_one_line(tmp_path):
+    path = write(tmp_path, "v.txt", PLAIN)
+    with pytest.raises(InputError, match=r"data\.max_rows is 0; it must be at least 1\."):
+        read_vectors(path, max_rows=0)
+    with pytest.raises(InputError, match=r"v\.txt: data\.tensor is 'wte'; it is for \.safetensors"):
+        read_vectors(path, tensor="wte")
 
 
 def test_real_files_have_the_shapes_they_are_known_to_have(real_data, monkeypatch):

@@ -1,3 +1,5 @@
+"""Row weights by rank, by row and by word; what is wrong, in one line."""
+
 import gzip
 
 import numpy as np
@@ -62,9 +64,9 @@ def test_words_that_are_missing_unknown_or_double_are_counted(tmp_path):
     values, notes = read_weights(path, 4, ["a", "b", "c", "d"])
     np.testing.assert_array_equal(values, [8, 4, 2, 2])
     assert notes == (
-        f"2 words have no weight in {path}; each got the least there, 2.",
-        f"3 words of {path} are not in the table; they were ignored.",
-        f"1 duplicate words in {path} were dropped; the first of each was kept.",
+        f"words without a weight in {path}: 2; each got the least, 2.",
+        f"words of {path} that are not in the table: 3; they were ignored.",
+        f"duplicate words in {path}: 1; the first of each was kept.",
     )
 
 
@@ -77,8 +79,15 @@ def test_words_that_are_missing_unknown_or_double_are_counted(tmp_path):
         (b"the 1\nNew York inf\n", r"bad.txt, line 2: the weight is 'inf'"),
         (b"the 1\nNew York\n", r"bad.txt, line 2: 'York' is not a number"),
         (b"word count\nthe 1\n", r"bad.txt, line 1: 'count' is not a number"),
-        (b"1\n2\nthe 3\n", r"bad.txt, line 3: 2 columns; expected a number alone, as in the first"),
-        (b"the 1\n2\n", r"bad.txt, line 2: 1 columns; expected a word and a number, as in"),
+        (
+            b"1\n2\nthe 3\n",
+            r"bad.txt, line 3: the number of columns is 2; "
+            "expected a number alone, as in the first",
+        ),
+        (
+            b"the 1\n2\n",
+            r"bad.txt, line 2: the number of columns is 1; expected a word and a number, as in",
+        ),
         (b"1\n2\n", r"bad.txt: 2 weights; expected 3, one for each row of the table as it was"),
         (b"1\n2\n3\n4\n", r"bad.txt: 4 weights; expected 3"),
         (b"0\n0\n0.0\n", r"bad.txt: the weights of all rows are 0"),
@@ -94,7 +103,7 @@ def test_bad_text_is_one_line_with_file_and_line(tmp_path, content, message):
 
 
 def test_words_for_a_table_without_words_are_told(tmp_path):
-    with pytest.raises(InputError, match=r"w.txt: names words, and the table's rows have no names"):
+    with pytest.raises(InputError, match=r"w.txt: gives weights by word, but the table's rows h"):
         read_weights(write(tmp_path, "w.txt", b"the 1\n"), 1, None)
 
 

@@ -290,7 +290,8 @@ def test_compress_takes_weights_as_the_config_does_and_tells_what_it_cannot_take
     np.testing.assert_array_equal(given(rows, weights="zipf"), 1 / np.arange(1, 41))
     config = dccl.Config(data=dccl.DataConfig(weights=str(tmp_path / "w.txt")))
     np.testing.assert_array_equal(given(rows[:2], words=["a", "b"], config=config), [3, 2])
-    assert "note: 1 words of" in capsys.readouterr().out
+    note = f"note: words of {tmp_path}/w.txt that are not in the table: 1; they were ignored.\n"
+    assert capsys.readouterr().out == note
     with pytest.raises(InputError, match="weights: 3 weights; expected 40"):
         jaxcompress.compress(rows, weights=[1, 2, 3])
     data = dccl.DataConfig(valid_rows=0, weights="gone.txt")
@@ -313,8 +314,8 @@ def test_a_run_shows_weighted_figures_and_refuses_other_weights(table, tmp_path,
     codes, summary = train.dccl.train(config, str(workdir))
     printed = capsys.readouterr().out
     counts[0] = min(counts[1:])
-    assert f"note: 1 words have no weight in {file}; each got the least there" in printed
-    assert "note: 1 words of" in printed
+    assert f"note: words without a weight in {file}: 1; each got the least" in printed
+    assert f"note: words of {file} that are not in the table: 1;" in printed
     squared = ((codes.decode() - np.load(table)) ** 2).sum(axis=1)
     held_out = ~train_rows(table)
     for prefix, kept in (("", slice(None)), ("valid_", held_out)):

@@ -14,7 +14,7 @@ from jaxcompress.data.text.corpus import END, read_corpus
 from jaxcompress.data.text.lanes import evaluation_lanes
 from jaxcompress.engine.loop import evaluate, init_state, restore_best
 from jaxcompress.engine.workdir import read_config
-from jaxcompress.storage.names import write_words
+from jaxcompress.storage.names import write_names
 from jaxcompress.tying.model import zero_carry
 from jaxcompress.tying.predict import next_word, open_reader
 from jaxcompress.tying.prepare import prepare
@@ -175,7 +175,7 @@ def test_the_embedding_starts_from_pretrained_vectors(text, tmp_path, capsys, fo
     words = ["anna", "bob", "sees", *[f"other{i}" for i in range(17)]]
     if form == "vectors":
         np.save(tmp_path / "v.npy", rows)
-        write_words(tmp_path / "v.words.txt", words)
+        write_names(tmp_path / "v.words.txt", words)
         path = tmp_path / "v.npy"
     else:
         codes = jaxcompress.compress(rows, 4, 4, words=words)

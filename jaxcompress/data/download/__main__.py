@@ -1,4 +1,4 @@
-"""`python -m jaxcompress.data.download NAME`."""
+"""Makes `python -m jaxcompress.data.download NAME` run the command."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Unpacks .zip and .tar.gz files that are not to be trusted; what comes is whole or not there."""
+"""Unpacks .zip and .tar.gz files that are not to be trusted: wholly, or not at all."""
 
 import errno
 import lzma
@@ -14,17 +14,16 @@ from pathlib import Path, PureWindowsPath
 from jaxcompress.data.download.transfer import DiskError
 from jaxcompress.errors import InputError
 
-_DAMAGES = (
+_DAMAGES = (  # RuntimeError: a password is needed
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
-    *(EOFError, RuntimeError),  # RuntimeError: a password is asked for
+    *(EOFError, RuntimeError),
 )
-
-
-_OF_ITS_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+# What the names inside an archive can cause, and not the disk.
+_BAD_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 
 
 class _Unusable(Exception):
-    """An archive that cannot be unpacked, and why."""
+    """The archive cannot be unpacked; the message says why."""
 
 
 def unpack(archive: Path, targets: Sequence[str], folder: Path, *, keep: bool = False) -> None:
@@ -32,19 +31,19 @@ def unpack(archive: Path, targets: Sequence[str], folder: Path, *, keep: bool = 
 
     Args:
         archive: .zip, .tar or .tar.gz.
-        targets: paths that must be in it. Each top folder or file of theirs is renamed into
-            `folder`; nothing that is there already is replaced.
-        folder: of the data. One process at a time.
-        keep: whether the archive stays. Otherwise it is removed in the end, also where it is no
-            good, so that the next run fetches it anew; not where the disk is full.
+        targets: paths that must be in it. Their top folders and files are renamed into `folder`;
+            nothing that is there already is replaced.
+        folder: the folder of the data; only one process at a time may unpack into it.
+        keep: whether the archive stays. Otherwise it is removed in the end; also if it cannot be
+            used, so that the next run fetches it anew, but not if the disk is full.
 
     Raises:
-        InputError: where it is corrupt, lacks a target, or holds paths or links that climb out,
-            devices, or in a .zip any link; nothing comes of it then.
-        DiskError: where the disk is full.
+        InputError: if it is corrupt, lacks a target, or holds devices, paths or links that lead
+            out of the folder, or, in a .zip, any links; nothing is unpacked then.
+        DiskError: if the disk is full.
     """
     temporary = folder / f".{archive.name.lstrip('.')}.unpacking"
-    _remove(temporary)  # of a run that was killed
+    _remove(temporary)  # what a run that was killed has left
     try:
         _extract(archive, temporary)
         for target in targets:
@@ -56,7 +55,7 @@ def unpack(archive: Path, targets: Sequence[str], folder: Path, *, keep: bool = 
     except _Unusable as error:
         if not keep:
             archive.unlink()
-        end = "" if keep else ", and it is removed"
+        end = "" if keep else ", and the archive was removed"
         raise InputError(f"{archive}: {error}; nothing was unpacked{end}.") from None
     finally:
         _remove(temporary)
@@ -65,11 +64,13 @@ def unpack(archive: Path, targets: Sequence[str], folder: Path, *, keep: bool = 
 
 
 def _remove(folder: Path) -> None:
+    """Removes a folder with all that is in it, if there is one."""
     if folder.exists():
         shutil.rmtree(folder)
 
 
 def _extract(archive: Path, folder: Path) -> None:
+    """Extracts everything, unless it is corrupt or leads out of the folder."""
     try:
         if archive.suffix == ".zip":
             with zipfile.ZipFile(archive) as bundle:
@@ -82,43 +83,46 @@ def _extract(archive: Path, folder: Path) -> None:
                     _check_name(member.name)
                     bundle.extract(member, folder, filter="data")
     except tarfile.FilterError as error:  # links that lead out, devices
-        raise _Unusable(f"refused, {error}") from None
+        raise _Unusable(f"refused: {error}") from None
     except OSError as error:
-        if error.errno is None or error.errno in _OF_ITS_NAMES:  # None: how gzip says it
+        if error.errno is None or error.errno in _BAD_NAMES:  # None: gzip's way to say corrupt
             raise _corrupt(error) from None
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise DiskError(
-            f"{folder.parent}: the disk is full while {archive.name} is unpacked"
-            f"{_unpacked_size(archive)}; nothing is left of it but the archive. Make room, and "
-            "run the same command again."
+            f"{folder.parent}: the disk is full; {archive.name} cannot be unpacked"
+            f"{_unpacked_size(archive)}, and only the archive is kept. Make room, and run the same "
+            "command again."
         ) from None
     except _DAMAGES as error:
         raise _corrupt(error) from None
 
 
 def _corrupt(error: Exception) -> _Unusable:
+    """Makes the error of a corrupt archive, in one line."""
     reason = str(error).split("\n")[0].rstrip(":")
     return _Unusable(f"corrupt ({reason})")
 
 
 def _check_zip_entry(info: zipfile.ZipInfo) -> None:
-    """As tarfile's data filter does, which zipfile has not."""
+    """Checks what tarfile's data filter checks; zipfile has no such filter."""
     _check_name(info.filename)
-    kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where it was not made on Unix
+    kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if it was not made on Unix
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise _Unusable(f"refused, {info.filename!r} is a link or a device")
+        raise _Unusable(f"refused: {info.filename!r} is a link or a device")
 
 
 def _check_name(name: str) -> None:
-    path = PureWindowsPath(name)  # its rules take in those of Unix
+    """Refuses a path that is absolute or climbs up."""
+    path = PureWindowsPath(name)  # its rules include those of Unix
     if path.drive or path.root or ".." in path.parts:
-        raise _Unusable(f"refused, {name!r} leads out of the folder")
+        raise _Unusable(f"refused: {name!r} leads out of the folder")
 
 
 def _unpacked_size(archive: Path) -> str:
+    """Says how much room a .zip needs; a tar does not tell without being read through."""
     if archive.suffix != ".zip":
         return ""
     with zipfile.ZipFile(archive) as bundle:
         size = sum(info.file_size for info in bundle.infolist())
-    return f", {size / 1e6:,.1f} MB in all"
+    return f" ({size / 1e6:,.1f} MB in all)"

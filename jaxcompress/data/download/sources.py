@@ -1,8 +1,8 @@
-"""The data sets that can be downloaded: where they are, what comes of them, and on what terms.
+"""The data sets that can be downloaded: where they come from, where they land, on what terms.
 
 Hashes are those that TensorFlow Datasets (MovieLens), torchtext (GloVe) and Hugging Face datasets
-(WikiText, IMDB) publish; Penn Treebank's are of files with the MD5 that torchtext publishes. None:
-no hash is known.
+(WikiText, IMDB) publish; Penn Treebank's are of files with the MD5 that torchtext publishes. For
+Amazon's ratings no hash is known.
 """
 
 import dataclasses
@@ -19,13 +19,12 @@ class File:
     """A file that is fetched.
 
     Attributes:
-        name: where it is kept, under the folder of the data.
-        mirrors: addresses of the same bytes, the first to try first.
-        sha256: its hash, if known.
-        size: bytes, if known.
-        unpacked: what comes of an archive, under the folder of the data, and must be in it; all
-            that is beside these in their top folders comes too, and the archive goes. Empty: the
-            file stays as it is.
+        name: path of the file, under the folder of the data.
+        mirrors: addresses of the same bytes, in the order in which they are tried.
+        sha256: the hash of the file; None: not known.
+        size: bytes; None: not known.
+        unpacked: paths that an archive must hold, under the folder of the data; their top folders
+            are unpacked whole, and the archive is removed. Empty: the file stays as it is.
     """
 
     name: str
@@ -36,7 +35,7 @@ class File:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """What is there, under the folder of the data, when it has come."""
+        """Lists the paths that are there when it has come, under the folder of the data."""
         return self.unpacked or (self.name,)
 
 
@@ -45,21 +44,21 @@ class DataSet:
     """What a user asks for by a name.
 
     Attributes:
-        name: what is asked for.
-        about: what it is.
-        lands: where it is found then, for people to read.
+        name: what the user asks for.
+        description: what it is, in a few words.
+        lands: where it lies then, under the folder of the data; several paths in a shell's braces.
         terms: on what terms it is given.
         files: what is fetched.
     """
 
     name: str
-    about: str
+    description: str
     lands: str
     terms: str
     files: tuple[File, ...]
 
 
-def _glove(name: str, about: str, sha256: str, size: int, *vectors: str) -> DataSet:
+def _glove(name: str, description: str, sha256: str, size: int, *vectors: str) -> DataSet:
     archive = f"{name}.zip"
     mirrors = (
         f"https://nlp.stanford.edu/data/{archive}",
@@ -67,10 +66,11 @@ def _glove(name: str, about: str, sha256: str, size: int, *vectors: str) -> Data
         f"https://huggingface.co/stanfordnlp/glove/resolve/main/{archive}",
     )
     lands = vectors[0] if len(vectors) == 1 else "glove.6B.{50,100,200,300}d.txt"
-    return DataSet(name, about, lands, "PDDL", (File(archive, mirrors, sha256, size, vectors),))
+    file = File(archive, mirrors, sha256, size, vectors)
+    return DataSet(name, description, lands, "PDDL", (file,))
 
 
-def _wikitext(name: str, about: str, sha256: str, size: int) -> DataSet:
+def _wikitext(name: str, description: str, sha256: str, size: int) -> DataSet:
     archive = f"{name}-v1.zip"
     mirrors = (
         f"https://wikitext.smerity.com/{archive}",
@@ -78,15 +78,16 @@ def _wikitext(name: str, about: str, sha256: str, size: int) -> DataSet:
     )
     splits = tuple(f"{name}/wiki.{split}.tokens" for split in ("train", "valid", "test"))
     lands = f"{name}/wiki.{{train,valid,test}}.tokens"
-    return DataSet(name, about, lands, "CC BY-SA", (File(archive, mirrors, sha256, size, splits),))
+    file = File(archive, mirrors, sha256, size, splits)
+    return DataSet(name, description, lands, "CC BY-SA", (file,))
 
 
-def _movielens(name: str, about: str, sha256: str, size: int, ratings: str) -> DataSet:
+def _movielens(name: str, description: str, sha256: str, size: int, ratings: str) -> DataSet:
     archive = f"{name}.zip"
     mirrors = (f"https://files.grouplens.org/datasets/movielens/{archive}",)
     lands = f"{name}/{ratings}"
     file = File(archive, mirrors, sha256, size, (lands,))
-    return DataSet(name, about, lands, f"GroupLens's, {_RESEARCH}", (file,))
+    return DataSet(name, description, lands, f"GroupLens's, {_RESEARCH}", (file,))
 
 
 def _ptb(split: str, sha256: str, size: int) -> File:
@@ -216,22 +217,22 @@ def _amazon(category: str) -> DataSet:
     )
     lands = f"amazon/{category}.csv"
     mirrors = tuple(f"https://{h}/amazon_v2/categoryFilesSmall/{category}.csv" for h in hosts)
-    about = "ratings of Amazon reviews of 2018, a category"
-    return DataSet(f"amazon:{category}", about, lands, _RESEARCH, (File(lands, mirrors),))
+    description = "ratings of Amazon's reviews of 2018, one category"
+    return DataSet(f"amazon:{category}", description, lands, _RESEARCH, (File(lands, mirrors),))
 
 
-def known() -> dict[str, DataSet]:
-    """Lists the data sets by name; each category of Amazon is one."""
+def known_data_sets() -> dict[str, DataSet]:
+    """Lists the data sets by name; each category of Amazon's ratings is one."""
     return {some.name: some for some in (*_FIXED, *map(_amazon, _CATEGORIES))}
 
 
-def find(name: str) -> DataSet:
+def find_data_set(name: str) -> DataSet:
     """Finds a data set by its name.
 
     Raises:
-        InputError: where there is none; it names those there are, and the closest.
+        InputError: if there is none; it lists the names, and suggests the closest one.
     """
-    there = known()
+    there = known_data_sets()
     if name in there:
         return there[name]
     if name.split(":")[0] == "amazon":
@@ -244,8 +245,8 @@ def find(name: str) -> DataSet:
     raise InputError(f"{head}; expected one of {', '.join(names)}.{guess}")
 
 
-def listing() -> str:
-    """Lays name, size, place and terms of all data sets out in columns."""
+def list_data_sets() -> str:
+    """Lays out name, size, place and terms of all data sets in columns, for people to read."""
     rows = [("name", "size, MB", "lands as", "terms")]
     for some in (*_FIXED, _amazon("CATEGORY")):
         sizes = [file.size for file in some.files]

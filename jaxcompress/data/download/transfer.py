@@ -1,9 +1,10 @@
-"""One file over HTTP: mirrors in order, a transfer that broke off gone on with, the hash checked.
+"""Fetches one file over HTTP: tries mirrors in order, resumes, and checks the hash.
 
-`pooch` keeps the file and checks its hash. What it calls to fetch is here, since its own downloader
-begins anew each time. What is not done yet lies in a folder `.NAME.coming` beside the file: a
-`HASH.part` for each mirror, with the validator that the server gave in `HASH.part.json`. A range is
-asked for with `If-Range` (RFC 9110, 13.1.5), so that a file that has changed comes whole.
+`pooch` keeps the file and checks its hash. The downloader that it calls is here, since its own
+begins anew each time. What has come of a file lies in a folder `.NAME.coming` beside it: a
+`HASH.part` for each mirror, and in `HASH.part.json` its size and validator, by which a server knows
+whether the file is still the same. The rest is asked for with `If-Range` (RFC 9110, 13.1.5), so
+that a file that has changed comes whole.
 """
 
 import contextlib
@@ -25,35 +26,32 @@ from typing import NamedTuple
 import pooch
 import tqdm
 
-_TIMEOUT = 30.0  # seconds to connect, and without a byte
-
-
-_CHUNK = 1 << 18
-
-
+_TIMEOUT = 30.0  # seconds to connect, or without a byte
+_CHUNK = 1 << 18  # bytes read at a time
 _HEADERS = {"User-Agent": "jaxcompress", "Accept-Encoding": "identity"}
 
 
 class TransferError(Exception):
-    """A transfer that failed, in one line. The command prints it and exits with status 1."""
+    """A transfer failed: one line, which the command prints before it exits with status 1."""
 
 
 class DiskError(TransferError):
-    """It failed at this end: no other mirror helps."""
+    """It failed at this end, so that no other mirror helps."""
 
 
 def fetch(path: Path, mirrors: Sequence[str], sha256: str | None) -> None:
     """Fetches a file from the first mirror that gives it.
 
     Args:
-        path: of the file. It is not there before it is whole and its hash is right.
+        path: where the file is put once it is whole and its hash is right.
         mirrors: addresses, in the order in which they are tried.
-        sha256: its hash; None: not checked.
+        sha256: the hash of the file; None: it is not checked.
 
     Raises:
-        TransferError: with each mirror and its reason.
+        TransferError: if none gives it; it names each mirror with the reason.
+        DiskError: if the file cannot be written.
     """
-    pooch.get_logger().setLevel("WARNING")  # it says what is said better here
+    pooch.get_logger().setLevel("WARNING")  # the command announces files itself
     coming, reasons = path.with_name(f".{path.name}.coming"), []
     coming.mkdir(exist_ok=True)
     for url in mirrors:
@@ -64,9 +62,9 @@ def fetch(path: Path, mirrors: Sequence[str], sha256: str | None) -> None:
             raise
         except TransferError as error:
             reason = str(error)
-        except ValueError as error:  # how pooch says that the hash is another
+        except ValueError as error:  # pooch's way to say that the hash is wrong
             _forget(part)
-            reason = f"{str(error).split('. ')[0]}; what came is removed"
+            reason = f"{str(error).split('. ')[0]}; what came was removed"
         else:
             os.replace(coming / path.name, path)
             shutil.rmtree(coming)
@@ -80,7 +78,7 @@ def fetch(path: Path, mirrors: Sequence[str], sha256: str | None) -> None:
 
 
 class _Resuming:
-    """A downloader as pooch calls them."""
+    """A downloader for pooch that goes on with a part."""
 
     def __init__(self, part: Path):
         self.part = part
@@ -96,7 +94,13 @@ class _Resuming:
 
 
 class _Kept(NamedTuple):
-    """What an earlier run has left: bytes that came, of how many, and what they are known by."""
+    """What an earlier run has left.
+
+    Attributes:
+        come: bytes that have come.
+        size: bytes of the whole file; None: not known.
+        validator: what the server knows this version of the file by; empty: it told nothing.
+    """
 
     come: int
     size: int | None
@@ -115,7 +119,7 @@ def _kept(part: Path) -> _Kept | None:
     try:
         return _Kept(part.stat().st_size, **json.loads(_note(part).read_text()))
     except (OSError, ValueError, TypeError):
-        return None  # without its note a part is of no use
+        return None  # a part without its note is of no use
 
 
 def _forget(part: Path) -> None:
@@ -124,7 +128,7 @@ def _forget(part: Path) -> None:
 
 
 def _transfer(url: str, part: Path) -> None:
-    """Makes `part` whole, from where it is."""
+    """Fetches what `part` lacks."""
     kept = _kept(part)
     if kept is not None and kept.come == kept.size:
         return
@@ -145,7 +149,7 @@ def _transfer(url: str, part: Path) -> None:
 
 
 def _open(url: str, asked: Mapping[str, str]) -> http.client.HTTPResponse | None:
-    """Opens an address; None where it has no such range."""
+    """Opens an address; None if the file has no such range."""
     request = urllib.request.Request(url, headers={**_HEADERS, **asked})
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT)
@@ -163,14 +167,15 @@ def _open(url: str, asked: Mapping[str, str]) -> http.client.HTTPResponse | None
 
 
 def _no_file(headers: email.message.Message) -> str | None:
-    """Why an answer is not the file that was asked for."""
+    """Says why an answer is not the file that was asked for; None if it may be."""
     if headers.get_content_type() in ("text/html", "application/json"):
-        return "a web page or a message came in the place of the file"
+        return "a web page or a message came instead of the file"
     coding = headers.get("Content-Encoding", "identity")
     return None if coding == "identity" else f"it came encoded ({coding}), which was not asked for"
 
 
 def _reason(error: Exception) -> str:
+    """Says in one line what went wrong, in the words of the system if it has some."""
     cause = getattr(error, "reason", error)
     return _one_line(getattr(cause, "strerror", None) or cause or type(cause).__name__)
 
@@ -180,7 +185,7 @@ def _one_line(text: object) -> str:
 
 
 def _goes_on(headers: Mapping[str, str], kept: _Kept) -> bool:
-    """Whether an answer is the range that was asked for, of the same file."""
+    """Tells whether an answer is the range that was asked for, of the same file."""
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", ""))
     name = "ETag" if kept.validator.startswith('"') else "Last-Modified"
     return (
@@ -192,13 +197,18 @@ def _goes_on(headers: Mapping[str, str], kept: _Kept) -> bool:
 
 
 def _receive(response: http.client.HTTPResponse, part: Path, kept: _Kept | None) -> None:
-    """Writes what comes to the end of `part`, or anew where nothing is kept."""
+    """Writes what comes to the end of `part`, or anew if nothing is kept.
+
+    Raises:
+        TransferError: if it is cut off; what came is kept if a later run can go on with it.
+        DiskError: if it cannot be written.
+    """
     if kept is None:
         kept = _Kept(0, response.length, _validator(response.headers))
     come, size, validator = kept
     if size is None and response.length is not None:
-        size = come + response.length  # an answer of a range says what a chunked one did not
-    reason = None if size is None else "the connection was closed"
+        size = come + response.length  # a range may tell what an answer in chunks did not
+    reason = None if size is None else "the connection was closed"  # if fewer bytes come
     try:
         if not come:
             part.unlink(missing_ok=True)
@@ -223,15 +233,15 @@ def _receive(response: http.client.HTTPResponse, part: Path, kept: _Kept | None)
     if not come and not size:
         reason = "nothing came"
     of = "" if size is None else f" of {size:,}"
-    said = "what came is kept, the same command goes on from there"
+    end = "what came is kept, and the same command goes on from there"
     if not (come and validator):
         _forget(part)
-        said = "there is nothing to go on by, so the next run begins anew"
-    raise TransferError(f"cut off after {come:,}{of} bytes ({reason}); {said}")
+        end = "nothing is kept, and the next run begins anew"
+    raise TransferError(f"cut off after {come:,}{of} bytes ({reason}); {end}")
 
 
 def _validator(headers: Mapping[str, str]) -> str:
-    """What a later answer is known by to be of the same file; a weak ETag does not serve."""
+    """Finds by what a later answer is known to be of the same file; a weak ETag does not serve."""
     etag = headers.get("ETag", "")
     return etag if etag.startswith('"') else headers.get("Last-Modified", "")
 
@@ -245,6 +255,7 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
 
 
 def _disk_error(error: OSError, part: Path, size: int | None) -> DiskError:
+    """Says that the disk is full and how much is missing, or why else a part cannot be written."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return DiskError(f"{part} cannot be written ({_reason(error)}).")
     come = part.stat().st_size if part.exists() else 0

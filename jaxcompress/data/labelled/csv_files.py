@@ -1,8 +1,8 @@
 """Labelled texts in CSV files: text and label, or AG News's label, title and description.
 
-Quoted as in RFC 4180: fields may have commas, line ends and doubled quotes inside. A first row is
-a header if all its fields are names of columns and its label is no other row's; without a header
-the columns stand in the order given here.
+Fields are quoted as in RFC 4180: inside quotes there may be commas, line ends and doubled quotes.
+The first row is a header if all its fields are names of columns and no other row has its label.
+Without a header the columns are in the order given here.
 """
 
 import csv
@@ -15,33 +15,29 @@ from jaxcompress.data.paths import open_binary
 from jaxcompress.errors import InputError
 
 _TWO, _THREE = ("text", "label"), ("label", "title", "description")
-
-
-_NAMES = {  # of columns in a header, in lower case without _ and blanks
+_HEADERS = {  # names of a column in a header, in lower case without underscores and spaces
     "text": ("text", "review", "sentence", "content"),
     "label": ("label", "class", "classindex", "sentiment", "category"),
     "title": ("title",),
     "description": ("description",),
 }
-
-
 _EXPECTED = (
     "expected text,label or AG News's label,title,description; a text with commas is put in quotes"
 )
-
-
 _MOST_NAMED = 20  # classes that an error lists
-
-
-_LONGEST = 100  # characters of a label
+_LONGEST = 100  # characters of a label, at most
 
 
 class _Row(NamedTuple):
-    line: int  # where it starts
+    """A row of a file, and the line on which it starts."""
+
+    line: int
     fields: list[str]
 
 
-class _Rows(NamedTuple):
+class _LabelledRows(NamedTuple):
+    """The rows of a file without its header: on which line each starts, its text, its label."""
+
     file: Path
     lines: list[int]
     texts: list[str]
@@ -51,20 +47,25 @@ class _Rows(NamedTuple):
 def read_csv(
     files: dict[str, Path],
 ) -> tuple[dict[str, tuple[list[str], list[int]]], tuple[str, ...]]:
-    """Reads texts and labels by split, and the classes: the training file's labels, in order.
+    """Reads texts and their labels.
 
-    Classes are ordered as numbers where all are whole numbers. AG News's labels count from 1, and
-    1 is the class "0".
+    AG News's labels count from 1; label 1 is the class "0".
 
     Args:
-        files: by split, "train" among them.
+        files: a CSV file for each split, "train" among them; plain, .gz, or in a .zip.
+
+    Returns:
+        Texts and labels by split, a label being the number of its class; and the classes, which are
+        the labels of the training file: in numerical order if all are whole numbers, else in
+        alphabetical order.
 
     Raises:
-        InputError: with file, line, and what was expected.
+        InputError: if a file is not what was expected, or has a class that the training file
+            lacks: with file and line.
     """
     found = {split: _read(file) for split, file in files.items()}
     _check_first_row(found["train"])
-    classes = _in_order(set(found["train"].labels))
+    classes = _sorted_classes(set(found["train"].labels))
     number = {name: i for i, name in enumerate(classes)}
     splits = {}
     for split, rows in found.items():
@@ -79,7 +80,8 @@ def read_csv(
     return splits, classes
 
 
-def _read(file: Path) -> _Rows:
+def _read(file: Path) -> _LabelledRows:
+    """Reads one file, with a header or without."""
     rows = _rows(file)
     if not rows:
         raise InputError(f"{file} is empty; {_EXPECTED}.")
@@ -92,42 +94,44 @@ def _read(file: Path) -> _Rows:
         text, label = _text_and_label(fields, columns, f"{file}:{line}")
         texts.append(text)
         labels.append(label)
-    return _Rows(file, [line for line, _ in data], texts, labels)
+    return _LabelledRows(file, [line for line, _ in data], texts, labels)
 
 
-def _check_first_row(train: _Rows) -> None:
-    """A label that line 1 alone has is a header's, where every other class has more rows."""
+def _check_first_row(train: _LabelledRows) -> None:
+    """Refuses a first row that is probably a header: its label is unique, and no other label is."""
     first, *others = Counter(train.labels).values()
     if train.lines[0] == 1 and first == 1 and others and min(others) > 1:
         raise InputError(
-            f"{train.file}:1: the only row with label {train.labels[0]!r}, so it is like a header; "
-            "name its columns as in text,label or label,title,description, or remove it."
+            f"{train.file}:1: the only row with label {train.labels[0]!r}, so it looks like a "
+            "header; name its columns as in text,label or label,title,description, or remove it."
         )
 
 
 def _text_and_label(fields: list[str], columns: tuple[str, ...], place: str) -> tuple[str, str]:
+    """Takes text and label out of a row; an error begins with `place`."""
     if len(fields) != len(columns):
         raise InputError(
-            f"{place}: {len(fields)} columns; expected {len(columns)}, {','.join(columns)}; a text "
-            "with commas is put in quotes."
+            f"{place}: the number of columns is {len(fields)}; expected {len(columns)}, "
+            f"{','.join(columns)}; a text with commas is put in quotes."
         )
     row = dict(zip(columns, fields, strict=True))
     label = row["label"].strip()
     if not label:
         raise InputError(f"{place}: the label is empty; {_EXPECTED}.")
     if len(label) > _LONGEST or not label.isprintable():
-        raise InputError(f"{place}: {label[:60]!r} is no label but a text; {_EXPECTED}.")
+        raise InputError(f"{place}: label {label[:60]!r} looks like a text; {_EXPECTED}.")
     if "text" in row:
         return row["text"], label
     if not _is_whole(label) or int(label) < 1:
         raise InputError(
-            f"{place}: label {label!r} of three columns is not a whole number from 1; {_EXPECTED}."
+            f"{place}: label {label!r} of a row of three columns is not a whole number from 1 up; "
+            f"{_EXPECTED}."
         )
     return f"{row['title']} {row['description']}", str(int(label) - 1)
 
 
 def _rows(file: Path) -> list[_Row]:
-    """All rows but blank lines."""
+    """Reads all rows but blank lines."""
     with open_binary(file) as stream:
         raw = stream.read()
     try:
@@ -153,38 +157,39 @@ def _rows(file: Path) -> list[_Row]:
 
 
 def _columns(file: Path, rows: list[_Row]) -> tuple[tuple[str, ...], bool]:
-    """What the columns are, and whether the first row is a header that says so."""
+    """Tells what the columns are, and whether the first row is a header that says so."""
     line, first = rows[0]
-    names = [_column_of(field) for field in first]
+    named = [_column_of(field) for field in first]
     usual = {len(columns): columns for columns in (_TWO, _THREE)}.get(len(first))
     if usual is None:
-        raise InputError(f"{file}:{line}: {len(first)} columns; {_EXPECTED}.")
-    is_header = set(names) == set(usual)
-    at = names.index("label") if is_header else usual.index("label")
+        raise InputError(f"{file}:{line}: the number of columns is {len(first)}; {_EXPECTED}.")
+    is_header = set(named) == set(usual)
+    at = named.index("label") if is_header else usual.index("label")
     others = {fields[at].strip() for _, fields in rows[1:] if len(fields) == len(first)}
     if first[at].strip() in others:
         return usual, False
     if is_header:
-        return tuple(names), True
+        return tuple(named), True
     numbers_follow = bool(others) and all(map(_is_whole, others))
-    if any(names) or (numbers_follow and not _is_whole(first[at].strip())):
+    if any(named) or (numbers_follow and not _is_whole(first[at].strip())):
         raise InputError(
-            f"{file}:{line}: {','.join(first)[:80]!r} is like a header, but not one that is known; "
+            f"{file}:{line}: {','.join(first)[:80]!r} looks like a header, but of other columns; "
             f"{_EXPECTED}."
         )
     return usual, False
 
 
 def _column_of(field: str) -> str | None:
+    """Finds the column that a field of a header names; None if it names none."""
     plain = field.lower().replace("_", "").replace(" ", "")
-    return next((name for name, others in _NAMES.items() if plain in others), None)
+    return next((column for column, names in _HEADERS.items() if plain in names), None)
 
 
 def _is_whole(text: str) -> bool:
     return text.removeprefix("-").isdecimal() and len(text) < 19
 
 
-def _in_order(labels: set[str]) -> tuple[str, ...]:
+def _sorted_classes(labels: set[str]) -> tuple[str, ...]:
     if all(map(_is_whole, labels)):
         return tuple(sorted(labels, key=lambda label: (int(label), label)))
     return tuple(sorted(labels))

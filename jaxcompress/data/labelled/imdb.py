@@ -1,7 +1,7 @@
 """The Large Movie Review Dataset of Maas et al. (ACL 2011), as its archive or its folder.
 
-`aclImdb/{train,test}/{neg,pos}/NUMBER_RATING.txt`; what else is there, the unlabelled reviews among
-it, is passed over.
+Reviews are the files `aclImdb/{train,test}/{neg,pos}/NUMBER_RATING.txt`. Everything else in it is
+passed over, such as the reviews without a label.
 """
 
 import gzip
@@ -13,49 +13,41 @@ from pathlib import Path
 from jaxcompress.data.paths import find_either, find_folder
 from jaxcompress.errors import InputError
 
-NAME = "aclImdb"
-
-
+FOLDER = "aclImdb"
 ARCHIVE = "aclImdb_v1.tar.gz"
-
-
 CLASSES = ("neg", "pos")
 
-
 _SPLITS = ("train", "test")
-
-
 _FETCH = "Fetch it with: python -m jaxcompress.data.download aclImdb"
-
-
 _REVIEW = re.compile(r"(?:^|/)(train|test)/(neg|pos)/([^./][^/]*\.txt)$")
 
-
-Found = dict[tuple[str, str], dict[str, bytes]]  # by split and class, then by the file's name
+_Found = dict[tuple[str, str], dict[str, bytes]]  # by split and class, then by the file's name
 
 
 def find_reviews(path: str) -> Path:
-    """Finds the folder `aclImdb`, or else the archive in its place.
+    """Finds the folder `path`, or else the archive aclImdb_v1.tar.gz beside it.
 
     Raises:
-        InputError: where neither is there; it names the paths looked at.
+        InputError: if neither is there; it names the paths that were looked at.
     """
     try:
         return find_folder(path, "")
     except InputError:
         archive = str(Path(path).with_name(ARCHIVE))
-        return find_either(archive, f"Nor is there a folder {path} there. {_FETCH}")
+        return find_either(archive, f"There is no folder {path} in these places either. {_FETCH}")
 
 
 def read_reviews(place: Path) -> dict[str, tuple[list[str], list[int]]]:
-    """Reads texts and labels by split, ordered by class and the numbers of the files.
+    """Reads texts and labels by split; a label is the number of a class, in [0, 2).
+
+    Texts are ordered by class and by the numbers of their files.
 
     Args:
         place: the folder, or the archive (.tar.gz), which is read through once and not unpacked.
 
     Raises:
-        InputError: with the file, for an archive that is cut short or damaged, a class without
-            files, and text that is not UTF-8.
+        InputError: if the archive is damaged or cut short, a class has no files, or a text is not
+            UTF-8: with the file.
     """
     found = _from_folder(place) if place.is_dir() else _from_archive(place)
     splits = {}
@@ -66,7 +58,7 @@ def read_reviews(place: Path) -> dict[str, tuple[list[str], list[int]]]:
             if not files:
                 raise InputError(
                     f"{place}: class {name} is missing from the {split} split; expected files "
-                    f"{NAME}/{split}/{name}/*.txt. {_FETCH}"
+                    f"{FOLDER}/{split}/{name}/*.txt. {_FETCH}"
                 )
             for file in sorted(files, key=_number):
                 texts.append(_decode(files[file], f"{place}: {split}/{name}/{file}"))
@@ -74,7 +66,7 @@ def read_reviews(place: Path) -> dict[str, tuple[list[str], list[int]]]:
     return splits
 
 
-def _from_folder(folder: Path) -> Found:
+def _from_folder(folder: Path) -> _Found:
     found = {}
     for split in _SPLITS:
         for name in CLASSES:
@@ -86,7 +78,7 @@ def _from_folder(folder: Path) -> Found:
     return found
 
 
-def _from_archive(archive: Path) -> Found:
+def _from_archive(archive: Path) -> _Found:
     found, last = {}, "its start"
     try:
         with gzip.open(archive) as stream:
@@ -97,7 +89,7 @@ def _from_archive(archive: Path) -> Found:
                         files = found.setdefault((match[1], match[2]), {})
                         files[match[3]] = bundle.extractfile(member).read()
                     last = member.name
-            while stream.read(1 << 20):  # the checksum stands at the end
+            while stream.read(1 << 20):  # the checksum is at the end
                 pass
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise InputError(
@@ -108,7 +100,7 @@ def _from_archive(archive: Path) -> Found:
 
 
 def _number(file: str) -> tuple[int, str]:
-    """The number that a file's name starts with, and the name."""
+    """Ranks a file by the number that its name starts with, then by the name."""
     digits = re.match(r"[0-9]+", file)
     return int(digits[0]) if digits else -1, file
 

@@ -1,7 +1,9 @@
-"""Texts with labels: film reviews, CSV files, TensorFlow Datasets, and texts with planted polarity.
+"""Labelled texts of any source: film reviews, CSV files, TensorFlow Datasets, planted polarity.
 
-Every source is checked alike: texts without a token are counted and left out, every class has
+All sources are checked alike: texts without a token are counted and left out, and every class has
 texts to train on.
+
+Axis letters: C classes.
 """
 
 from pathlib import Path
@@ -11,35 +13,31 @@ import numpy as np
 
 from jaxcompress.data.labelled import imdb, planted
 from jaxcompress.data.labelled.csv_files import read_csv
-from jaxcompress.data.labelled.imdb import NAME, find_reviews, read_reviews
+from jaxcompress.data.labelled.imdb import FOLDER, find_reviews, read_reviews
+from jaxcompress.data.labelled.planted import PLANTED
 from jaxcompress.data.labelled.tfds import read_tfds
 from jaxcompress.data.paths import find_either
 from jaxcompress.data.text.tokenizer import is_empty
 from jaxcompress.errors import InputError
 
-PLANTED = "planted"
-
-
-TFDS = "tfds:"
-
+TFDS = "tfds:"  # before the name of a data set of TensorFlow Datasets
 
 _GET_TEXT = (
     "Expected aclImdb, aclImdb_v1.tar.gz, tfds:NAME, a CSV file of text,label, or planted; give "
-    "another with --config.data.source=SOURCE."
+    "another source with --config.data.source=SOURCE."
 )
 
-
-_Splits = dict[str, tuple[list[str], list[int]]]  # texts and labels
+_Splits = dict[str, tuple[list[str], list[int]]]  # texts and labels, by split
 
 
 class LabelledText(NamedTuple):
     """Texts of C classes.
 
     Attributes:
-        texts: by split, "train", "test", and "valid" where the source has one.
-        labels: int32 by split, in [0, C).
-        classes: their C names.
-        notes: what a user should know of the reading, a line each.
+        texts: texts by split: "train", "test", and "valid" if the source has it.
+        labels: int32 [texts] by split, each the number of a class, in [0, C).
+        classes: the C names of the classes.
+        notes: lines for the user about texts that were left out, and about missing classes.
         source: what was read.
     """
 
@@ -56,18 +54,20 @@ def read_labelled_text(
     """Reads texts and their labels.
 
     Args:
-        source: `aclImdb`, a folder or its archive aclImdb_v1.tar.gz; `tfds:NAME`, a data set of
-            TensorFlow Datasets, which downloads it where it is not prepared; a CSV file of training
+        source: `aclImdb`, a folder, or its archive aclImdb_v1.tar.gz; `tfds:NAME`, a data set of
+            TensorFlow Datasets, which downloads it if it is not prepared; a CSV file of training
             texts; or `planted`.
-        valid: where the source is a CSV file, another one to choose by; None: none.
-        test: where the source is a CSV file, another one to test by.
+        valid: a CSV file of texts to validate by, if the source is a CSV file; None: none.
+        test: a CSV file of texts to test by; it must be given if the source is a CSV file, and not
+            otherwise.
 
     Raises:
-        InputError: with file, line, and what was expected.
+        InputError: if a file is missing or does not hold labelled texts: with file, line, and what
+            was expected.
     """
     if source == PLANTED or source.startswith(TFDS):
         place = None
-    elif Path(source).name == NAME:
+    elif Path(source).name == FOLDER:
         place = find_reviews(source)
     else:
         place = find_either(source, _GET_TEXT)
@@ -86,6 +86,7 @@ def read_labelled_text(
 
 
 def _csv_files(train: Path, valid: str | None, test: str | None) -> dict[str, Path]:
+    """Finds the CSV file of each split."""
     if test is None:
         raise InputError(
             f"{train}: no test split; expected another CSV file by --config.data.test=FILE."
@@ -97,7 +98,7 @@ def _csv_files(train: Path, valid: str | None, test: str | None) -> dict[str, Pa
 
 
 def _checked(splits: _Splits, classes: tuple[str, ...], source: str) -> LabelledText:
-    """Leaves empty texts out, keeps splits apart, and says which classes are missing."""
+    """Leaves out what cannot be used, with notes; checks that each class has texts to train on."""
     if len(classes) < 2:
         raise InputError(f"{source}: only one class, {''.join(classes)}; expected two or more.")
     splits, empty = _without_empty(splits, source)
@@ -111,29 +112,34 @@ def _checked(splits: _Splits, classes: tuple[str, ...], source: str) -> Labelled
             lacks = f"the {split} split has no text of class {', '.join(missing)}"
             if split == "train":
                 raise InputError(f"{source}: {lacks}; expected texts of every class to train on.")
-            notes.append(f"{lacks[0].upper()}{lacks[1:]}.")
+            notes.append(f"{lacks}.")
     return LabelledText(texts, labels, classes, tuple(notes), source)
 
 
 def _without_empty(splits: _Splits, source: str) -> tuple[_Splits, list[str]]:
-    """Texts that have tokens, and how many have none."""
+    """Leaves texts without tokens out; returns the others, and notes."""
     found, notes = {}, []
     for split, (texts, labels) in splits.items():
         kept = [(t, n) for t, n in zip(texts, labels, strict=True) if not is_empty(t)]
         if not kept:
-            raise InputError(f"{source}: no text in the {split} split; expected one or more.")
+            raise InputError(
+                f"{source}: the {split} split has no text with a token; expected one or more."
+            )
         if len(kept) < len(texts):
             notes.append(
-                f"{len(texts) - len(kept):,} of the {split} split's {len(texts):,} texts are empty "
-                "and left out."
+                f"left out {len(texts) - len(kept):,} of the {split} split's {len(texts):,} texts: "
+                "no tokens in them."
             )
         found[split] = tuple(map(list, zip(*kept, strict=True)))
     return found, notes
 
 
 def _kept_apart(splits: _Splits, source: str) -> tuple[_Splits, list[str]]:
-    """Takes the validation texts out of those to train on, where files share them: a run would
-    choose by what it has by heart. Of test texts, which are others' to choose, it is said."""
+    """Leaves validation texts out of those to train on; returns the splits, and notes.
+
+    A run would otherwise choose its best state by texts that it knows by heart. A test split stays
+    as it is, since its figures are compared with those of others; what it shares is noted.
+    """
     notes = []
     if "valid" in splits:
         held_out = set(splits["valid"][0])
@@ -142,12 +148,12 @@ def _kept_apart(splits: _Splits, source: str) -> tuple[_Splits, list[str]]:
         if not kept:
             raise InputError(
                 f"{source}: all {len(pairs):,} texts to train on are validation texts too; leave "
-                "data.valid out to hold some of them out."
+                "out data.valid, so that some of them are held out."
             )
         if len(kept) < len(pairs):
             notes.append(
-                f"{len(pairs) - len(kept):,} of the train split's {len(pairs):,} texts are "
-                "validation texts too, and are not trained on."
+                f"left out {len(pairs) - len(kept):,} of the train split's {len(pairs):,} texts: "
+                "they are validation texts too."
             )
             splits = splits | {"train": tuple(map(list, zip(*kept, strict=True)))}
     others = [split for split in splits if split != "test"]
@@ -155,7 +161,7 @@ def _kept_apart(splits: _Splits, source: str) -> tuple[_Splits, list[str]]:
     tested = splits["test"][0]
     if twice := sum(text in seen for text in tested):
         notes.append(
-            f"{twice:,} of the test split's {len(tested):,} texts are in the {' or '.join(others)} "
-            "split too; they are kept."
+            f"kept {twice:,} of the test split's {len(tested):,} texts that are in the "
+            f"{' or '.join(others)} split too."
         )
     return splits, notes

@@ -1,4 +1,7 @@
-"""Labelled texts of TensorFlow Datasets, read as array records: TensorFlow itself is not needed."""
+"""Labelled texts of TensorFlow Datasets.
+
+They are read as array records, so that TensorFlow itself need not be installed.
+"""
 
 import contextlib
 import os
@@ -6,28 +9,24 @@ from collections.abc import Iterator, Sequence
 
 from jaxcompress.errors import InputError
 
-_SPLITS = {"train": "train", "validation": "valid", "test": "test"}
-
-
-_TEXTS = (("text",), ("title", "description"), ("sentence",))
-
-
+_SPLITS = {"train": "train", "validation": "valid", "test": "test"}  # by their names there
+_TEXTS = (("text",), ("title", "description"), ("sentence",))  # features that are a text
 _CHUNK = 4096  # records read at a time
 
 
 def read_tfds(name: str) -> tuple[dict[str, tuple[list[str], list[int]]], tuple[str, ...]]:
     """Reads texts and labels by split, and the names of the classes.
 
-    The data set is looked for in `$TFDS_DATA_DIR`, or else `~/tensorflow_datasets`; where it is not
-    prepared, it is downloaded.
+    The data set is looked for in `$TFDS_DATA_DIR`, or else in `~/tensorflow_datasets`; it is
+    downloaded if it is not prepared there. Splits other than train, validation and test are passed
+    over.
 
     Args:
-        name: as in `tfds.builder`; its features have a `label` of named classes and `text`,
-            `title` and `description`, or `sentence`. Splits other than train, validation and test
-            are passed over.
+        name: as in `tfds.builder`. Its features must be a `label` of named classes, and either
+            `text`, or `title` and `description`, or `sentence`.
 
     Raises:
-        InputError: where TensorFlow Datasets is not installed or fails, and for other features.
+        InputError: if TensorFlow Datasets is not installed or fails, or there are other features.
     """
     try:
         import tensorflow_datasets as tfds
@@ -36,7 +35,7 @@ def read_tfds(name: str) -> tuple[dict[str, tuple[list[str], list[int]]], tuple[
             f'tfds:{name} needs TensorFlow Datasets ({error}): pip install -e ".[tfds]"'
         ) from None
     folder = os.environ.get("TFDS_DATA_DIR")
-    with _one_line(name):
+    with _in_one_line(name):
         builder = tfds.builder(name, file_format="array_record", data_dir=folder)
         builder.download_and_prepare()
         sources = builder.as_data_source()
@@ -53,7 +52,7 @@ def read_tfds(name: str) -> tuple[dict[str, tuple[list[str], list[int]]], tuple[
 
 
 def _features(name: str, features) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Which features are the text, and the names of the classes."""
+    """Finds the features that are the text, and the names of the classes."""
     texts = next((some for some in _TEXTS if all(part in features for part in some)), None)
     classes = getattr(features["label"], "names", None) if "label" in features else None
     if texts is None or not classes:
@@ -65,14 +64,14 @@ def _features(name: str, features) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 @contextlib.contextmanager
-def _one_line(name: str) -> Iterator[None]:
-    """Errors of TensorFlow Datasets are of many kinds, and of many lines."""
+def _in_one_line(name: str) -> Iterator[None]:
+    """Turns any error of TensorFlow Datasets into one of one line; theirs are of many kinds."""
     try:
         yield
     except Exception as error:
-        said = " ".join(str(error).split())[:300]
+        message = " ".join(str(error).split())[:300]
         raise InputError(
-            f"tfds:{name}: cannot be read or fetched ({type(error).__name__}: {said}); expected "
+            f"tfds:{name}: cannot be read or fetched ({type(error).__name__}: {message}); expected "
             "the name of a data set, prepared in $TFDS_DATA_DIR or ~/tensorflow_datasets."
         ) from None
 
@@ -80,9 +79,10 @@ def _one_line(name: str) -> Iterator[None]:
 def _read(
     name: str, split: str, source: Sequence, texts: tuple[str, ...], num_classes: int
 ) -> tuple[list[str], list[int]]:
+    """Reads the texts and labels of one split."""
     found, labels = [], []
     for start in range(0, len(source), _CHUNK):
-        with _one_line(name):
+        with _in_one_line(name):
             rows = source.__getitems__(range(start, min(start + _CHUNK, len(source))))
         for number, row in enumerate(rows, start):
             label = int(row["label"])

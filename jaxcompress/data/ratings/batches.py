@@ -1,4 +1,7 @@
-"""Splits, batches and windows of ratings: all are positions in the arrays of a `Ratings`."""
+"""Splits, batches and windows of ratings: all are positions in the arrays of a `Ratings`.
+
+Axis letters: n ratings, B ratings of a batch, V rows of a side (users or items).
+"""
 
 import functools
 from typing import NamedTuple
@@ -9,17 +12,23 @@ from jaxcompress.data.batches import Feed, in_order, shuffled
 from jaxcompress.errors import InputError
 
 
-def split(num_ratings: int, protocol: str, seed: int) -> dict[str, np.ndarray]:
-    """Positions of the train, valid and test ratings, int32, each ascending, drawn by the seed.
+def draw_splits(num_ratings: int, protocol: str, seed: int) -> dict[str, np.ndarray]:
+    """Draws the ratings of the train, valid and test splits.
+
+    >>> {split: len(positions) for split, positions in draw_splits(100, "holdout", 0).items()}
+    {'train': 80, 'valid': 10, 'test': 10}
 
     Args:
         num_ratings: n.
         protocol: "holdout": 80, 10 and 10 %; "reference": 90 and 10 %, and the test ratings are
             the validation ratings, by which the reference also chose.
-        seed: which ratings are drawn.
+        seed: which ratings are drawn is a function of it.
+
+    Returns:
+        Positions of ratings by split, int32, each ascending.
 
     Raises:
-        InputError: where there are too few for any split.
+        InputError: if there are too few ratings.
     """
     part = num_ratings // 10
     if part < 1:
@@ -33,66 +42,103 @@ def split(num_ratings: int, protocol: str, seed: int) -> dict[str, np.ndarray]:
 
 
 def gather_ratings(data: dict, index: dict) -> dict:
-    """Makes "users", "items" int [B], "values" float [B] and "mask" of positions of ratings."""
+    """Makes a batch of ratings, of the indices that the feeds below make.
+
+    >>> data = {"users": np.array([7, 8]), "values": np.array([4.0, 1.5])}
+    >>> gather_ratings(data, {"ids": np.array([1, 0]), "mask": np.array([True, False])})
+    {'users': array([8, 7]), 'values': array([1.5, 4. ]), 'mask': array([ True, False])}
+
+    Args:
+        data: arrays [n] on the device: `users` and `items` int32, `values` float32.
+        index: `ids` int32 [B], positions in them; `mask` bool [B].
+
+    Returns:
+        `users` and `items` int32 [B], row numbers; `values` float32 [B]; and `mask` bool [B], false
+        for padding.
+    """
     ids = index["ids"]
     return {**{name: column[ids] for name, column in data.items()}, "mask": index["mask"]}
 
 
-def training(positions: np.ndarray, batch_size: int, seed: int) -> Feed:
-    """Endless batches over ratings, in a new order each epoch."""
+def shuffled_ratings(positions: np.ndarray, batch_size: int, seed: int) -> Feed:
+    """Feeds the ratings at `positions` without end, in a new order each epoch."""
     feed = shuffled(None, positions, batch_size, seed, stream=False)
     return feed._replace(gather=gather_ratings, unit="ratings")
 
 
-def evaluation(positions: np.ndarray, batch_size: int) -> Feed:
-    """The ratings at `positions` once."""
+def ratings_in_order(positions: np.ndarray, batch_size: int) -> Feed:
+    """Feeds the ratings at `positions` once, in order."""
     return in_order(None, positions, batch_size, stream=False)._replace(gather=gather_ratings)
 
 
 class Windows(NamedTuple):
-    """A stream cut into windows of equal numbers of ratings, the last one perhaps shorter.
+    """Ratings in order of time, cut into windows of equal size, the last one perhaps smaller.
 
     Attributes:
-        positions: of each window's ratings, in order of time.
-        steps: of training on one window.
+        positions: for each window, those of its ratings in order of time, int32.
+        steps: number of training steps on each window.
     """
 
     positions: list[np.ndarray]
     steps: int
 
 
-def windows(times: np.ndarray, size: int, num_passes: int, batch_size: int) -> Windows:
+def cut_windows(times: np.ndarray, size: int, num_passes: int, batch_size: int) -> Windows:
     """Cuts ratings into windows; those of the same second keep their order.
 
+    >>> cut_windows(np.array([5, 1, 4, 2, 3]), size=3, num_passes=2, batch_size=2)
+    Windows(positions=[array([1, 3, 4], dtype=int32), array([2, 0], dtype=int32)], steps=3)
+
+    Args:
+        times: int64 [n], seconds.
+        size: ratings of a window.
+        num_passes: how often each rating of a window is trained on before the next window comes.
+        batch_size: B.
+
     Raises:
-        InputError: where there are fewer than two windows: one to learn, one to test on.
+        InputError: if there are fewer than two windows: one to learn, one to test on.
     """
     order = np.argsort(times, kind="stable").astype(np.int32)
     parts = [order[i : i + size] for i in range(0, len(order), size)]
     if len(parts) < 2:
         raise InputError(
             f"stream.window is {size} and there are {len(order)} ratings; expected two windows or "
-            "more: what follows a window tests what was learnt in it."
+            "more, since a window is trained on and the one after it tests what was learned."
         )
     return Windows(parts, -(-size * num_passes // batch_size))
 
 
-def streaming(parts: Windows, batch_size: int, seed: int) -> Feed:
-    """Batches of window after window; the last window is never trained on."""
+def shuffled_windows(windows: Windows, batch_size: int, seed: int) -> Feed:
+    """Feeds window after window, each in an order drawn by the seed; the last one is for tests.
+
+    Step s is of window s // `windows.steps`; there are no steps of the last window.
+    """
 
     @functools.lru_cache(maxsize=2)  # each holds the order of its window
     def window(number: int) -> Feed:
-        return training(parts.positions[number], batch_size, seed + number)
+        return shuffled_ratings(windows.positions[number], batch_size, seed + number)
 
     def index(step: int) -> dict:
-        number, at = divmod(step, parts.steps)
+        number, at = divmod(step, windows.steps)
         return window(number).index(at)
 
     return Feed(index, gather_ratings, batch_size, unit="ratings")
 
 
-def first_rows(rows: np.ndarray, parts: list[np.ndarray], num_rows: int) -> np.ndarray:
-    """The number of the first part in which each row is rated, int [V]; -1: in none."""
+def first_parts(rows: np.ndarray, parts: list[np.ndarray], num_rows: int) -> np.ndarray:
+    """Finds the first part in which each row is rated.
+
+    >>> first_parts(np.array([0, 1, 1, 2]), [np.array([1]), np.array([0, 2])], num_rows=3)
+    array([ 1,  0, -1])
+
+    Args:
+        rows: int [n], the row of each rating.
+        parts: positions of ratings, one part after another.
+        num_rows: V.
+
+    Returns:
+        The number of a part for each row, int [V]; -1: in none.
+    """
     first = np.full(num_rows, -1)
     for number in reversed(range(len(parts))):
         first[rows[parts[number]]] = number

@@ -1,10 +1,13 @@
-"""Ratings made of planted anchors, so that the right number of anchors is known."""
+"""Ratings made of planted anchors, so that the right number of anchors is known.
+
+Axis letters: U users, I items, K anchors.
+"""
 
 import numpy as np
 
 from jaxcompress.data.ratings.read import Ratings
 
-PLANTED = "planted"
+PLANTED = "planted"  # as a path of ratings, it asks for these
 
 
 def planted_ratings(
@@ -17,32 +20,27 @@ def planted_ratings(
     num_nonzero: int = 3,
     noise: float = 0.2,
 ) -> Ratings:
-    """Makes ratings whose two tables are sparse mixes of as many anchors, and noise.
+    """Makes ratings that are products of two tables, each of sparse mixes of K anchors, and noise.
 
-    Every row has `num_nonzero` entries at least 0; anchors are orthonormal (of as many dimensions
-    as there are anchors), mapped from one side to the other by a random rotation. The values have
-    standard deviation 1 before the noise.
+    A row of either table mixes `num_nonzero` anchors with weights from 0.5 to 1.5. The anchors of
+    both tables are orthonormal, in K dimensions; a random rotation leads from one side's to the
+    other's. Without noise, the ratings of all pairs have standard deviation 1.
 
     Args:
-        num_anchors: of users and of items.
-        seed: of everything.
+        num_anchors: K, for users and for items.
+        seed: the ratings are a function of it and of K.
         num_users: U.
         num_items: I.
-        num_ratings: distinct (user, item) pairs, drawn evenly.
-        num_nonzero: entries of a row.
-        noise: its standard deviation.
+        num_ratings: number of distinct (user, item) pairs, each as likely as any other.
+        num_nonzero: number of anchors that a row mixes.
+        noise: standard deviation of what is added to each rating.
     """
     rng = np.random.default_rng((seed, num_anchors))
-
-    def rows(count: int) -> np.ndarray:
-        transform = np.zeros((count, num_anchors))
-        for row in transform:
-            chosen = rng.permutation(num_anchors)[: min(num_nonzero, num_anchors)]
-            row[chosen] = rng.uniform(0.5, 1.5, len(chosen))
-        return transform
-
+    num_mixed = min(num_nonzero, num_anchors)
     rotation = np.linalg.qr(rng.normal(size=(num_anchors, num_anchors)))[0]
-    table = rows(num_users) @ rotation @ rows(num_items).T
+    user_mixes = _sparse_mixes(rng, num_users, num_anchors, num_mixed)
+    item_mixes = _sparse_mixes(rng, num_items, num_anchors, num_mixed)
+    table = user_mixes @ rotation @ item_mixes.T
     pairs = rng.permutation(num_users * num_items)[:num_ratings]
     users, items = np.divmod(pairs.astype(np.int32), np.int32(num_items))
     values = table[users, items] / table.std() + noise * rng.normal(size=len(pairs))
@@ -55,3 +53,14 @@ def planted_ratings(
         [str(i + 1) for i in range(num_items)],
         source=PLANTED,
     )
+
+
+def _sparse_mixes(
+    rng: np.random.Generator, num_rows: int, num_anchors: int, num_mixed: int
+) -> np.ndarray:
+    """Draws rows with `num_mixed` entries from 0.5 to 1.5 and zeros: [rows, K]."""
+    transform = np.zeros((num_rows, num_anchors))
+    for row in transform:
+        chosen = rng.permutation(num_anchors)[:num_mixed]
+        row[chosen] = rng.uniform(0.5, 1.5, len(chosen))
+    return transform

@@ -1,64 +1,34 @@
-"""Ratings of items by users: MovieLens, Amazon, and delimited files of the user's own.
+"""Ratings of items by users, as one data set: ids numbered, each pair once, rare ones left out.
 
-Ids may be anything; they are kept as strings, and rows are numbered in the order of the ids. A file
-is read once, column by column, so that 25 million ratings need seconds and a few bytes each.
+Ids may be anything; they are kept as strings, and rows are numbered in the order of the ids.
+
+Axis letters: n ratings, U users, I items.
 """
 
-import csv
-import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow
-import pyarrow.csv
 
-from jaxcompress.data.paths import find_either, open_binary
+from jaxcompress.data.ratings.files import COLUMNS, find_ratings, read_columns
 from jaxcompress.errors import InputError
 
-COLUMNS = ("user", "item", "rating", "timestamp")
-
-
-_KNOWN = ("ratings.dat", "ratings.csv", "u.data")  # MovieLens 1M and 10M, 20M and later, 100k
-
-
-_SEPARATORS = ("::", "\t", ";", ",")
-
-
-_BLOCK = 1 << 24  # bytes parsed at a time
-
-
-_CHUNK = 1 << 20  # ratings looked through at a time
-
-
-_NAMES = {  # of columns in a header line, in lower case without _ and blanks
-    "user": ("user", "userid", "reviewerid"),
-    "item": ("item", "itemid", "movieid", "asin", "parentasin", "productid"),
-    "rating": ("rating", "overall", "score", "stars"),
-    "timestamp": ("timestamp", "time", "unixreviewtime", "date"),
-}
-
-
-_GET_RATINGS = (
-    "Fetch MovieLens with: python -m jaxcompress.data.download ml-1m (or ml-100k, ml-25m), and "
-    "Amazon's ratings with: python -m jaxcompress.data.download amazon:CATEGORY; or give another "
-    "file or folder with --config.data.path=PATH."
-)
+_CHUNK = 1 << 20  # ratings that are looked through at a time
 
 
 class Ratings(NamedTuple):
     """n ratings of distinct (user, item) pairs, in the order of the file.
 
     Attributes:
-        users: int32 [n], row numbers in [0, U).
-        items: int32 [n], row numbers in [0, I).
-        values: float32 [n].
-        times: int64 [n], or None where the file has none.
-        user_ids: the U names of users, as the file has them.
-        item_ids: the I names of items.
-        notes: what a user should know of the reading, a line each.
-        source: what was read.
+        users: int32 [n], row numbers of users in [0, U).
+        items: int32 [n], row numbers of items in [0, I).
+        values: float32 [n], finite.
+        times: int64 [n], seconds; None: they were not asked for.
+        user_ids: the U ids of users, as the file has them, by row number.
+        item_ids: the I ids of items, by row number.
+        notes: lines for the user about ratings that were left out.
+        source: what was read, or the name of what was made.
     """
 
     users: np.ndarray
@@ -71,15 +41,8 @@ class Ratings(NamedTuple):
     source: str = ""
 
     def __len__(self) -> int:
+        """Counts the ratings; `_replace`, which counts the fields by it, is of no use here."""
         return len(self.values)
-
-
-class _Layout(NamedTuple):
-    """How a file is laid out: the separator, the columns by position, whether there is a header."""
-
-    separator: str
-    columns: tuple[str, ...]
-    has_header: bool
 
 
 def read_ratings(
@@ -91,206 +54,84 @@ def read_ratings(
 ) -> Ratings:
     """Reads a file of ratings, or all files of a folder as one data set.
 
+    If a (user, item) pair comes more than once, its last rating is kept.
+
     Args:
         path: a file (plain, .gz or in a .zip) separated by `::`, tab, semicolon or comma; or a
             folder with MovieLens's `ratings.dat`, `ratings.csv` or `u.data`, or else with any
             number of .csv files.
-        columns: what the columns are where there is no header that says so.
-        min_count: users and items with fewer ratings are left out, again and again until all
-            that are left have so many (the k-core).
+        columns: what the columns are, if there is no header that says so.
+        min_count: the least number of ratings of a user and of an item. Those with fewer are left
+            out, again and again until none is left that has fewer (the k-core).
         with_times: whether to read timestamps too.
 
     Raises:
-        InputError: with file, line, and what was expected.
+        InputError: if there is no such path or it does not hold ratings: with file, line, and what
+            was expected.
     """
-    files, source = _files(path)
-    parts = [_read_file(file, _layout(file, columns), with_times) for file in files]
-    users, user_ids = _number([part["user"] for part in parts])
-    items, item_ids = _number([part["item"] for part in parts])
-    values = np.concatenate([part["rating"] for part in parts])
-    times = None
-    if with_times:
-        times = np.concatenate([part["timestamp"] for part in parts])
-    del parts
-    notes, kept = [], _last_of_each(users, items, len(item_ids))
-    if kept is not None:
-        notes.append(
-            f"{np.count_nonzero(~kept):,} of {len(users):,} ratings are of a user and an item that "
-            "come again later; the last one is kept."
-        )
+    ratings = _join(path, columns, with_times)
+    users, items, notes = ratings.users, ratings.items, []
+    kept = is_last = _last_of_each(users, items, len(ratings.item_ids))
     if min_count > 1:
-        before = np.ones(len(users), bool) if kept is None else kept
-        kept = _core(users, items, before, min_count)
+        kept = _core(users, items, is_last, min_count)
+    if kept.all():
+        return ratings
+    if not kept.any():
+        raise InputError(
+            f"{ratings.source}: no ratings are left with data.min_count = {min_count}; lower it."
+        )
+    if repeated := np.count_nonzero(~is_last):
         notes.append(
-            f"{np.count_nonzero(before & ~kept):,} ratings are of users or items with fewer than "
-            f"{min_count} and are left out."
+            f"left out {repeated:,} of {len(ratings):,} ratings: their user and item come again "
+            "later, and the last rating is kept."
         )
-        if not kept.any():
-            raise InputError(
-                f"{source}: no ratings are left with data.min_count = {min_count}; lower it."
-            )
-    if kept is not None:
-        users, items, values = users[kept], items[kept], values[kept]
-        times = None if times is None else times[kept]
-        users, user_ids = _renumber(users, user_ids)
-        items, item_ids = _renumber(items, item_ids)
-    return Ratings(users, items, values, times, user_ids, item_ids, tuple(notes), str(source))
-
-
-def _files(path: str) -> tuple[list[Path], Path]:
-    place = find_either(path, _GET_RATINGS)
-    if not place.is_dir():
-        return [place], place
-    for name in _KNOWN:
-        if (place / name).is_file():
-            return [place / name], place
-    files = sorted(f for f in place.iterdir() if f.name.endswith((".csv", ".csv.gz")))
-    if not files:
-        raise InputError(
-            f"{place}: no ratings in this folder; expected {', '.join(_KNOWN)} or .csv files."
+    if rare := np.count_nonzero(is_last & ~kept):
+        notes.append(
+            f"left out {rare:,} of {len(ratings):,} ratings: their user or item has fewer than "
+            f"{min_count} of them."
         )
-    return files, place
+    return _keep(ratings, kept, tuple(notes))
 
 
-def _layout(file: Path, columns: Sequence[str]) -> _Layout:
-    """Tells separator, columns and header from the first line."""
-    with open_binary(file) as stream:
-        first = stream.readline(1 << 16).decode("utf-8-sig", "replace").strip("\r\n")
-    if not first.strip():
-        raise InputError(f"{file}: its first line is empty; expected {', '.join(columns)}.")
-    separator = next((s for s in _SEPARATORS if s in first), None)
-    if separator is None:
-        raise InputError(
-            f"{file}:1: {first[:60]!r} has no separator; expected '::', a tab, ';' or ',' between "
-            "columns."
-        )
-    fields = _split(first, separator)
-    names = [_column_of(field) for field in fields]
-    if "rating" in names:
-        missing = [name for name in ("user", "item") if name not in names]
-        if missing:
-            raise InputError(
-                f"{file}:1: no column {' nor '.join(missing)} in the header {first[:80]!r}; "
-                f"expected one named {', '.join(_NAMES[missing[0]])}."
-            )
-        return _Layout(separator, tuple(names), True)
-    if len(fields) < 3 or "rating" not in columns[: len(fields)]:
-        raise InputError(
-            f"{file}:1: {len(fields)} columns in {first[:60]!r}; expected {', '.join(columns)}."
-        )
-    return _Layout(separator, tuple(columns[: len(fields)]), False)
+def _join(path: str, columns: Sequence[str], with_times: bool) -> Ratings:
+    """Reads all files at a path as one data set, and numbers the ids."""
+    files, source = find_ratings(path)
+    parts = [read_columns(file, columns, with_times) for file in files]
+    users, user_ids = _number_ids([part.users for part in parts])
+    items, item_ids = _number_ids([part.items for part in parts])
+    values = np.concatenate([part.values for part in parts])
+    times = np.concatenate([part.times for part in parts]) if with_times else None
+    return Ratings(users, items, values, times, user_ids, item_ids, source=str(source))
 
 
-def _column_of(field: str) -> str:
-    plain = field.lower().replace("_", "").replace(" ", "")
-    return next((name for name, others in _NAMES.items() if plain in others), field)
+def _number_ids(columns: list[pyarrow.ChunkedArray]) -> tuple[np.ndarray, list[str]]:
+    """Numbers ids in their order: as numbers if all of them are, else as strings.
 
-
-def _split(line: str, separator: str) -> list[str]:
-    if separator == "::":
-        return line.split("::")
-    return next(csv.reader([line], delimiter=separator))
-
-
-def _read_file(file: Path, layout: _Layout, with_times: bool) -> dict:
-    """Reads the columns; ids stay pyarrow's dictionaries, the others become NumPy arrays."""
-    names, separator = list(layout.columns), layout.separator
-    if separator == "::":  # pyarrow takes one character: an empty column comes between any two
-        names = [part for name in names for part in (name, f"after {name}")][:-1]
-    wanted = ["user", "item", "rating"]
-    if with_times:
-        if "timestamp" not in names:
-            raise InputError(f"{file}: no timestamps; expected a column timestamp, to order by.")
-        wanted.append("timestamp")
-    ids = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-    kinds = dict(zip(wanted, (ids, ids, pyarrow.float32(), pyarrow.int64()), strict=False))
-    try:
-        with open_binary(file) as stream:
-            table = pyarrow.csv.read_csv(
-                stream,
-                pyarrow.csv.ReadOptions(
-                    column_names=names, skip_rows=int(layout.has_header), block_size=_BLOCK
-                ),
-                pyarrow.csv.ParseOptions(delimiter=separator[0]),
-                pyarrow.csv.ConvertOptions(
-                    include_columns=wanted, column_types=kinds, null_values=[]
-                ),
-            )
-    except pyarrow.ArrowInvalid as error:
-        raise _first_fault(file, layout, with_times, str(error)) from None
-    columns = {name: table[name].to_numpy() for name in wanted[2:]}
-    if not table.num_rows:
-        raise InputError(f"{file}: no ratings after the header.")
-    if not np.isfinite(columns["rating"]).all():
-        raise _first_fault(file, layout, with_times, "a rating is not finite")
-    return {**columns, "user": table["user"], "item": table["item"]}
-
-
-def _first_fault(file: Path, layout: _Layout, with_times: bool, otherwise: str) -> InputError:
-    """Finds the first line that is wrong: the fast reader does not say which."""
-    separator, columns = layout.separator, layout.columns
-    expected = f"expected {separator.join(columns)}" if separator != "\t" else (
-        f"expected {', '.join(columns)} separated by tabs"
-    )  # fmt: skip
-    with open_binary(file) as stream:
-        for number, line in enumerate(stream, 1):
-            if number == 1 and layout.has_header:
-                continue
-            try:
-                text = line.decode("utf-8").strip("\r\n")
-            except UnicodeDecodeError:
-                return InputError(f"{file}:{number}: not UTF-8; {expected}.")
-            if not text:
-                continue
-            fields = _split(text, separator)
-            if len(fields) != len(columns):
-                return InputError(
-                    f"{file}:{number}: {len(fields)} columns in {text[:60]!r}; {expected}."
-                )
-            row = dict(zip(columns, fields, strict=True))
-            if not _is_finite(row["rating"]):
-                return InputError(
-                    f"{file}:{number}: rating {row['rating'][:30]!r} is not a finite number; "
-                    f"{expected}."
-                )
-            if with_times and not row["timestamp"].strip().lstrip("-").isdecimal():
-                return InputError(
-                    f"{file}:{number}: timestamp {row['timestamp'][:30]!r} is not a whole number "
-                    f"of seconds; {expected}."
-                )
-    return InputError(f"{file}: cannot be read ({otherwise}); {expected}.")
-
-
-def _is_finite(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def _number(columns: list[pyarrow.ChunkedArray]) -> tuple[np.ndarray, list[str]]:
-    """Numbers ids in their order: as numbers where all are, else as strings."""
+    Returns:
+        int32 [n], the number of each rating's id; and the distinct ids, in order.
+    """
     chunks = [chunk for column in columns for chunk in column.chunks]
     joined = pyarrow.chunked_array(chunks).unify_dictionaries()
-    names = joined.chunk(0).dictionary.to_pylist()
-    if all(name.isdecimal() for name in names):
-        order = sorted(range(len(names)), key=lambda i: (int(names[i]), names[i]))
+    ids = joined.chunk(0).dictionary.to_pylist()
+    if all(some.isdecimal() for some in ids):
+        order = sorted(range(len(ids)), key=lambda i: (int(ids[i]), ids[i]))
     else:
-        order = sorted(range(len(names)), key=names.__getitem__)
-    rank = np.empty(len(names), np.int32)
-    rank[order] = np.arange(len(names), dtype=np.int32)
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+    rank = np.empty(len(ids), np.int32)
+    rank[order] = np.arange(len(ids), dtype=np.int32)
     numbers = np.concatenate([rank[chunk.indices.to_numpy()] for chunk in joined.chunks])
-    return numbers, [names[i] for i in order]
+    return numbers, [ids[i] for i in order]
 
 
-def _last_of_each(users: np.ndarray, items: np.ndarray, num_items: int) -> np.ndarray | None:
-    """Whether each rating is the last one of its (user, item), [n]; None where none is repeated."""
+def _last_of_each(users: np.ndarray, items: np.ndarray, num_items: int) -> np.ndarray:
+    """Tells which ratings are the last ones of their user and item, bool [n]."""
     in_order = _pairs(users, items, num_items)
     in_order.sort()
     repeated = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
     del in_order
+    is_last = np.ones(len(users), bool)
     if not len(repeated):
-        return None
+        return is_last
     found = []  # in chunks: far less memory than an order of all ratings
     for start in range(0, len(users), _CHUNK):
         part = slice(start, start + _CHUNK)
@@ -298,21 +139,23 @@ def _last_of_each(users: np.ndarray, items: np.ndarray, num_items: int) -> np.nd
         at = np.minimum(np.searchsorted(repeated, pairs), len(repeated) - 1)
         found.append(start + np.flatnonzero(repeated[at] == pairs))
     positions = np.concatenate(found)
-    last = {p: i for i, p in zip(positions, _pairs(users[positions], items[positions], num_items),
-                                 strict=True)}  # fmt: skip
-    kept = np.ones(len(users), bool)
-    kept[positions] = False
-    kept[list(last.values())] = True
-    return kept
+    pairs = _pairs(users[positions], items[positions], num_items)
+    last = dict(zip(pairs, positions, strict=True))  # a later position takes an earlier one's place
+    is_last[positions] = False
+    is_last[list(last.values())] = True
+    return is_last
 
 
 def _pairs(users: np.ndarray, items: np.ndarray, num_items: int) -> np.ndarray:
-    """A number for each (user, item), int64."""
+    """Gives each (user, item) a number of its own, int64 [n]."""
     return users.astype(np.int64) * num_items + items
 
 
 def _core(users: np.ndarray, items: np.ndarray, kept: np.ndarray, min_count: int) -> np.ndarray:
-    """Which of the ratings `kept` are of users and items with so many of them, [n]."""
+    """Tells which of the ratings `kept` stay if every user and item must have `min_count` of them.
+
+    users and items int32 [n], kept bool [n] -> bool [n].
+    """
     while kept.any():
         often = np.bincount(users[kept], minlength=users.max() + 1) >= min_count
         liked = np.bincount(items[kept], minlength=items.max() + 1) >= min_count
@@ -323,10 +166,19 @@ def _core(users: np.ndarray, items: np.ndarray, kept: np.ndarray, min_count: int
     return kept
 
 
-def _renumber(rows: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]:
-    """Closes the gaps that rows left out have made."""
-    there = np.bincount(rows, minlength=len(names)) > 0
-    if there.all():
-        return rows, names
-    number = (np.cumsum(there) - 1).astype(np.int32)
-    return number[rows], [name for name, is_there in zip(names, there, strict=True) if is_there]
+def _keep(ratings: Ratings, kept: np.ndarray, notes: tuple[str, ...]) -> Ratings:
+    """Leaves out all ratings but those `kept`, bool [n], and users and items without any."""
+    users, user_ids = _close_gaps(ratings.users[kept], ratings.user_ids)
+    items, item_ids = _close_gaps(ratings.items[kept], ratings.item_ids)
+    times = None if ratings.times is None else ratings.times[kept]
+    values = ratings.values[kept]
+    return Ratings(users, items, values, times, user_ids, item_ids, notes, ratings.source)
+
+
+def _close_gaps(rows: np.ndarray, ids: list[str]) -> tuple[np.ndarray, list[str]]:
+    """Numbers rows anew if some of the ids have none; returns the rows and their ids."""
+    is_there = np.bincount(rows, minlength=len(ids)) > 0
+    if is_there.all():
+        return rows, ids
+    number = (np.cumsum(is_there) - 1).astype(np.int32)
+    return number[rows], [ids[i] for i in np.flatnonzero(is_there)]

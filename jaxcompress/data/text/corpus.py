@@ -1,42 +1,44 @@
-"""Text as word ids: Penn Treebank, WikiText, and plain text of the user's own.
+"""Text as ids of words: Penn Treebank, WikiText, and plain text of the user's own.
 
 A line is split at white space, and its end is a token too, `<eos>`, as in Mikolov's Penn Treebank
 and in WikiText; so counts and perplexities are those of the literature.
+
+Axis letters: V words.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from jaxcompress.data.paths import find, find_folder
-from jaxcompress.data.text.stdlib import SOURCE, texts
+from jaxcompress.data.paths import find_file, find_folder
+from jaxcompress.data.text.stdlib import STDLIB, stdlib_texts
 from jaxcompress.errors import InputError
-from jaxcompress.storage.names import read_words
+from jaxcompress.storage.names import read_names
 
 SPLITS = ("train", "valid", "test")
-
-
 END, UNKNOWN = "<eos>", "<unk>"
 
-
-_NAMES = ("{}.txt", "ptb.{}.txt", "wiki.{}.tokens", "wiki.{}.raw", "{}")
-
-
-_STDLIB_WORD = re.compile(r"[a-z]+|[0-9]+|[.,:;()'\"]")
+_FILES = ("{}.txt", "ptb.{}.txt", "wiki.{}.tokens", "wiki.{}.raw", "{}")  # of a split
+_STDLIB_TOKEN = re.compile(r"[a-z]+|[0-9]+|[.,:;()'\"]")
+_GET_TEXT = (
+    "Expected a folder with train, valid and test files. Fetch Penn Treebank (Mikolov's) with: "
+    "python -m jaxcompress.data.download ptb (or wikitext-2, wikitext-103); or give another folder "
+    "with --config.data.path=FOLDER."
+)
 
 
 class Corpus(NamedTuple):
-    """A text in three parts.
+    """A text in three splits.
 
     Attributes:
         words: the V distinct words by id, `END` and `UNKNOWN` among them.
-        splits: int32 [tokens] by name ("train", "valid", "test").
-        notes: what a user should know of the reading, a line each.
-        source: what was read.
+        splits: ids of tokens, int32 [tokens], each in [0, V), by split: "train", "valid", "test".
+        notes: lines for the user about tokens that the vocabulary lacks.
+        source: the folder that was read, or "stdlib".
     """
 
     words: list[str]
@@ -54,44 +56,42 @@ def read_corpus(
         path: a folder with a file for each split, as Penn Treebank (`ptb.train.txt`), WikiText
             (`wiki.train.tokens`) or one's own (`train.txt`) is laid out; or "stdlib".
         vocabulary: a file of the words, one a line, `<unk>` and `<eos>` among them; None: the
-            words of the training split, by falling frequency, ties by first use.
-        max_vocab: V at most; rarer words become `<unk>`.
+            words of the training split, by falling frequency, equals by their first use.
+        max_vocab: V at most; rarer words become `<unk>`. None: no limit.
 
     Raises:
-        InputError: with file, line, and what was expected.
+        InputError: if a split or the vocabulary is missing or is not text: with file, line, and
+            what was expected.
     """
     if max_vocab is not None and max_vocab < 3:
         raise InputError(f"data.max_vocab is {max_vocab}; it must be at least 3.")
-    if path == SOURCE:
-        lines, source = _stdlib_lines(), SOURCE
+    if path == STDLIB:
+        lines, source = _stdlib_lines(), STDLIB
     else:
         folder = find_folder(path, _GET_TEXT)
         files = {split: _split_file(folder, split) for split in SPLITS}
         lines, source = {split: _read_lines(file) for split, file in files.items()}, str(folder)
     met: dict[str, int] = {}
-    tokens = {split: _number(lines[split], met) for split in SPLITS}
+    numbers = {split: _number_tokens(lines[split], met) for split in SPLITS}
     if vocabulary is None:
-        words = _most_common(tokens["train"], met, max_vocab)
+        words = _most_common(numbers["train"], met, max_vocab)
     else:
-        words = _read_vocabulary(find(vocabulary, "Expected a word a line."), max_vocab)
-    return _as_ids(tokens, met, words, source)
+        words = _read_vocabulary(find_file(vocabulary, "Expected a word a line."), max_vocab)
+    return _as_ids(numbers, met, words, source)
 
 
-_GET_TEXT = (
-    "Expected a folder with train, valid and test files. Fetch Penn Treebank (Mikolov's) with: "
-    "python -m jaxcompress.data.download ptb (or wikitext-2, wikitext-103); or give another folder "
-    "with --config.data.path=FOLDER."
-)
+def token_ids(tokens: Iterable[str], ids: Mapping[str, int]) -> list[int]:
+    """Looks up the ids of tokens; one that is not a word is tried in lower case, then `<unk>`.
 
-
-def encode(words: Iterable[str], ids: dict[str, int]) -> list[int]:
-    """Ids of words; one that is unknown as it stands is tried in lower case, then `<unk>`."""
+    >>> token_ids(["The", "US", "zebra"], {"<unk>": 0, "the": 1, "US": 2})
+    [1, 2, 0]
+    """
     unknown = ids[UNKNOWN]
-    return [ids.get(word, ids.get(word.lower(), unknown)) for word in words]
+    return [ids.get(token, ids.get(token.lower(), unknown)) for token in tokens]
 
 
 def _split_file(folder: Path, split: str) -> Path:
-    names = [name.format(split) for name in _NAMES]
+    names = [name.format(split) for name in _FILES]
     found = [folder / name for name in names if (folder / name).is_file()]
     if not found:
         raise InputError(f"{folder}: no {split} split; expected one of {', '.join(names)}.")
@@ -114,14 +114,17 @@ def _read_lines(file: Path) -> list[str]:
     return lines
 
 
-def _number(lines: Iterable[str], met: dict[str, int]) -> np.ndarray:
-    """Numbers the words as they are met, and adds new ones to `met`: far smaller than strings."""
-    words = (word for line in lines for word in (*line.split(), END))
-    return np.fromiter((met.setdefault(word, len(met)) for word in words), np.int32)
+def _number_tokens(lines: Iterable[str], met: dict[str, int]) -> np.ndarray:
+    """Numbers tokens by the first use of their word; new words are added to `met`.
+
+    Numbers take far less memory than strings.
+    """
+    tokens = (token for line in lines for token in (*line.split(), END))
+    return np.fromiter((met.setdefault(token, len(met)) for token in tokens), np.int32)
 
 
 def _most_common(train: np.ndarray, met: dict[str, int], max_vocab: int | None) -> list[str]:
-    """The words of the training split and the special ones, by falling frequency."""
+    """Lists the words of the training split and the special ones, by falling frequency."""
     counts, special = np.bincount(train, minlength=len(met)), (END, UNKNOWN)
     by_number = list(met)
     ordered = [by_number[i] for i in np.argsort(-counts, kind="stable") if counts[i]]
@@ -132,7 +135,7 @@ def _most_common(train: np.ndarray, met: dict[str, int], max_vocab: int | None) 
 
 
 def _read_vocabulary(file: Path, max_vocab: int | None) -> list[str]:
-    words = read_words(file)
+    words = read_names(file)
     for special in (UNKNOWN, END):
         if special not in words:
             raise InputError(f"{file}: lacks {special}; expected a word a line, {special} too.")
@@ -145,27 +148,31 @@ def _read_vocabulary(file: Path, max_vocab: int | None) -> list[str]:
 
 
 def _as_ids(
-    tokens: dict[str, np.ndarray], met: dict[str, int], words: list[str], source: str
+    numbers: dict[str, np.ndarray], met: dict[str, int], words: list[str], source: str
 ) -> Corpus:
+    """Puts the ids of `words` in the place of numbers by first use."""
     ids = {word: i for i, word in enumerate(words)}
-    id_of_met = np.array([ids.get(word, ids[UNKNOWN]) for word in met], np.int32)
-    was_missing = np.array([word not in ids for word in met])
+    id_of_number = np.array([ids.get(word, ids[UNKNOWN]) for word in met], np.int32)
+    is_missing = np.array([word not in ids for word in met])
     notes = []
-    for split, some in tokens.items():
-        if missing := int(was_missing[some].sum()):
+    for split, some in numbers.items():
+        if missing := int(is_missing[some].sum()):
             notes.append(
-                f"{missing:,} of the {split} split's {len(some):,} tokens are not in the "
-                f"vocabulary and became {UNKNOWN}."
+                f"{missing:,} of the {split} split's {len(some):,} tokens became {UNKNOWN}, since "
+                "the vocabulary lacks them."
             )
-    splits = {split: id_of_met[some] for split, some in tokens.items()}
+    splits = {split: id_of_number[some] for split, some in numbers.items()}
     return Corpus(words, splits, tuple(notes), source)
 
 
 def _stdlib_lines() -> dict[str, list[str]]:
-    """One document in twenty is for validation and one for the test, the rest to train on."""
+    """Makes lines of three splits: of twenty documents, one to validate by and one to test by.
+
+    Words are in lower case, and punctuation marks are tokens of their own.
+    """
     lines: dict[str, list[str]] = {split: [] for split in SPLITS}
-    for i, text in enumerate(texts()):
+    for i, text in enumerate(stdlib_texts()):
         split = {0: "valid", 1: "test"}.get(i % 20, "train")
-        found = (_STDLIB_WORD.findall(line.lower()) for line in text.splitlines())
-        lines[split].extend(" ".join(words) for words in found if words)
+        found = (_STDLIB_TOKEN.findall(line.lower()) for line in text.splitlines())
+        lines[split].extend(" ".join(tokens) for tokens in found if tokens)
     return lines

@@ -1,10 +1,10 @@
 """Batches of a token stream for truncated backpropagation.
 
-The stream is cut into lanes of equal length that lie side by side in a batch; step after step goes
-on in every lane where the step before ended, so that recurrent state can be carried. The host sends
-positions, the stream lies on the device.
+The stream is cut into lanes of equal length that lie side by side in a batch. In each lane a step
+goes on where the step before ended, so that recurrent state can be carried. The stream lies on the
+device; the host sends positions in it.
 
-Axis letters: B lanes, T tokens of a lane in one batch.
+Axis letters: B lanes of a batch, T tokens of a lane in one batch.
 """
 
 from typing import Any
@@ -15,11 +15,19 @@ from jaxcompress.data.batches import Feed
 
 
 def as_stream(splits: dict[str, np.ndarray], end: int) -> tuple[np.ndarray, dict[str, range]]:
-    """Joins splits to one int32 stream, an `end` token before each.
+    """Joins splits to one stream, an `end` token before each.
+
+    >>> stream, ranges = as_stream({"train": np.array([5, 6]), "test": np.array([7])}, end=0)
+    >>> stream.tolist(), ranges
+    ([0, 5, 6, 0, 7], {'train': range(1, 3), 'test': range(4, 5)})
+
+    Args:
+        splits: ids of tokens, int [tokens], by split.
+        end: id of the token that ends a line.
 
     Returns:
-        The stream, and for each split the positions of its tokens: all of them can be predicted,
-        the first one from the `end` before it.
+        The stream, int32 [tokens of all splits and an `end` for each]; and for each split the
+        positions of its tokens. All of them can be predicted, the first one from the `end` before.
     """
     parts, ranges, start = [], {}, 0
     for name, tokens in splits.items():
@@ -29,10 +37,23 @@ def as_stream(splits: dict[str, np.ndarray], end: int) -> tuple[np.ndarray, dict
     return np.concatenate(parts).astype(np.int32), ranges
 
 
-def gather_tokens(stream: Any, index: dict) -> dict:
-    """Makes `inputs` and `targets` int [B, T], `mask` bool [B, T], `first` bool [B].
+def gather_lanes(stream: Any, index: dict) -> dict:
+    """Makes a batch of a token stream, of the indices that the two feeds below make.
 
-    `first` marks lanes that begin here, whose state is to be zero.
+    >>> index = {"positions": np.array([[0, 1, 2]]), "mask": np.ones((1, 2), bool),
+    ...          "first": np.array([True])}
+    >>> batch = gather_lanes(np.array([9, 5, 6, 7]), index)
+    >>> batch["inputs"], batch["targets"]
+    (array([[9, 5]]), array([[5, 6]]))
+
+    Args:
+        stream: int32 [tokens], on the device.
+        index: `positions` int32 [B, T + 1]; `mask` bool [B, T]; `first` bool [B].
+
+    Returns:
+        `inputs` and `targets` int32 [B, T], a target being the token after its input; `mask` bool
+        [B, T], false for targets that do not count; `first` bool [B], true for lanes that begin
+        here, whose recurrent state is to be zero.
     """
     tokens = stream[index["positions"]]
     return {
@@ -44,12 +65,24 @@ def gather_tokens(stream: Any, index: dict) -> dict:
 
 
 def steps_per_epoch(tokens: range, num_lanes: int, unroll: int) -> int:
-    """Whole batches of [num_lanes, unroll] in a split; what is left over is not trained on."""
+    """Counts the whole batches [num_lanes, unroll] of a split; the rest is not trained on.
+
+    >>> steps_per_epoch(range(1, 24), num_lanes=2, unroll=5)  # lanes of 11 tokens
+    2
+    """
     return len(tokens) // num_lanes // unroll
 
 
 def training_lanes(tokens: range, num_lanes: int, unroll: int) -> Feed:
-    """Endless batches over a split's targets; state starts anew with each epoch."""
+    """Feeds a split's targets without end; lanes begin anew with each epoch.
+
+    There is no seed: every epoch is the same.
+
+    Args:
+        tokens: positions of the split's tokens in the stream.
+        num_lanes: B.
+        unroll: T.
+    """
     length, num_steps = len(tokens) // num_lanes, steps_per_epoch(tokens, num_lanes, unroll)
     starts = tokens.start - 1 + length * np.arange(num_lanes)[:, None] + np.arange(unroll + 1)
     mask = np.ones((num_lanes, unroll), bool)
@@ -62,18 +95,18 @@ def training_lanes(tokens: range, num_lanes: int, unroll: int) -> Feed:
             "first": np.full(num_lanes, at == 0),
         }
 
-    return Feed(index, gather_tokens, num_lanes, unit="tokens", units=num_lanes * unroll)
+    return Feed(index, gather_lanes, num_lanes, unit="tokens", units=num_lanes * unroll)
 
 
 def evaluation_lanes(tokens: range, num_lanes: int, unroll: int, multiple: int = 1) -> Feed:
-    """Every target of a split once, in so many lanes.
+    """Feeds every target of a split once.
 
     Args:
-        tokens: the positions of the split's tokens.
-        num_lanes: 1 for the figure of the literature: the state is carried from the first token to
-            the last.
+        tokens: positions of the split's tokens in the stream.
+        num_lanes: number of lanes that the split is cut into. With 1, the state is carried from the
+            first token to the last, which is how the literature's figures are computed.
         unroll: T.
-        multiple: B is rounded up to a multiple of it, with lanes that count nothing.
+        multiple: B is a multiple of it, `num_lanes` or more; lanes that fill up count nothing.
     """
     length = -(-len(tokens) // num_lanes)
     num_rows = -(-num_lanes // multiple) * multiple
@@ -89,4 +122,4 @@ def evaluation_lanes(tokens: range, num_lanes: int, unroll: int, multiple: int =
             "first": np.full(num_rows, i == 0),
         }
 
-    return Feed(index, gather_tokens, num_rows, -(-length // unroll))
+    return Feed(index, gather_lanes, num_rows, -(-length // unroll))

@@ -1,4 +1,4 @@
-"""The English that every CPython carries: quickstarts need no download."""
+"""The English that every CPython carries, so that quickstarts need no download."""
 
 import pydoc_data.topics
 import re
@@ -8,14 +8,16 @@ import tokenize
 import warnings
 from pathlib import Path
 
-SOURCE = "stdlib"  # what `config.data.path` says to ask for it
-
+STDLIB = "stdlib"  # as a path of data, it asks for this text
 
 _DOCSTRING = re.compile(r'"""(.*?)"""', re.DOTALL)
 
 
-def texts() -> list[str]:
-    """The language reference in `pydoc_data.topics`, then each module's docstrings, by name."""
+def stdlib_texts() -> list[str]:
+    """Lists the topics of the language reference, then the docstrings of all modules, by name.
+
+    The same Python version gives the same texts. Tests are left out.
+    """
     found = [text for _, text in sorted(pydoc_data.topics.topics.items())]
     root = Path(sysconfig.get_paths()["stdlib"])
     for name in sorted(sys.stdlib_module_names):
@@ -27,7 +29,7 @@ def texts() -> list[str]:
 
 
 def _docstrings(file: Path) -> list[str]:
-    """The triple-quoted strings of a file: faster than parsing it, and as good here."""
+    """Finds the triple-quoted strings of a file: faster than parsing it, and as good here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -1,6 +1,9 @@
-"""Words and punctuation of running text, and texts as numbers of words.
+"""Texts taken apart into words and punctuation marks, and as numbers of words.
 
-Other text than `tokens`' is: that is split at white space alone and has no ends of lines to keep.
+For texts that are classified. A language model's text is split at white space alone, and the ends
+of its lines count (`corpus.py`).
+
+Axis letters: N texts.
 """
 
 import re
@@ -11,17 +14,15 @@ from typing import NamedTuple
 import numpy as np
 
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[^\w\s]|_")
-
-
 _LINE_ENDS = ("<br />", "<br/>", "<br>")
 
 
-class Numbered(NamedTuple):
+class NumberedTexts(NamedTuple):
     """N texts as numbers of words, one text after another.
 
     Attributes:
-        words: the distinct words, in the order of their first use.
-        ids: int32 [tokens].
+        words: the V distinct words, in the order of their first use.
+        ids: int32 [tokens], each in [0, V): the place of the token's word in `words`.
         bounds: int64 [N + 1]: text i is `ids[bounds[i] : bounds[i + 1]]`.
     """
 
@@ -33,18 +34,22 @@ class Numbered(NamedTuple):
 def tokenize(text: str) -> list[str]:
     """Splits a text into words and single characters of punctuation, in lower case.
 
-    A word is letters and digits of any script, with apostrophes inside: `don't` is one, `'tis` is
-    two tokens, `well-made` three. White space and `<br />` are no tokens.
+    A word is letters and digits of any script, with apostrophes inside. White space and `<br />`
+    are no tokens.
+
+    >>> tokenize("It's well-made.<br />'Tis!")
+    ["it's", 'well', '-', 'made', '.', "'", 'tis', '!']
     """
     return _TOKEN.findall(_plain(text))
 
 
 def is_empty(text: str) -> bool:
-    """Whether a text has no tokens."""
+    """Tells whether a text has no tokens."""
     return _TOKEN.search(_plain(text)) is None
 
 
 def _plain(text: str) -> str:
+    """Puts a text in lower case, with spaces in the place of line breaks of HTML."""
     text = text.lower()
     for tag in _LINE_ENDS:
         text = text.replace(tag, " ")
@@ -52,21 +57,28 @@ def _plain(text: str) -> str:
 
 
 def count_words(texts: Iterable[str]) -> Counter[str]:
-    """Counts the tokens of texts, in the order of their first use."""
+    """Counts how often each word stands in texts, in the order of their first use."""
     counts = Counter()
     for text in texts:
         counts.update(tokenize(text))
     return counts
 
 
-def number_texts(texts: Iterable[str]) -> Numbered:
-    """Numbers the tokens of texts as they are met: far smaller than strings, and read once."""
+def number_texts(texts: Iterable[str]) -> NumberedTexts:
+    """Numbers the tokens of texts by the first use of their word.
+
+    Numbers take far less memory than strings, and the texts are read once.
+
+    >>> words, ids, bounds = number_texts(["so good", "good!"])
+    >>> words, ids.tolist(), bounds.tolist()
+    (['so', 'good', '!'], [0, 1, 1, 2], [0, 2, 4])
+    """
     met: defaultdict[str, int] = defaultdict()
     met.default_factory = met.__len__
-    rows = []
+    parts = []
     for text in texts:
-        words = tokenize(text)
-        rows.append(np.fromiter(map(met.__getitem__, words), np.int32, len(words)))
-    bounds = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum([len(row) for row in rows], out=bounds[1:])
-    return Numbered(list(met), np.concatenate([np.zeros(0, np.int32), *rows]), bounds)
+        tokens = tokenize(text)
+        parts.append(np.fromiter(map(met.__getitem__, tokens), np.int32, len(tokens)))
+    bounds = np.zeros(len(parts) + 1, np.int64)
+    np.cumsum([len(part) for part in parts], out=bounds[1:])
+    return NumberedTexts(list(met), np.concatenate([np.zeros(0, np.int32), *parts]), bounds)

@@ -1,4 +1,7 @@
-"""Word vectors from the formats they come in: text, word2vec .bin, .npy, .safetensors."""
+"""Word vectors from the formats they come in: text, word2vec .bin, .npy, .safetensors.
+
+Axis letters: N rows, D dimensions.
+"""
 
 import json
 import os
@@ -9,23 +12,26 @@ from typing import Any, NamedTuple
 import ml_dtypes
 import numpy as np
 
-from jaxcompress.data.paths import find
-from jaxcompress.data.vectors.text import read_cached
+from jaxcompress.data.paths import find_file
+from jaxcompress.data.vectors.text import duplicates_note, read_cached
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
-from jaxcompress.storage.names import read_words, write_words
+from jaxcompress.storage.names import number_rows, read_names, write_names
 
 GET_GLOVE = "Fetch GloVe with: python -m jaxcompress.data.download glove.6B; or give another file."
+
+_DTYPES = {"F16": np.float16, "BF16": ml_dtypes.bfloat16, "F32": np.float32, "F64": np.float64}
+_CHUNK = 8192  # rows that are checked at a time
 
 
 class Vectors(NamedTuple):
     """A table of vectors with the names of its rows.
 
     Attributes:
-        rows: float32 or float16 [N, D], finite, C-contiguous; maybe a read-only memory map.
-        words: N distinct names, or None where rows are named by their number.
-        notes: what a user should know of the reading, a line each.
-        source: the path that was read.
+        rows: float32 or float16 [N, D], finite, C-contiguous; perhaps a read-only memory map.
+        words: the N names of the rows, all different; None: rows have numbers only.
+        notes: lines for the user about what was changed in reading.
+        source: the path that was read, or the name of what was made.
     """
 
     rows: np.ndarray
@@ -39,18 +45,20 @@ def read_vectors(path: str, *, tensor: str | None = None, max_rows: int | None =
 
     Args:
         path: GloVe, word2vec or fastText text (plain, .gz, or inside a .zip), word2vec .bin,
-            .npy (names in `.words.txt` beside it, if there), or .safetensors.
-        tensor: the name of the tensor in a .safetensors file.
-        max_rows: only the first rows are read.
+            .npy (with the names of its rows in a `.words.txt` beside it, if there is one), or
+            .safetensors.
+        tensor: the name of the matrix in a .safetensors file; None: the only one.
+        max_rows: number of rows; those after it are not read. None: all.
 
     Raises:
-        InputError: with file, line or row, and what was expected.
+        InputError: if there is no such file or it holds no vectors: with file, line or row, and
+            what was expected.
     """
-    file = find(path, GET_GLOVE)
+    file = find_file(path, GET_GLOVE)
     if max_rows is not None and max_rows < 1:
         raise InputError(f"data.max_rows is {max_rows}; it must be at least 1.")
     if tensor is not None and file.suffix != ".safetensors":
-        raise InputError(f"{file}: data.tensor names a tensor of a .safetensors file only.")
+        raise InputError(f"{file}: data.tensor is {tensor!r}; it is for .safetensors files only.")
     if file.suffix not in (".npy", ".safetensors"):
         return Vectors(*read_cached(file, max_rows), source=str(file))
     array = _read_npy(file) if file.suffix == ".npy" else _read_safetensors(file, tensor)
@@ -61,9 +69,13 @@ def read_vectors(path: str, *, tensor: str | None = None, max_rows: int | None =
 
 
 def check_finite(rows: np.ndarray, source: str) -> None:
-    """Raises InputError that names the first row with a NaN or an infinity."""
-    for start in range(0, len(rows), 8192):
-        finite = np.isfinite(rows[start : start + 8192]).all(axis=1)
+    """Checks that all numbers of a table [N, D] are finite.
+
+    Raises:
+        InputError: if one is not; it begins with `source` and names the first such row.
+    """
+    for start in range(0, len(rows), _CHUNK):
+        finite = np.isfinite(rows[start : start + _CHUNK]).all(axis=1)
         if not finite.all():
             row = start + int(np.argmin(finite))
             raise InputError(
@@ -79,9 +91,9 @@ def _read_npy(file: Path) -> np.ndarray:
 
 
 def _read_safetensors(file: Path, tensor: str | None) -> np.ndarray:
-    """Maps one tensor of the file.
+    """Maps one matrix of the file.
 
-    Read by hand since the safetensors library copies a tensor whole, and tables are large.
+    By hand, since the safetensors library copies a whole tensor, and tables are large.
     """
     header, data = read_header(file)
     tables = {k: v for k, v in header.items() if k != "__metadata__" and len(v["shape"]) == 2}
@@ -89,39 +101,46 @@ def _read_safetensors(file: Path, tensor: str | None) -> np.ndarray:
         tensor = next(iter(tables))
     if tensor not in tables:
         names = ", ".join(f"{k} {v['shape']}" for k, v in tables.items()) or "none"
-        said = "no data.tensor given" if tensor is None else f"no matrix named {tensor!r}"
-        raise InputError(f"{file}: {said}; matrices in it: {names}.")
+        reason = "no data.tensor given" if tensor is None else f"no matrix named {tensor!r}"
+        raise InputError(f"{file}: {reason}; matrices in it: {names}.")
     entry = tables[tensor]
-    dtypes = {"F16": np.float16, "BF16": ml_dtypes.bfloat16, "F32": np.float32, "F64": np.float64}
-    if entry["dtype"] not in dtypes:
+    if entry["dtype"] not in _DTYPES:
         raise InputError(
-            f"{file}: {tensor} is {entry['dtype']}; expected one of {', '.join(dtypes)}."
+            f"{file}: {tensor} is {entry['dtype']}; expected one of {', '.join(_DTYPES)}."
         )
     start, end = entry["data_offsets"]
     if data + end > os.path.getsize(file):
         raise InputError(f"{file}: cut short; {tensor} should end at byte {data + end}.")
     raw = np.memmap(file, np.uint8, "r", offset=data + start, shape=(end - start,))
-    return raw.view(dtypes[entry["dtype"]]).reshape(entry["shape"])
+    return raw.view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
 
 
 def read_header(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
-    """Reads the header of a .safetensors file, an 8-byte length and JSON, and where the data start.
+    """Reads the header of a .safetensors file: its length in 8 bytes, then JSON.
+
+    Returns:
+        What stands about each tensor, and about the file by the name "__metadata__"; and the byte
+        at which the data start.
 
     Raises:
-        InputError: where there is none.
+        InputError: if the file has no such header.
     """
     try:
         with open(path, "rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
             if not 0 < length < os.path.getsize(path):
-                raise ValueError("its header's length is not possible")
+                raise ValueError("the length of its header is invalid")
             return json.loads(stream.read(length)), 8 + length
     except (ValueError, OSError) as error:
         raise InputError(f"{path}: not a .safetensors file, or cut short ({error}).") from None
 
 
 def _as_table(array: np.ndarray, file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Checks shape and type; float16 and float32 stay as they are, the rest is made float32."""
+    """Checks shape and type; float16 and float32 stay as they are, the others become float32.
+
+    Returns:
+        The table [N, D], and notes.
+    """
     if array.dtype == np.dtype("V2"):  # how .npy stores bfloat16
         array = array.view(ml_dtypes.bfloat16)
     if array.ndim != 2 or 0 in array.shape:
@@ -136,10 +155,11 @@ def _as_table(array: np.ndarray, file: Path) -> tuple[np.ndarray, tuple[str, ...
 
 
 def _words_beside(file: Path, num_rows: int, max_rows: int | None) -> list[str] | None:
+    """Reads the names of the rows of FILE.npy from FILE.words.txt; None if there is none."""
     beside = file.with_suffix(".words.txt")
     if not beside.exists():
         return None
-    words = read_words(beside)
+    words = read_names(beside)
     if max_rows is not None:
         words = words[:max_rows]
     if len(words) != num_rows:
@@ -152,19 +172,21 @@ def _words_beside(file: Path, num_rows: int, max_rows: int | None) -> list[str] 
 def _drop_duplicates(
     words: list[str] | None, rows: np.ndarray
 ) -> tuple[list[str] | None, np.ndarray, tuple[str, ...]]:
+    """Keeps the first row of each name; returns names, rows and notes."""
     if words is None or len(set(words)) == len(words):
         return words, rows, ()
-    first = {}
-    for i, word in enumerate(words):
-        first.setdefault(word, i)
-    note = f"{len(words) - len(first)} duplicate words were dropped; the first of each was kept."
+    first = number_rows(words)
+    note = duplicates_note(len(words) - len(first))
     return list(first), rows[list(first.values())], (note,)
 
 
 def write_rows(folder: Path, rows: np.ndarray, words: Sequence[str]) -> None:
-    """Writes `FOLDER/embedding.npy` [V, D] and its `embedding.words.txt`."""
+    """Writes rows [N, D] and their N names, as `read_vectors` reads them.
+
+    The files are FOLDER/embedding.npy and FOLDER/embedding.words.txt; the folder is made.
+    """
     folder.mkdir(exist_ok=True)
     with atomic_write(folder / "embedding.npy") as partial, open(partial, "wb") as stream:
         np.save(stream, np.asarray(rows))
     with atomic_write(folder / "embedding.words.txt") as partial:
-        write_words(partial, words)
+        write_names(partial, words)

@@ -1,7 +1,9 @@
 """GloVe, word2vec and fastText files: a word, a space, D numbers. Parsed once, then mapped.
 
-The parsed table goes straight to an .npy file in the cache and is memory-mapped from there, so
-that reading needs no more memory than a few rows.
+The parsed table goes straight to an .npy file in the cache and is memory-mapped from there, so that
+reading takes the memory of a few rows only.
+
+Axis letters: N rows, D dimensions.
 """
 
 import contextlib
@@ -16,50 +18,60 @@ from typing import BinaryIO
 
 import numpy as np
 
-from jaxcompress.data.paths import cache_dir, open_binary, split_zip
+from jaxcompress.data.paths import archive_and_member, cache_dir, open_binary
 from jaxcompress.errors import InputError
+from jaxcompress.storage.atomic import atomic_write
 
-_FORMAT = 1  # raised when what is cached for the same file changes
+_FORMAT = 1  # part of the name of a cached table; raised if the same file gives another table
 
 
 def read_cached(path: Path, max_rows: int | None) -> tuple[np.ndarray, list[str], tuple[str, ...]]:
-    """Reads `path`, or what an earlier reading left in the cache.
+    """Reads a text or .bin file, or what an earlier reading of it left in the cache.
 
     Returns:
-        float32 [N, D], N words, and notes.
+        The table, float32 [N, D], a read-only memory map if there is a cache; the names of its
+        rows; and notes.
+
+    Raises:
+        InputError: if the file does not hold vectors, with its line or row.
     """
-    archive, member = split_zip(path)
-    stat = archive.stat()
-    identity = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, max_rows, _FORMAT]
-    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     with contextlib.ExitStack() as stack:
         folder, notes = cache_dir() / "vectors", ()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            writable = os.access(folder, os.W_OK)
-        except OSError:
-            writable = False
-        if not writable:
+        is_kept = _make_writable(folder)
+        if not is_kept:
             notes = (f"the cache {folder} cannot be written; the text is parsed anew each time.",)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        base = folder / f"{path.name}-{digest}"
-        table, info = base.with_name(base.name + ".npy"), base.with_name(base.name + ".json")
+        base = f"{path.name}-{_fingerprint(path, max_rows)}"
+        table, info = folder / f"{base}.npy", folder / f"{base}.json"
         if not info.exists():  # written last
-            _parse_to(path, archive, member, max_rows, table, info)
-        about = json.loads(info.read_text())
-        rows = np.load(table, mmap_mode="r" if writable else None)
-        return rows, about["words"], (*about["notes"], *notes)
+            _parse(path, max_rows, table, info)
+        read = json.loads(info.read_text())
+        rows = np.load(table, mmap_mode="r" if is_kept else None)
+        return rows, read["words"], (*read["notes"], *notes)
 
 
-def _parse_to(
-    path: Path, archive: Path, member: str | None, max_rows: int | None, table: Path, info: Path
-) -> None:
-    """Writes the table and its words under temporary names, then renames both."""
-    partial = table.with_name(f"{table.name}.{os.getpid()}.tmp")
+def _make_writable(folder: Path) -> bool:
+    """Makes a folder; tells whether files can be written to it."""
     try:
-        with open_binary(path) as stream, open(partial, "wb") as out:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def _fingerprint(path: Path, max_rows: int | None) -> str:
+    """Names what a reading depends on: the file as it is now, and how much of it is read."""
+    stat = archive_and_member(path)[0].stat()
+    identity = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, max_rows, _FORMAT]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+
+
+def _parse(path: Path, max_rows: int | None, table: Path, info: Path) -> None:
+    """Parses `path`; writes the table, then the names of its rows and notes, each file at once."""
+    words, dim, duplicates = {}, 0, 0
+    with atomic_write(table) as partial, open(partial, "wb") as out:
+        with open_binary(path) as stream:
             records = _bin_records if path.suffix == ".bin" else _text_records
-            words, dim, duplicates = {}, 0, 0
             for word, row in records(stream, path):
                 if len(words) == max_rows:
                     break
@@ -71,19 +83,18 @@ def _parse_to(
                     _write_header(out, 0, dim)
                 words[word] = None
                 out.write(row.tobytes())
-            if not words:
-                raise InputError(f"{path}: holds no vectors; expected lines of a word and numbers.")
-            out.seek(0)
-            _write_header(out, len(words), dim)
-        notes = []
-        if duplicates:
-            notes.append(f"{duplicates} duplicate words were dropped; the first of each was kept.")
-        os.replace(partial, table)
-        partial = info.with_name(f"{info.name}.{os.getpid()}.tmp")
+        if not words:
+            raise InputError(f"{path}: holds no vectors; expected lines of a word and numbers.")
+        out.seek(0)
+        _write_header(out, len(words), dim)
+    notes = [duplicates_note(duplicates)] if duplicates else []
+    with atomic_write(info) as partial:
         partial.write_text(json.dumps({"words": list(words), "notes": notes}))
-        os.replace(partial, info)
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+def duplicates_note(count: int) -> str:
+    """Says how many rows were dropped since their word had come before."""
+    return f"dropped duplicate words: {count}; the first of each was kept."
 
 
 def _write_header(out: BinaryIO, num_rows: int, dim: int) -> None:
@@ -93,8 +104,8 @@ def _write_header(out: BinaryIO, num_rows: int, dim: int) -> None:
 
 
 def _text_records(stream: BinaryIO, path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields (word, float32 [D]); the word may hold spaces, the last D columns are numbers."""
-    dim = expected = None
+    """Yields (word, float32 [D]); a word may hold spaces, the last D columns are numbers."""
+    dim = num_rows = None
     count = 0
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)  # how older NumPy says "not a number"
@@ -103,12 +114,12 @@ def _text_records(stream: BinaryIO, path: Path) -> Iterator[tuple[str, np.ndarra
             if not line:
                 continue
             if number == 1 and (header := _header(line)):
-                expected, dim = header
+                num_rows, dim = header
                 continue
             word, _, rest = line.partition(b" ")
             row = _numbers(rest)
             if row is None or (dim is not None and len(row) != dim):
-                word, rest = _split_columns(line, dim)
+                word, rest = _word_and_rest(line, dim)
                 row = _numbers(rest)
                 wrong = row is None or (dim is not None and len(row) != dim)
                 if wrong or _is_number(word.split(b" ")[-1]):  # a number too many is no word
@@ -123,12 +134,12 @@ def _text_records(stream: BinaryIO, path: Path) -> Iterator[tuple[str, np.ndarra
                 )
             count += 1
             yield word.decode("utf-8", errors="surrogateescape"), row
-    if expected is not None and count != expected:
-        raise InputError(f"{path}: {count} rows; its header says {expected}. Is it cut short?")
+    if num_rows is not None and count != num_rows:
+        raise InputError(f"{path}: {count} rows; its header says {num_rows}. Is it cut short?")
 
 
 def _header(line: bytes) -> tuple[int, int] | None:
-    """`N D` on the first line, as word2vec and fastText write it."""
+    """Reads `N D` on the first line, as word2vec and fastText write it; None if it is no header."""
     columns = line.split()
     if len(columns) == 2 and all(c.isdigit() for c in columns):
         return int(columns[0]), int(columns[1])
@@ -136,14 +147,15 @@ def _header(line: bytes) -> tuple[int, int] | None:
 
 
 def _numbers(text: bytes) -> np.ndarray | None:
+    """Parses numbers separated by spaces: float32 [n]; None if one of them is no number."""
     try:
         return np.fromstring(text, np.float32, sep=" ")
     except (ValueError, DeprecationWarning):
         return None
 
 
-def _split_columns(line: bytes, dim: int | None) -> tuple[bytes, bytes]:
-    """Takes the last `dim` columns as numbers; on the first line, all that follow the word."""
+def _word_and_rest(line: bytes, dim: int | None) -> tuple[bytes, bytes]:
+    """Cuts a line before its last `dim` columns; on the first line, before all that are numbers."""
     columns = line.rsplit(b" ", dim) if dim is not None else line.split(b" ")
     if dim is None:  # the word ends before the longest tail of numbers
         start = len(columns)
@@ -162,6 +174,7 @@ def _is_number(column: bytes) -> bool:
 
 
 def _bad_line(path: Path, number: int, line: bytes, dim: int | None) -> InputError:
+    """Says what is wrong with a line: a column that is no number, or the number of columns."""
     columns = line.split(b" ")
     wanted = "a word and numbers" if dim is None else f"a word and {dim} numbers"
     tail = columns[1:] if dim is None else columns[-dim:]
@@ -170,7 +183,9 @@ def _bad_line(path: Path, number: int, line: bytes, dim: int | None) -> InputErr
         return InputError(
             f"{path}, line {number}: {_show(bad)} is not a number; expected {wanted}."
         )
-    return InputError(f"{path}, line {number}: {len(columns)} columns; expected {wanted}.")
+    return InputError(
+        f"{path}, line {number}: the number of columns is {len(columns)}; expected {wanted}."
+    )
 
 
 def _show(text: bytes) -> str:
@@ -178,7 +193,10 @@ def _show(text: bytes) -> str:
 
 
 def _bin_records(stream: BinaryIO, path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """word2vec's binary form: `N D` in text, then a word, a space and D float32 for each row."""
+    """Yields (word, float32 [D]) of word2vec's binary form.
+
+    `N D` in text, then for each row a word, a space and D numbers, with a line end or without.
+    """
     header = _header(stream.readline(100).strip())
     if header is None:
         raise InputError(
@@ -192,14 +210,17 @@ def _bin_records(stream: BinaryIO, path: Path) -> Iterator[tuple[str, np.ndarray
             more = stream.read(max(1 << 20, 8 * dim))
             if not more:
                 raise InputError(
-                    f"{path}: cut short in row {row}; its header says {num_rows} rows "
-                    f"of {dim} numbers."
+                    f"{path}: cut short in row {row} (from 0); its header says {num_rows} rows of "
+                    f"{dim} numbers."
                 )
             pending, start = pending[start:] + more, 0
             space = pending.find(b" ")
         word = pending[start:space].lstrip(b"\n").decode("utf-8", errors="surrogateescape")
         values = np.frombuffer(pending, "<f4", dim, space + 1)
         if not np.isfinite(values).all():
-            raise InputError(f"{path}: row {row} ({word!r}) holds NaN or infinity.")
+            raise InputError(
+                f"{path}: row {row} (from 0), {word!r}, holds NaN or infinity; expected finite "
+                "numbers."
+            )
         yield word, values
         start = space + 1 + 4 * dim

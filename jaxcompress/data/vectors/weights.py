@@ -1,6 +1,6 @@
 """Row weights: how much each row of a table counts, by its rank or from a file.
 
-Axis letters: N table rows.
+Axis letters: N rows of the table.
 """
 
 import itertools
@@ -10,17 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcompress.data.paths import find, open_binary
+from jaxcompress.data.paths import find_file, open_binary
 from jaxcompress.errors import InputError
 
 ZIPF = "zipf"
 
-
 _FORMS = (
-    f'data.weights is "{ZIPF}", a text file of a number (or a word and a number) a line, or .npy.'
+    f'Expected "{ZIPF}", a text file of a number (or a word and a number) a line, or an .npy file.'
 )
-
-
 _EXPECTED = "expected a finite number of at least 0"
 
 
@@ -29,7 +26,7 @@ class Weights(NamedTuple):
 
     Attributes:
         values: float64 [N], finite, not negative, not all zero.
-        notes: what a user should know of the reading, a line each.
+        notes: lines for the user about words without a weight and weights without a word.
     """
 
     values: np.ndarray
@@ -39,19 +36,23 @@ class Weights(NamedTuple):
 def read_weights(source: str, num_rows: int, words: Sequence[str] | None) -> Weights:
     """Reads the weights of a table's rows.
 
+    >>> read_weights("zipf", 4, None).values
+    array([1.        , 0.5       , 0.33333333, 0.25      ])
+
     Args:
         source: "zipf", which gives row r (from 1) the weight 1/r; an .npy file [N]; or text (plain,
-            .gz, or inside a .zip) with a number a line, in the order of the rows, or a word and
-            a number a line, in any order. A word that the file lacks gets its least weight.
+            .gz, or inside a .zip) with a number a line, in the order of the rows, or a word and a
+            number a line, in any order. A word that the file lacks gets the least weight in it.
         num_rows: N.
-        words: the names of the rows, or None.
+        words: the names of the rows; None: they have none.
 
     Raises:
-        InputError: with file, line or row, and what was expected.
+        InputError: if there is no such file or it does not weigh the rows: with file, line or row,
+            and what was expected.
     """
     if source == ZIPF:
         return Weights(1.0 / np.arange(1, num_rows + 1))
-    file = find(source, _FORMS)
+    file = find_file(source, _FORMS)
     if file.suffix == ".npy":
         try:
             values, notes = np.load(file, allow_pickle=False), ()
@@ -63,10 +64,13 @@ def read_weights(source: str, num_rows: int, words: Sequence[str] | None) -> Wei
 
 
 def check_weights(values: np.ndarray, num_rows: int, source: str) -> np.ndarray:
-    """Gives weights as float64 [N].
+    """Checks that weights [N] are finite, not negative and not all zero; float64 [N].
+
+    >>> check_weights(np.array([3, 0]), 2, "my weights")
+    array([3., 0.])
 
     Raises:
-        InputError: where they are no N numbers that can weigh rows; it begins with `source`.
+        InputError: if they are not, or not N; it begins with `source`.
     """
     if values.ndim != 1 or values.dtype.kind not in "iuf":
         raise InputError(
@@ -78,9 +82,9 @@ def check_weights(values: np.ndarray, num_rows: int, source: str) -> np.ndarray:
             "as it was read, without duplicates and rows past data.max_rows."
         )
     values = values.astype(np.float64)
-    possible = np.isfinite(values) & (values >= 0)
-    if not possible.all():
-        row = int(np.argmin(possible))
+    is_valid = np.isfinite(values) & (values >= 0)
+    if not is_valid.all():
+        row = int(np.argmin(is_valid))
         raise InputError(f"{source}: row {row} (from 0) is {values[row]:g}; {_EXPECTED}.")
     if not values.any():
         raise InputError(f"{source}: the weights of all rows are 0; expected some above 0.")
@@ -88,7 +92,14 @@ def check_weights(values: np.ndarray, num_rows: int, source: str) -> np.ndarray:
 
 
 def normalize_weights(values: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Scales weights [N] so that their mean over the rows `ids` is 1: float32 [N]."""
+    """Scales weights [N] so that their mean over the rows `ids` is 1: float32 [N].
+
+    >>> normalize_weights(np.array([1.0, 3.0, 8.0]), np.array([0, 1]))
+    array([0.5, 1.5, 4. ], dtype=float32)
+
+    Raises:
+        InputError: if the weights of all these rows are 0.
+    """
     scaled = np.asarray(values, np.float64) / np.max(values)
     mean = scaled[ids].mean()
     if mean == 0:
@@ -100,7 +111,7 @@ def normalize_weights(values: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
 
 def _read_text(file: Path, words: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Reads numbers in the order of the rows, or numbers by the words they stand behind."""
+    """Reads a number for each row, in order, or for each word, in any order; weights and notes."""
     lines = _lines(file)
     first = next(lines, None)
     if first is None:
@@ -110,7 +121,8 @@ def _read_text(file: Path, words: Sequence[str] | None) -> tuple[np.ndarray, tup
         return np.array([weight for _, weight in lines]), ()
     if words is None:
         raise InputError(
-            f"{file}: names words, and the table's rows have no names; expected a number a line."
+            f"{file}: gives weights by word, but the table's rows have no names; expected a number "
+            "a line."
         )
     return _match(file, lines, words)
 
@@ -118,7 +130,7 @@ def _read_text(file: Path, words: Sequence[str] | None) -> tuple[np.ndarray, tup
 def _match(
     file: Path, lines: Iterable[tuple[str, float]], words: Sequence[str]
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Finds the weight of each of the table's words; the others of the file are not kept."""
+    """Finds the weight of each of the table's words, without keeping those of other words."""
     wanted, found, least = set(words), {}, np.inf
     unknown = repeated = 0
     for word, weight in lines:
@@ -133,17 +145,20 @@ def _match(
         raise InputError(f"{file}: none of its words is in the table; expected the table's words.")
     missing = len(wanted) - len(found)
     notes = (
-        (missing, f"words have no weight in {file}; each got the least there, {least:g}."),
-        (unknown, f"words of {file} are not in the table; they were ignored."),
-        (repeated, f"duplicate words in {file} were dropped; the first of each was kept."),
+        (missing, f"words without a weight in {file}: {missing}; each got the least, {least:g}."),
+        (unknown, f"words of {file} that are not in the table: {unknown}; they were ignored."),
+        (repeated, f"duplicate words in {file}: {repeated}; the first of each was kept."),
     )
-    said = tuple(f"{count} {note}" for count, note in notes if count)
-    return np.array([found.get(word, least) for word in words]), said
+    weights = np.array([found.get(word, least) for word in words])
+    return weights, tuple(note for count, note in notes if count)
 
 
 def _lines(file: Path) -> Iterator[tuple[str, float]]:
-    """Yields (word, weight), the word empty where lines are numbers alone; blank lines go."""
-    named = None
+    """Yields (word, weight) of each line that is not blank; no words in a file of numbers alone.
+
+    Either all lines have a word, or none has.
+    """
+    has_words = None
     with open_binary(file) as stream:
         for number, line in enumerate(stream, 1):
             line = line.rstrip(b" \t\r\n")
@@ -152,17 +167,19 @@ def _lines(file: Path) -> Iterator[tuple[str, float]]:
             place = f"{file}, line {number}"
             cut = max(line.rfind(b" "), line.rfind(b"\t")) + 1
             word = line[:cut].rstrip(b" \t").decode("utf-8", errors="surrogateescape")
-            if named is None:
-                named = bool(word)
-            elif named != bool(word):
-                wanted = "a word and a number" if named else "a number alone"
+            if has_words is None:
+                has_words = bool(word)
+            elif has_words != bool(word):
+                wanted = "a word and a number" if has_words else "a number alone"
                 raise InputError(
-                    f"{place}: {len(line.split())} columns; expected {wanted}, as in the first."
+                    f"{place}: the number of columns is {len(line.split())}; expected {wanted}, as "
+                    "in the first line."
                 )
             yield word, _weight(line[cut:], place)
 
 
 def _weight(text: bytes, place: str) -> float:
+    """Parses one weight; an error begins with `place`."""
     shown = repr(text[:40].decode("utf-8", errors="replace"))
     try:
         weight = float(text)

@@ -1,15 +1,10 @@
+"""A text as ids of words: counts of the literature, vocabularies, what is wrong in one line."""
+
 import numpy as np
 import pytest
 
 from jaxcompress import InputError
-from jaxcompress.data.text.corpus import encode, read_corpus
-from jaxcompress.data.text.lanes import (
-    as_stream,
-    evaluation_lanes,
-    gather_tokens,
-    steps_per_epoch,
-    training_lanes,
-)
+from jaxcompress.data.text.corpus import read_corpus, token_ids
 
 
 @pytest.fixture
@@ -28,7 +23,7 @@ def test_words_are_ordered_by_frequency_and_lines_end_in_a_token(folder):
     np.testing.assert_array_equal(corpus.splits["valid"], [0, 4, 2])
     np.testing.assert_array_equal(corpus.splits["test"], [1, 2, 2, 3, 2])
     assert corpus.notes == (
-        "1 of the valid split's 3 tokens are not in the vocabulary and became <unk>.",
+        "1 of the valid split's 3 tokens became <unk>, since the vocabulary lacks them.",
     )
 
 
@@ -92,43 +87,6 @@ def test_the_standard_librarys_text_has_all_splits():
     assert min(len(some) for some in corpus.splits.values()) > 10_000
 
 
-def gather(stream, feed, step):
-    batch = gather_tokens(stream, feed.index(step))
-    return batch["inputs"], batch["targets"], batch["mask"], batch["first"]
-
-
-def test_training_lanes_go_on_where_the_step_before_ended():
-    stream, splits = as_stream({"train": np.arange(1, 24)}, end=0)
-    feed = training_lanes(splits["train"], num_lanes=2, unroll=5)
-    assert steps_per_epoch(splits["train"], 2, 5) == 2
-    inputs, targets, mask, first = gather(stream, feed, 0)
-    np.testing.assert_array_equal(inputs, [[0, 1, 2, 3, 4], [11, 12, 13, 14, 15]])
-    np.testing.assert_array_equal(targets, [[1, 2, 3, 4, 5], [12, 13, 14, 15, 16]])
-    assert mask.all()
-    assert first.all()
-    inputs, _, _, first = gather(stream, feed, 1)
-    np.testing.assert_array_equal(inputs, [[5, 6, 7, 8, 9], [16, 17, 18, 19, 20]])
-    assert not first.any()
-    np.testing.assert_array_equal(gather(stream, feed, 2)[0], gather(stream, feed, 0)[0])
-    assert gather(stream, feed, 2)[3].all()
-
-
-@pytest.mark.parametrize("num_lanes", [1, 3, 4])
-@pytest.mark.parametrize("unroll", [1, 4, 100])
-@pytest.mark.parametrize("multiple", [1, 8])
-def test_an_evaluation_counts_every_token_of_its_split_once(num_lanes, unroll, multiple):
-    stream, splits = as_stream({"train": np.arange(5), "valid": np.arange(50, 61)}, end=99)
-    feed = evaluation_lanes(splits["valid"], num_lanes, unroll, multiple)
-    seen = []
-    for i in range(feed.num_batches):
-        inputs, targets, mask, first = gather(stream, feed, i)
-        assert len(inputs) % multiple == 0
-        assert (first == (i == 0)).all()
-        seen.extend(zip(inputs[mask], targets[mask], strict=True))
-    expected = zip([99, *range(50, 60)], range(50, 61), strict=True)
-    assert sorted(seen, key=lambda pair: pair[1]) == list(expected)
-
-
 def test_unknown_words_are_tried_in_lower_case():
     ids = {"<unk>": 0, "the": 1, "US": 2}
-    assert encode(["The", "US", "zebra"], ids) == [1, 2, 0]
+    assert token_ids(["The", "US", "zebra"], ids) == [1, 2, 0]
