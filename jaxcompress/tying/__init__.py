@@ -15,10 +15,11 @@ REAL is both.
   and `generate.py`, a text that goes on.
 - `compare.py`: several runs side by side.
 
-Departures, where the paper leaves it open: no gradient flows through the teacher, unless
-`model.teacher_gradient` is set (`softmax_loss.py`); a dropout mask lasts for `unroll` tokens
-(`dropout_masks` in `model.py`); tau can rise during training (`temperature_at` in `task.py`), and
-the embedding can stay fixed at first (`freeze_embedding`), both off by default.
+What the paper leaves open: no gradient flows through the teacher, unless `model.teacher_gradient`
+is set (`softmax_loss` in `softmax_loss.py`); a dropout mask lasts for `unroll` tokens
+(`dropout_masks` in `model.py`). Departures, off by default: tau can rise during training
+(`temperature_at` in `task.py`), and the embedding can stay fixed at first (`freeze_embedding`,
+there too).
 
 Nothing here reads a flag; `run.py` and `show_comparison` print, the other functions return values.
 """

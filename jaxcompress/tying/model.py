@@ -108,8 +108,8 @@ def dropout_masks(key: jax.Array, config: ModelConfig, batch_size: int) -> jax.A
     Variational dropout (Gal & Ghahramani 2016, arXiv 1512.05287). A layer's mask is shared between
     its own next step and the next layer's input; the input embedding has none (section 5).
 
-    A departure, if the paper means another sequence, which it does not say: ours is one stretch of
-    `unroll` tokens, after which masks are drawn anew.
+    The paper does not say how long a sequence is. Here it is one stretch of `unroll` tokens, after
+    which masks are drawn anew.
     """
     if not config.dropout:
         return no_masks(config, batch_size)

@@ -52,8 +52,8 @@ def softmax_loss(
         J_aug   = KL(teacher || student)
         loss    = J + alpha J_aug,  alpha = gamma tau
 
-    A departure, if the paper means otherwise, which it does not say: no gradient flows through the
-    teacher unless `teacher_gradient` is set. It costs half as much.
+    The paper does not say whether a gradient flows through the teacher. Here none does unless
+    `teacher_gradient` is set: that costs half as much.
 
     Args:
         hidden: [B, T, D].
