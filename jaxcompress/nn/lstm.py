@@ -1,11 +1,12 @@
-"""LSTM layers over whole sequences, made for truncated backpropagation.
+"""An LSTM layer over a whole sequence, made for truncated backpropagation.
 
-Hochreiter & Schmidhuber, "Long Short-Term Memory", 1997, with forget gates (Gers et al., 2000).
-Only what depends on the step before lies in a scan: the products of inputs and input weights are
-made before it, the gradients of weights after it, as one matrix product each. Without the gradient
-written here, jax adds up the gradient of each weight step by step.
+Hochreiter & Schmidhuber, "Long Short-Term Memory", 1997, with forget gates (Gers, Schmidhuber &
+Cummins, "Learning to Forget", 2000). Only what depends on the step before lies in a scan: the
+products of inputs and input weights are made before it, the gradients of weights after it, as one
+matrix product each. Without the gradient written here, jax adds up the gradient of each weight step
+by step.
 
-Axis letters: B batch, T time, D input units, H units.
+Axis letters: B batch, T time, D input units, H output units.
 """
 
 from typing import NamedTuple
@@ -17,12 +18,12 @@ _UNROLL = 5  # steps in one turn of a scan, for fewer launches on an accelerator
 
 
 class LSTMWeights(NamedTuple):
-    """Weights of one layer; the columns are those of the gates input, forget, cell, output.
+    """Weights of one layer; their 4H columns are gates: input, forget, cell, output, H each.
 
     Attributes:
-        inputs: [D, 4H], for the inputs of the step.
-        outputs: [H, 4H], for the outputs of the step before.
-        bias: [4H].
+        inputs: W float32 [D, 4H], for the inputs of the step.
+        outputs: U float32 [H, 4H], for the outputs of the step before.
+        bias: b float32 [4H].
     """
 
     inputs: jax.Array
@@ -31,7 +32,12 @@ class LSTMWeights(NamedTuple):
 
 
 class LSTMState(NamedTuple):
-    """What a layer carries from one sequence to the next: output and cell, [B, H] each."""
+    """What a layer carries from one sequence to the next.
+
+    Attributes:
+        output: h float32 [B, H], not masked.
+        cell: c float32 [B, H].
+    """
 
     output: jax.Array
     cell: jax.Array
@@ -43,13 +49,22 @@ def lstm(
 ) -> tuple[jax.Array, LSTMState]:
     """Runs a layer over a sequence.
 
-    At each step the gates i, f, g, o = x W + (h * mask) U + b give the cell
-    c = sigmoid(f) c + sigmoid(i) tanh(g) and the output h = sigmoid(o) tanh(c).
+    At each step, from x, h and c to the next h and c::
+
+        i, f, g, o = x W + (h * mask) U + b
+        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+        h = sigmoid(o) * tanh(c)
+
+    >>> weights = LSTMWeights(jnp.zeros((1, 4)), jnp.zeros((1, 4)), jnp.zeros(4))
+    >>> start = LSTMState(jnp.zeros((1, 1)), jnp.ones((1, 1)))
+    >>> _, after = lstm(weights, jnp.zeros((3, 1, 1)), start, jnp.ones((1, 1)))
+    >>> float(after.cell[0, 0])  # sigmoid(0) ** 3
+    0.125
 
     Args:
         weights: W, U and b.
-        inputs: x, [T, B, D].
-        state: h and c as they were after the sequence before.
+        inputs: x float32 [T, B, D].
+        state: h and c after the sequence before.
         mask: [B, H] or [B, 1], by which an output is multiplied on its way to the next step and to
             the next layer. For variational dropout: one mask for the whole sequence and both ways.
             No gradient flows to it.
@@ -61,7 +76,11 @@ def lstm(
 
 
 def _forward(weights, inputs, state, mask):
-    """Runs the scan; also gives what the gradient needs."""
+    """Computes what `lstm` returns, and what `_backward` needs.
+
+    That is the arguments, and of each step the outputs before the mask [T, B, H], the cells
+    [T, B, H] and the gates [T, B, 4H].
+    """
     from_inputs = jnp.einsum("tbd,dg->tbg", inputs, weights.inputs) + weights.bias
 
     def step(before, from_input):
@@ -78,7 +97,11 @@ def _forward(weights, inputs, state, mask):
 
 
 def _backward(saved, cotangents):
-    """Runs a scan backwards for the gradients of gates, then one product for each weight."""
+    """Computes the gradients of `lstm`'s arguments.
+
+    A scan from the last step to the first makes those of the gates, then one product each makes
+    those of the weights and the inputs. The mask's is zero.
+    """
     weights, inputs, state, mask, outputs, cells, gates = saved
     d_outputs, d_after = cotangents
     cells_before = jnp.concatenate([state.cell[None], cells[:-1]])

@@ -1,37 +1,47 @@
-"""Trains a language model: `python -m train.tying --config configs/ptb.py:small-real`.
-
-`--mode evaluate` computes the figures of a finished or half-finished run anew (with `--codes FILE`
-those of a compressed table in the embedding's place), `--mode export` writes its embedding,
-`--mode predict` and `--mode generate` go on from a text, `--mode compare` lays runs side by side.
-"""
+"""Runs of language models side by side: their figures, and their learning curves in one picture."""
 
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from jaxcompress.engine import report
 from jaxcompress.engine.log import read_lines
 from jaxcompress.engine.plots import plot_comparison
-from jaxcompress.engine.report import say
+from jaxcompress.engine.report import format_rows, say
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
 from jaxcompress.tying.config import Config, describe
 
+_COLUMNS = ("workdir", "variant", "num_parameters", "valid_perplexity", "test_perplexity",
+            "num_epochs", "best_epoch", "tokens_per_second")  # fmt: skip
 
-def compare(paths: list[str], picture: Path) -> None:
-    """Prints runs side by side and draws their curves."""
-    columns = ("variant", "num_parameters", "valid_perplexity", "test_perplexity", "num_epochs",
-               "best_epoch", "tokens_per_second")  # fmt: skip
-    rows, labels = [], {}
-    for path in paths:
-        config = read_config(path, Config)
-        file = Path(path) / "summary.json"
+
+def compare_runs(workdirs: Sequence[str | os.PathLike]) -> list[dict[str, Any]]:
+    """Reads the figures of runs, finished or not.
+
+    Returns:
+        A row for each run: `workdir`, `variant`, and the figures of `summary.json` if it has been
+        evaluated.
+
+    Raises:
+        InputError: if there is no such run, or it has no figures yet.
+    """
+    rows = []
+    for workdir in workdirs:
+        config, file = read_config(workdir, Config), Path(workdir) / "summary.json"
         summary = json.loads(file.read_text()) if file.exists() else {}
-        if not summary and not read_lines(Path(path) / "metrics.jsonl"):
-            raise InputError(f"workdir {path} has no figures yet; train first.")
-        rows.append({"workdir": path, "variant": describe(config), **summary})
-        labels[f"{describe(config)} ({Path(path).name})"] = path
-    say(report.format_rows(rows, ("workdir", *columns)))
-    if plot_comparison(labels, picture, "perplexity while training"):
+        if not summary and not read_lines(Path(workdir) / "metrics.jsonl"):
+            raise InputError(f"workdir {workdir} has no figures yet; train first.")
+        rows.append({"workdir": str(workdir), "variant": describe(config), **summary})
+    return rows
+
+
+def show_comparison(rows: Sequence[dict[str, Any]], picture: Path) -> None:
+    """Prints the rows of `compare_runs` side by side, and draws the runs' learning curves."""
+    say(format_rows(rows, _COLUMNS))
+    workdirs = {f"{row['variant']} ({Path(row['workdir']).name})": row["workdir"] for row in rows}
+    if plot_comparison(workdirs, picture, "perplexity while training"):
         say(f"\nlearning curves: {picture}")
     else:
         say('\nno learning curves drawn; for them: pip install -e ".[plots]"')

@@ -1,9 +1,10 @@
-"""What a language model's run can be told: text, model, optimiser; and the paper's variants.
+"""What can be set of a run: text, model, optimiser; and the paper's four variants by name.
 
-Inan, Khosravi & Socher, ICLR 2017, arXiv 1611.01462. Axis letters: D units.
+Axis letters: V words, D units.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 from jaxcompress.engine.config import RunConfig, setting
 from jaxcompress.errors import InputError
@@ -11,13 +12,16 @@ from jaxcompress.errors import InputError
 
 @dataclasses.dataclass(kw_only=True)
 class DataConfig:
-    """The text, and vectors to begin with."""
+    """The text, and the vectors that the embedding starts from."""
 
-    # a folder with train, valid and test files, or "stdlib"
+    # a folder with train, valid and test files, or "stdlib": the standard library's English
     path: str = setting("stdlib", may_change=True)
-    vocabulary: str | None = None  # a file, a word a line; None: the words of the training split
-    max_vocab: int | None = None  # number of words to keep, by frequency; None: all
-    # first values of the embedding: a file that train.dccl reads, or codes; None: random ones
+    # a file of the words, one per line; None: the words of the training split
+    vocabulary: str | None = None
+    # V at most, the most frequent words, `<eos>` and `<unk>` included; None: all words
+    max_vocab: int | None = setting(None, at_least=3)
+    # path of vectors that train.dccl reads, or of codes, for the first values of the embedding;
+    # None: they are random
     vectors: str | None = None
     tensor: str | None = None  # name of a tensor in a .safetensors file; None: its only matrix
 
@@ -28,29 +32,29 @@ class ModelConfig:
 
     hidden_size: int = setting(200, at_least=1)  # D, units of the embedding and of each layer
     num_layers: int = setting(2, at_least=1)  # layers of the LSTM
-    # share of the units that is dropped, by one mask for a sequence
+    # share of the units that is dropped, by one mask for `unroll` tokens; 0: none
     dropout: float = setting(0.3, at_least=0, below=1)
     # weights start uniform in [-init_scale, init_scale]
     init_scale: float = setting(0.1, at_least=0)
     reuse_embedding: bool = False  # RE: whether the embedding is the classifier, without bias
-    augmented_loss: bool = False  # AL: whether the loss has the divergence from the teacher
-    gamma: float = setting(0.65, at_least=0)  # weight alpha of the divergence = gamma * temperature
+    augmented_loss: bool = False  # AL: whether the divergence from the teacher is added to the loss
+    gamma: float = setting(0.65, at_least=0)  # alpha / tau; alpha weighs the divergence
     # tau of the teacher, and of the softmax that learns from it
     temperature: float = setting(20.0, above=0)
-    # tau at the first step, raised geometrically to `temperature`; None: as `temperature`
+    # tau at the first step, from which it goes geometrically to `temperature`; None: `temperature`
     initial_temperature: float | None = setting(None, above=0)
-    temperature_epochs: float = setting(1.0, above=0)  # epochs in which it is raised
+    temperature_epochs: float = setting(1.0, above=0)  # epochs until tau is `temperature`
     teacher_gradient: bool = False  # whether gradients flow through the teacher
-    frozen_epochs: int = setting(0, at_least=0)  # epochs in which the embedding stays as it is
+    frozen_epochs: int = setting(0, at_least=0)  # epochs before the embedding is trained
 
 
 @dataclasses.dataclass(kw_only=True)
 class OptimizerConfig:
     """SGD and its schedule."""
 
-    learning_rate: float = setting(1.0, above=0)  # SGD's in the first epochs
+    learning_rate: float = setting(1.0, above=0)  # SGD's in the first `full_epochs` epochs
     full_epochs: int = setting(5, at_least=0)  # epochs at that rate
-    decay: float = setting(0.9, above=0)  # factor of the rate in every later epoch
+    decay: float = setting(0.9, above=0)  # factor of the rate in each later epoch
     # bound of the global gradient norm; None: no bound
     clip_norm: float | None = setting(5.0, above=0)
 
@@ -59,22 +63,32 @@ class OptimizerConfig:
 class Config(RunConfig):
     """What `python -m train.tying` runs."""
 
-    batch_size: int = setting(20, at_least=1)  # lanes of text, over all devices
-    unroll: int = setting(35, at_least=1)  # tokens of a lane in one step
-    num_epochs: float = setting(40.0, above=0)  # epochs, if num_steps is None
-    # lanes of the evaluations while training; the last figures are of one lane
+    batch_size: int = setting(20, at_least=1)  # lanes of text that a step reads, over all devices
+    unroll: int = setting(35, at_least=1)  # tokens of a lane that a step reads
+    num_epochs: float = setting(40.0, above=0)  # passes over the text, if num_steps is None
+    # lanes that the validation split is cut into during training; the figures of `summary.json` are
+    # those of one lane
     eval_lanes: int = setting(10, at_least=1)
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
 
 
+# variant -> RE, AL: the values of `reuse_embedding` and `augmented_loss`
 VARIANTS = {"baseline": (False, False), "al": (False, True), "re": (True, False),
             "real": (True, True)}  # fmt: skip
 
 
 def with_variant(model: ModelConfig, variant: str) -> ModelConfig:
-    """The model as one of the paper's variants: "baseline", "al", "re" or "real"."""
+    """Makes a model one of the paper's variants: "baseline", "al", "re" or "real".
+
+    >>> model = with_variant(ModelConfig(), "re")
+    >>> model.reuse_embedding, model.augmented_loss
+    (True, False)
+
+    Raises:
+        InputError: if there is no such variant.
+    """
     if variant not in VARIANTS:
         raise InputError(f"no variant {variant!r}; there are {', '.join(VARIANTS)}.")
     reuse_embedding, augmented_loss = VARIANTS[variant]
@@ -84,14 +98,24 @@ def with_variant(model: ModelConfig, variant: str) -> ModelConfig:
 
 
 def published_config(
-    spec: str, sizes: dict[str, tuple[ModelConfig, OptimizerConfig, float]], path: str
+    spec: str,
+    sizes: Mapping[str, tuple[ModelConfig, OptimizerConfig, float]],
+    *,
+    path: str,
+    batch_size: int,
+    unroll: int,
 ) -> Config:
-    """The config of a row of the paper's tables.
+    """Makes the config of a row of the paper's tables.
 
     Args:
         spec: "SIZE-VARIANT", as "small-real".
-        sizes: model, optimizer and number of epochs by size.
+        sizes: model, optimiser and number of epochs by size.
         path: the text's folder.
+        batch_size: lanes of text.
+        unroll: tokens of a lane in one step.
+
+    Raises:
+        InputError: if there is no such size or variant.
     """
     size, _, variant = spec.partition("-")
     if size not in sizes or variant not in VARIANTS:
@@ -101,6 +125,8 @@ def published_config(
         )
     model, optimizer, num_epochs = sizes[size]
     return Config(
+        batch_size=batch_size,
+        unroll=unroll,
         num_epochs=num_epochs,
         data=DataConfig(path=path),
         model=with_variant(model, variant),
@@ -109,7 +135,11 @@ def published_config(
 
 
 def describe(config: Config) -> str:
-    """The paper's name of a model: VD-LSTM, with AL, RE or REAL."""
+    """Names a model as the paper does: VD-LSTM if it has dropout, with AL, RE or REAL; its units.
+
+    >>> describe(Config(model=with_variant(ModelConfig(hidden_size=650), "real")))
+    'VD-LSTM+REAL 650'
+    """
     model = config.model
     names = {(False, False): "", (True, False): "+RE", (False, True): "+AL", (True, True): "+REAL"}
     name = "VD-LSTM" if model.dropout else "LSTM"

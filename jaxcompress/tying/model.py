@@ -1,16 +1,8 @@
-"""Language models whose embedding is also their classifier, and the augmented loss.
+"""The language model: an embedding, LSTM layers with variational dropout, a classifier.
 
-Inan, Khosravi & Socher, "Tying Word Vectors and Word Classifiers: A Loss Framework for Language
-Modeling", ICLR 2017, arXiv 1611.01462. An LSTM reads words and predicts the next one. AL adds to
-the cross-entropy the divergence from a teacher that gives words near the target their share; RE
-lets one table be embedding and classifier, which the theory of AL calls for; REAL is both.
+Inan, Khosravi & Socher 2017, arXiv 1611.01462: the model of section 2, RE of section 4.
 
-Axis letters: B batch (lanes of text), T time, V vocabulary, D units (of embedding and of LSTM).
-
-Departures from the paper:
-- Where the paper is silent, whether gradients flow through the teacher, they do not
-  (`model.teacher_gradient`): it costs half as much.
-- A sequence is one stretch of `unroll` tokens: dropout masks are drawn anew for each.
+Axis letters: B lanes of text, T tokens of a lane, V words, D units of embedding and of LSTM.
 """
 
 from typing import NamedTuple
@@ -24,13 +16,15 @@ from jaxcompress.tying.config import ModelConfig
 
 
 class Predicted(NamedTuple):
-    """What the model makes of a sequence: logits are `hidden @ classifier.T + bias`.
+    """What the model makes of a sequence; logits [B, T, V] are `hidden @ classifier.T + bias`.
+
+    They are not made here, since they are large: see `softmax_loss.py`.
 
     Attributes:
-        hidden: [B, T, D].
-        classifier: [V, D].
-        bias: [V], or None where the embedding is reused.
-        carry: the state of every layer after the sequence.
+        hidden: float32 [B, T, D], the masked outputs of the last layer.
+        classifier: float32 [V, D].
+        bias: float32 [V]; None if the embedding is reused.
+        carry: the state of each layer after the sequence.
     """
 
     hidden: jax.Array
@@ -40,7 +34,15 @@ class Predicted(NamedTuple):
 
 
 class LanguageModel(nn.Module):
-    """An embedding, LSTM layers, a classifier (section 2)."""
+    """Reads words and predicts the one after each (section 2).
+
+    Attributes:
+        num_words: V.
+        hidden_size: D.
+        num_layers: layers of the LSTM.
+        init_scale: weights start uniform in [-init_scale, init_scale], biases at zero.
+        reuse_embedding: RE: the classifier is the embedding, and has no bias (section 4).
+    """
 
     num_words: int
     hidden_size: int
@@ -52,7 +54,13 @@ class LanguageModel(nn.Module):
     def __call__(
         self, inputs: jax.Array, carry: tuple[LSTMState, ...], masks: jax.Array
     ) -> Predicted:
-        """inputs int [B, T], masks [num_layers, B, D] or [num_layers, B, 1] -> `Predicted`."""
+        """Runs over a sequence.
+
+        Args:
+            inputs: int [B, T], words by number.
+            carry: the state of each layer before the sequence.
+            masks: [num_layers, B, D] or [num_layers, B, 1], one for each layer's outputs.
+        """
 
         def init(key, shape):
             return jax.random.uniform(key, shape, minval=-self.init_scale, maxval=self.init_scale)
@@ -77,29 +85,34 @@ class LanguageModel(nn.Module):
 
 
 def make_model(config: ModelConfig, num_words: int) -> LanguageModel:
-    """The module of a config."""
+    """Makes the module of a config for so many words."""
     return LanguageModel(
         num_words, config.hidden_size, config.num_layers, config.init_scale, config.reuse_embedding
     )
 
 
 def zero_carry(config: ModelConfig, batch_size: int) -> tuple[LSTMState, ...]:
-    """The state of all layers at the start of a text."""
+    """Makes the state of each layer at the start of a text: zeros [B, D]."""
     zeros = jnp.zeros((batch_size, config.hidden_size))
     return tuple(LSTMState(zeros, zeros) for _ in range(config.num_layers))
 
 
 def no_masks(config: ModelConfig, batch_size: int) -> jax.Array:
-    """Masks that drop nothing."""
+    """Makes masks [num_layers, B, 1] that drop nothing."""
     return jnp.ones((config.num_layers, batch_size, 1))
 
 
 def dropout_masks(key: jax.Array, config: ModelConfig, batch_size: int) -> jax.Array:
-    """One mask a layer for a whole sequence [num_layers, B, D], of mean 1 (Gal & Ghahramani).
+    """Draws masks [num_layers, B, D] of mean 1, one per layer for a whole sequence.
 
-    A layer's mask is shared between its next step and the next layer's input; the input embedding
-    has none (section 5).
+    Variational dropout (Gal & Ghahramani 2016, arXiv 1512.05287). A layer's mask is shared between
+    its own next step and the next layer's input; the input embedding has none (section 5).
+
+    The paper does not say how long a sequence is. Here it is one stretch of `unroll` tokens, after
+    which masks are drawn anew.
     """
+    if not config.dropout:
+        return no_masks(config, batch_size)
     keep = 1 - config.dropout
     shape = (config.num_layers, batch_size, config.hidden_size)
     return jax.random.bernoulli(key, keep, shape) / keep

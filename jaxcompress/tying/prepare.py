@@ -1,8 +1,6 @@
-"""Trains a language model: `python -m train.tying --config configs/ptb.py:small-real`.
+"""From a text and a config to a job: `read` the text, then `prepare` it. Nothing is trained here.
 
-`--mode evaluate` computes the figures of a finished or half-finished run anew (with `--codes FILE`
-those of a compressed table in the embedding's place), `--mode export` writes its embedding,
-`--mode predict` and `--mode generate` go on from a text, `--mode compare` lays runs side by side.
+Axis letters: V words, D units.
 """
 
 import dataclasses
@@ -13,43 +11,82 @@ import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.data.batches import Feed
-from jaxcompress.data.text import lanes as text_lanes
-from jaxcompress.data.text.corpus import END, Corpus
-from jaxcompress.data.text.lanes import as_stream, evaluation_lanes, training_lanes
+from jaxcompress.data.text.corpus import END, SPLITS, Corpus, read_corpus
+from jaxcompress.data.text.lanes import (
+    as_stream,
+    evaluation_lanes,
+    steps_per_epoch,
+    training_lanes,
+)
 from jaxcompress.engine.job import Job
-from jaxcompress.engine.report import say
 from jaxcompress.engine.steps import make_engine
+from jaxcompress.engine.workdir import fingerprint
 from jaxcompress.errors import InputError
 from jaxcompress.loading import read_table
 from jaxcompress.storage.names import number_rows
 from jaxcompress.tying.config import Config
 from jaxcompress.tying.task import make_optimizer, make_task
 
-_EVAL_TOKENS = 2048  # of all lanes, in one batch of an evaluation
+_EVAL_TOKENS = 2048  # tokens, of all lanes, in a batch of an evaluation
 
 
 class Problem(NamedTuple):
-    """A corpus and a config, made ready for the loop.
+    """A text and a config, made ready for the loop.
 
     Attributes:
-        job: what the loop runs.
-        splits: the positions of each split's tokens in the job's stream.
+        config: what was asked for.
+        job: what the loop runs. Its config has `eval_every` filled in: an epoch. The best state has
+            the least perplexity of the validation split, read in `config.eval_lanes` lanes.
+        corpus: the text.
+        splits: by name, the positions of the split's tokens in the job's stream.
         steps_per_epoch: whole batches of the training split.
+        known: bool [V], the words whose first values were read from `config.data.vectors`; None if
+            it names none.
+        fingerprint: a hash of tokens and words.
     """
 
+    config: Config
     job: Job
+    corpus: Corpus
     splits: dict[str, range]
     steps_per_epoch: int
+    known: np.ndarray | None
+    fingerprint: str
+
+
+def make_problem(config: Config) -> Problem:
+    """Reads the text that a config names, and makes it ready for the loop.
+
+    >>> from jaxcompress import tying
+    >>> problem = make_problem(tying.Config(data=tying.DataConfig(max_vocab=100)))
+    >>> len(problem.corpus.words), problem.job.num_steps == 40 * problem.steps_per_epoch
+    (100, True)
+
+    Raises:
+        InputError: if the config is invalid, or the text is, or they do not fit together.
+    """
+    return prepare(read(config), config)
+
+
+def read(config: Config) -> Corpus:
+    """Reads the text that a config names.
+
+    Raises:
+        InputError: if the config is invalid, or the text is.
+    """
+    config.check()
+    data = config.data
+    return read_corpus(data.path, vocabulary=data.vocabulary, max_vocab=data.max_vocab)
 
 
 def prepare(corpus: Corpus, config: Config) -> Problem:
-    """Makes task, feeds and engine of a corpus.
+    """Makes task, optimiser, feeds and engine of a text, and reads the given rows of the embedding.
 
     Raises:
-        InputError: where the corpus and the config do not fit.
+        InputError: if the text, the vectors and the config do not fit together.
     """
     stream, splits = as_stream(corpus.splits, corpus.words.index(END))
-    per_epoch = text_lanes.steps_per_epoch(splits["train"], config.batch_size, config.unroll)
+    per_epoch = steps_per_epoch(splits["train"], config.batch_size, config.unroll)
     if per_epoch < 1:
         raise InputError(
             f"{corpus.source}: the train split has {len(splits['train']):,} tokens; expected at "
@@ -67,21 +104,34 @@ def prepare(corpus: Corpus, config: Config) -> Problem:
         engine=engine,
         data=engine.place_data(stream),
         feed=feed,
-        evaluations={name: _evaluation(splits["valid"], config.eval_lanes)},
+        evaluations={name: make_evaluation(splits["valid"], config.eval_lanes)},
         config=dataclasses.replace(config, eval_every=config.eval_every or per_epoch),
         num_steps=config.num_steps or max(1, round(config.num_epochs * per_epoch)),
         best_metric=f"{name}_perplexity",
     )
-    return Problem(job, splits, per_epoch)
+    return Problem(config, job, corpus, splits, per_epoch, known, _fingerprint(corpus))
 
 
-def _evaluation(split: range, num_lanes: int) -> Feed:
+def make_evaluation(split: range, num_lanes: int) -> Feed:
+    """Makes batches of a split's tokens, each once, in so many lanes."""
     unroll = max(1, _EVAL_TOKENS // num_lanes)
     return evaluation_lanes(split, num_lanes, unroll, multiple=jax.device_count())
 
 
 def read_embedding(config: Config, words: list[str]) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Reads `config.data.vectors` by word: rows [V, D], and which of them were found."""
+    """Reads the first values of the embedding from `config.data.vectors`.
+
+    Args:
+        config: names vectors or codes, or neither.
+        words: the words of the V rows.
+
+    Returns:
+        float32 [V, D], zero for words that have no vector; bool [V], the words that have one. None
+        and None if the config names no vectors.
+
+    Raises:
+        InputError: if there are no vectors, or they do not fit the model or the words.
+    """
     path = config.data.vectors
     if path is None:
         return None, None
@@ -99,5 +149,9 @@ def read_embedding(config: Config, words: list[str]) -> tuple[np.ndarray | None,
     known = rows >= 0
     if not known.any():
         raise InputError(f"{path}: none of its words is one of the text's {len(words):,}.")
-    say(f"{int(known.sum()):,} of {len(words):,} words have a vector in {path}")
     return np.where(known[:, None], table[rows], 0).astype(np.float32), known
+
+
+def _fingerprint(corpus: Corpus) -> str:
+    stream = np.concatenate([corpus.splits[split] for split in SPLITS])
+    return fingerprint(stream[:, None], corpus.words)

@@ -1,9 +1,8 @@
 """Softmax cross-entropy over a large vocabulary, and the augmented loss, in little memory.
 
-Inan, Khosravi & Socher, "Tying Word Vectors and Word Classifiers: A Loss Framework for Language
-Modeling", ICLR 2017, arXiv 1611.01462, section 3. The logits [B, T, V] and what is made of them
-are never held at once where they are large: time is cut into chunks, and the gradient of a chunk is
-made in the forward pass, while its logits are at hand. So training takes three products with the
+Inan, Khosravi & Socher 2017, arXiv 1611.01462, section 3. The logits [B, T, V] and what is made of
+them are never held at once if they are large: time is cut into chunks, and the gradient of a chunk
+is made in the forward pass, while its logits are at hand. So training takes three products with the
 classifier, as the plain form does, and keeps no logits.
 
 Axis letters: B batch, T time, N tokens of a chunk, V words, D units.
@@ -19,10 +18,10 @@ _CHUNK_BYTES = 128 * 2**20  # of one float32 array [N, V]
 
 
 class Augmentation(NamedTuple):
-    """The second term of the augmented loss, `weight * KL(teacher || softmax(logits / tau))`.
+    """What the second term of the augmented loss takes, `weight * KL(teacher || student)`.
 
     Attributes:
-        embedding: L [V, D]: a token with target y has the teacher softmax(L L_y / tau).
+        embedding: L [V, D]; the teacher of a token with target y is softmax(L L_y / tau).
         temperature: tau, float32 []; no gradient flows to it.
         weight: alpha = gamma * tau, float32 []; nor to it.
     """
@@ -42,12 +41,24 @@ def softmax_loss(
     augmentation: Augmentation | None = None,
     teacher_gradient: bool = False,
 ) -> tuple[jax.Array, jax.Array]:
-    """Sums CE + alpha * KL over tokens, each times its weight (eqs. 3.1 to 3.5).
+    """Sums the augmented loss over tokens, each times its weight (eqs. 3.1 to 3.5).
+
+    A token with output h and target y has, with W the classifier, b the bias, L the embedding::
+
+        z       = W h + b
+        J       = -log softmax(z)_y                   cross-entropy
+        student = softmax(z / tau)
+        teacher = softmax(L u / tau),  u = L_y        words near the target have their share
+        J_aug   = KL(teacher || student)
+        loss    = J + alpha J_aug,  alpha = gamma tau
+
+    The paper does not say whether a gradient flows through the teacher. Here none does unless
+    `teacher_gradient` is set: that costs half as much.
 
     Args:
         hidden: [B, T, D].
         classifier: [V, D]: logits are `hidden @ classifier.T + bias`.
-        bias: [V] or None.
+        bias: [V]; None: zero.
         targets: int [B, T], in [0, V).
         weights: float [B, T]; no gradient flows to them.
         augmentation: the KL term; None: cross-entropy alone.
@@ -66,7 +77,7 @@ def softmax_loss(
 
 
 def _forward(hidden, classifier, bias, targets, weights, augmentation, teacher_gradient):
-    """The losses, and all gradients for a cotangent of 1."""
+    """Computes the losses, and all gradients for a cotangent of 1."""
     tables = (classifier, bias, augmentation)
 
     def add(sums, chunk):
@@ -87,6 +98,7 @@ def _forward(hidden, classifier, bias, targets, weights, augmentation, teacher_g
 
 
 def _backward(teacher_gradient, gradients, cotangents):
+    """Scales the gradients that `_forward` made by the loss's cotangent."""
     scaled = jax.tree.map(lambda gradient: gradient * cotangents[0], gradients)
     d_hidden, d_classifier, d_bias, d_embedding = scaled
     d_augmentation = None
@@ -99,9 +111,10 @@ softmax_loss.defvjp(_forward, _backward)
 
 
 def _cut(hidden, targets, weights, num_words):
-    """Cuts time into chunks, [chunks, N, ...] each; what is added at the end weighs nothing.
+    """Cuts time into chunks: hidden [B, T, D], targets and weights [B, T] -> [chunks, N, ...] each.
 
-    Time and not the batch is cut, since the batch is what lies on several devices.
+    What is added at the end weighs nothing. Time and not the batch is cut, since the batch is what
+    lies on several devices.
     """
     batch, time = targets.shape
     num_chunks = -(-4 * batch * time * num_words // _CHUNK_BYTES)
@@ -125,7 +138,9 @@ def _join(chunks, shape):
 
 
 def _chunk(tables, teacher_gradient, hidden, targets, weights):
-    """The losses of a chunk and their gradients, but for the target's part of the tables'.
+    """Computes the losses of a chunk and their gradients, but for the target's part of the tables'.
+
+    hidden [N, D], targets and weights [N].
 
     Returns:
         (loss, cross-entropy), d_hidden, (d_classifier, d_bias, d_embedding); the last is that of
@@ -160,19 +175,31 @@ def _chunk(tables, teacher_gradient, hidden, targets, weights):
 
 
 def _exp(logits):
+    """Computes exponentials [N, V] and their sums [N, 1]."""
     exp_logits = jnp.exp(logits)
     return exp_logits, exp_logits.sum(axis=-1, keepdims=True)
 
 
 def _divergence(logits, top, augmentation, targets, weights, teacher_gradient):
-    """KL(teacher || softmax(logits / tau)) (eqs. 3.2 to 3.4); `top` are the largest logits [N, 1].
+    """Computes the divergence of the augmented loss: KL(teacher || softmax(logits / tau)).
+
+    With teacher logits t = L L_y / tau and S, R the logarithms of the sums of exp(z / tau) and of
+    exp(t), it is the sum over words of teacher * (t - z / tau) + S - R.
 
     Nothing of size [N, V] is made here but the teacher's logits and two exponentials: on CPU each
     more costs a twentieth of the step.
 
+    Args:
+        logits: z [N, V].
+        top: the largest of each row [N, 1].
+        augmentation: L, tau and alpha.
+        targets: int [N].
+        weights: float [N].
+        teacher_gradient: whether the gradient by L is made.
+
     Returns:
-        Its weighted sum; student and teacher, as exponentials [N, V] and their sums [N, 1]; the
-        gradient of alpha times the sum by the embedding, None unless `teacher_gradient`.
+        Its weighted sum; student and teacher, each as exponentials [N, V] and their sums [N, 1];
+        the gradient of alpha times the weighted sum by L, None unless `teacher_gradient`.
     """
     embedding, temperature = augmentation.embedding, augmentation.temperature
     of_target = embedding[targets]

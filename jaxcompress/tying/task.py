@@ -1,17 +1,14 @@
-"""Language models whose embedding is also their classifier, and the augmented loss.
+"""What is trained: the loss, the evaluation, what changes with the step, and the optimiser.
 
-Inan, Khosravi & Socher, "Tying Word Vectors and Word Classifiers: A Loss Framework for Language
-Modeling", ICLR 2017, arXiv 1611.01462. An LSTM reads words and predicts the next one. AL adds to
-the cross-entropy the divergence from a teacher that gives words near the target their share; RE
-lets one table be embedding and classifier, which the theory of AL calls for; REAL is both.
+Inan, Khosravi & Socher 2017, arXiv 1611.01462, sections 3 to 5.
 
-Axis letters: B batch (lanes of text), T time, V vocabulary, D units (of embedding and of LSTM).
+Axis letters: B lanes of text, T tokens of a lane, V words, D units.
 
-Departures from the paper:
-- Where the paper is silent, whether gradients flow through the teacher, they do not
-  (`model.teacher_gradient`): it costs half as much.
-- A sequence is one stretch of `unroll` tokens: dropout masks are drawn anew for each.
+Departures from the paper: tau can rise during training (`temperature_at`), and the embedding can
+stay as it is in the first epochs (`freeze_embedding`); both are off by default.
 """
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +16,28 @@ import numpy as np
 import optax
 
 from jaxcompress.engine.task import Task
+from jaxcompress.nn.lstm import LSTMState
 from jaxcompress.tying.config import ModelConfig, OptimizerConfig
-from jaxcompress.tying.model import dropout_masks, make_model, no_masks, zero_carry
+from jaxcompress.tying.model import (
+    LanguageModel,
+    Predicted,
+    dropout_masks,
+    make_model,
+    no_masks,
+    zero_carry,
+)
 from jaxcompress.tying.softmax_loss import Augmentation, softmax_loss
 
 
 def make_optimizer(config: OptimizerConfig, steps_per_epoch: int) -> optax.GradientTransformation:
-    """SGD at a rate that falls by epochs, of gradients of bounded norm."""
+    """Makes SGD of gradients of bounded norm, at a rate that falls by epochs.
+
+    In epoch e, from 0, the rate is learning_rate * decay^max(e - full_epochs + 1, 0).
+
+    Args:
+        config: the optimiser's.
+        steps_per_epoch: steps before the rate can fall again.
+    """
 
     def rate(step):
         epoch = step // steps_per_epoch
@@ -37,6 +49,37 @@ def make_optimizer(config: OptimizerConfig, steps_per_epoch: int) -> optax.Gradi
     return optax.chain(optax.clip_by_global_norm(config.clip_norm), sgd)
 
 
+def temperature_at(
+    step: int | jax.Array, num_steps: float, first: float | None, last: float
+) -> jax.Array:
+    """Computes tau of a step, which goes geometrically from `first` to `last`.
+
+    The paper has one tau for all steps.
+
+    >>> [float(temperature_at(step, 20, 2.0, 8.0)) for step in (0, 10, 20, 90)]
+    [2.0, 4.0, 8.0, 8.0]
+
+    Args:
+        step: of the optimiser, from 0.
+        num_steps: the step at which `last` is reached.
+        first: tau of step 0; None: `last`.
+        last: tau from step `num_steps` on.
+
+    Returns:
+        float32 [].
+    """
+    if first in (None, last):
+        return jnp.float32(last)
+    return jnp.float32(first * (last / first) ** jnp.minimum(step / num_steps, 1.0))
+
+
+def freeze_embedding(params: dict[str, Any], step: jax.Array, num_steps: int) -> dict[str, Any]:
+    """Makes the same parameters, whose embedding gets no gradient before step `num_steps`."""
+    embedding = params["embedding"]
+    fixed = jax.lax.stop_gradient(embedding)
+    return {**params, "embedding": fixed + (step >= num_steps) * (embedding - fixed)}
+
+
 def make_task(
     config: ModelConfig,
     num_words: int,
@@ -44,68 +87,54 @@ def make_task(
     embedding: np.ndarray | None = None,
     known: np.ndarray | None = None,
 ) -> Task:
-    """Builds the functions of the method.
+    """Makes the functions that the loop runs.
 
-    The loss of a batch is the mean over lanes of the sum over time, as the learning rate and the
-    norm of the published settings suppose; figures are of a token. Batches are those of
-    `data.text.lanes.gather_lanes`.
+    - params, float32: `embedding` [V, D]; for layer i `lstm_i_inputs` and `lstm_i_outputs` [D, 4D]
+      and `lstm_i_bias` [4D]; without RE `classifier` [V, D] and `bias` [V]. No aux.
+    - Batches, as `data.text.lanes.gather_lanes` makes them: `inputs` and `targets` int32 [B, T],
+      words in [0, V) and those after them; `mask` bool [B, T], false for a token that does not
+      count; `first` bool [B], true for a lane that begins here, whose carry is set to zero.
+    - Carry: an `LSTMState` for each layer, output and cell float32 [B, D].
+    - Sums, float32 []: `count`, tokens; `nll`, their negative log-likelihood in nats.
+    - Metrics of a step: `perplexity`, exp(cross-entropy of a token). Figure of an evaluation:
+      `perplexity`, of all tokens together (`corpus_metrics`).
+
+    The loss, in nats, is the mean over lanes of the sum over time, which the published learning
+    rates and norms suppose.
 
     Args:
         config: the model's.
         num_words: V.
-        steps_per_epoch: what schedules that count epochs need.
-        embedding: [V, D]: first values of the rows that `known` marks.
-        known: bool [V].
+        steps_per_epoch: steps of an epoch, by which the config counts `temperature_epochs` and
+            `frozen_epochs`.
+        embedding: float32 [V, D], first values of the rows that `known` marks; None: all are
+            random.
+        known: bool [V]; None if there is no `embedding`.
     """
     model = make_model(config, num_words)
 
     def init(key):
-        empty = jnp.zeros((1, 1), jnp.int32)
-        carry, masks = zero_carry(config, 1), no_masks(config, 1)
-        params = model.init(key, empty, carry, masks)["params"]
-        if embedding is not None:
-            params["embedding"] = jnp.where(known[:, None], embedding, params["embedding"])
-        return params, {}
-
-    def forward(params, carry, batch, masks):
-        keep = ~batch["first"][:, None]
-        carry = jax.tree.map(lambda x: x * keep, carry)
-        return model.apply({"params": params}, batch["inputs"], carry, masks)
-
-    def temperature(step):
-        first = config.initial_temperature
-        if first in (None, config.temperature):
-            return jnp.float32(config.temperature)
-        done = jnp.minimum(step / (config.temperature_epochs * steps_per_epoch), 1.0)
-        return jnp.float32(first * (config.temperature / first) ** done)
+        return _first_values(key, model, config, embedding, known), {}
 
     def loss(params, aux, carry, batch, step, key):
         batch_size, time = batch["targets"].shape
         if config.frozen_epochs:
-            moves = step >= config.frozen_epochs * steps_per_epoch
-            fixed = jax.lax.stop_gradient(params["embedding"])
-            params = {**params, "embedding": fixed + moves * (params["embedding"] - fixed)}
-        masks = dropout_masks(key, config, batch_size) if config.dropout else (
-            no_masks(config, batch_size)
-        )  # fmt: skip
-        out = forward(params, carry, batch, masks)
-        augmentation = None
-        if config.augmented_loss:
-            tau = temperature(step)
-            augmentation = Augmentation(params["embedding"], tau, config.gamma * tau)
+            params = freeze_embedding(params, step, config.frozen_epochs * steps_per_epoch)
+        predicted = _predict(model, params, carry, batch, dropout_masks(key, config, batch_size))
         weights = batch["mask"] / jnp.float32(batch_size)
-        value, cross_entropy = softmax_loss(
-            out.hidden, out.classifier, out.bias, batch["targets"], weights,
-            augmentation, config.teacher_gradient,
-        )  # fmt: skip
-        carry = jax.lax.stop_gradient(out.carry)
+        augmentation = _augmentation(config, params, step, steps_per_epoch)
+        value, cross_entropy = _loss(
+            predicted, batch["targets"], weights, augmentation, config.teacher_gradient
+        )
+        carry = jax.lax.stop_gradient(predicted.carry)  # backpropagation ends with the sequence
         return value, (carry, {"perplexity": jnp.exp(cross_entropy / time)})
 
     def evaluate(params, aux, carry, batch):
-        out = forward(params, carry, batch, no_masks(config, len(batch["targets"])))
+        masks = no_masks(config, len(batch["targets"]))
+        predicted = _predict(model, params, carry, batch, masks)
         mask = batch["mask"].astype(jnp.float32)
-        _, nll = softmax_loss(out.hidden, out.classifier, out.bias, batch["targets"], mask)
-        return out.carry, {"count": mask.sum(), "nll": nll}
+        _, nll = _loss(predicted, batch["targets"], mask)
+        return predicted.carry, {"count": mask.sum(), "nll": nll}
 
     def init_carry(batch_size):
         return zero_carry(config, batch_size)
@@ -113,6 +142,57 @@ def make_task(
     return Task(init, loss, evaluate, init_carry, metrics=corpus_metrics)
 
 
+def _first_values(
+    key: jax.Array,
+    model: LanguageModel,
+    config: ModelConfig,
+    embedding: np.ndarray | None,
+    known: np.ndarray | None,
+) -> dict[str, Any]:
+    """Draws the parameters, and puts the given rows into the embedding."""
+    inputs, carry = jnp.zeros((1, 1), jnp.int32), zero_carry(config, 1)
+    params = model.init(key, inputs, carry, no_masks(config, 1))["params"]
+    if embedding is not None:
+        params["embedding"] = jnp.where(known[:, None], embedding, params["embedding"])
+    return params
+
+
+def _predict(
+    model: LanguageModel,
+    params: dict[str, Any],
+    carry: tuple[LSTMState, ...],
+    batch: dict[str, jax.Array],
+    masks: jax.Array,
+) -> Predicted:
+    """Runs the model over a batch, from a carry of zeros in the lanes that begin here."""
+    goes_on = ~batch["first"][:, None]
+    carry = jax.tree.map(lambda x: x * goes_on, carry)
+    return model.apply({"params": params}, batch["inputs"], carry, masks)
+
+
+def _augmentation(
+    config: ModelConfig, params: dict[str, Any], step: jax.Array, steps_per_epoch: int
+) -> Augmentation | None:
+    """Makes the teacher of a step, of weight alpha = gamma * tau; None without AL."""
+    if not config.augmented_loss:
+        return None
+    num_steps = config.temperature_epochs * steps_per_epoch
+    tau = temperature_at(step, num_steps, config.initial_temperature, config.temperature)
+    return Augmentation(params["embedding"], tau, config.gamma * tau)
+
+
+def _loss(
+    predicted: Predicted, targets: jax.Array, weights: jax.Array, *others: Any
+) -> tuple[jax.Array, jax.Array]:
+    """Computes `softmax_loss` of what the model predicted."""
+    logits = (predicted.hidden, predicted.classifier, predicted.bias)
+    return softmax_loss(*logits, targets, weights, *others)
+
+
 def corpus_metrics(sums: dict[str, np.ndarray]) -> dict[str, float]:
-    """`perplexity` = exp(sum of negative log-likelihoods / number of tokens)."""
+    """Computes `perplexity` = exp(sum of negative log-likelihoods / number of tokens).
+
+    >>> corpus_metrics({"nll": np.float64(6), "count": np.float64(3)})  # exp(2)
+    {'perplexity': 7.38905609893065}
+    """
     return {"perplexity": float(np.exp(sums["nll"] / sums["count"]))}

@@ -13,11 +13,13 @@ from jaxcompress import tying
 from jaxcompress.data.text.corpus import END, read_corpus
 from jaxcompress.data.text.lanes import evaluation_lanes
 from jaxcompress.engine.loop import evaluate, init_state, restore_best
+from jaxcompress.engine.report import format_figures
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.storage.names import write_names
 from jaxcompress.tying.model import zero_carry
-from jaxcompress.tying.predict import next_word, open_reader
+from jaxcompress.tying.predict import next_word
 from jaxcompress.tying.prepare import prepare
+from jaxcompress.tying.reader import open_reader
 from jaxcompress.tying.task import corpus_metrics
 
 SUMMARY = [
@@ -61,7 +63,7 @@ def test_perplexity_is_that_of_the_whole_split_word_by_word(finished_lm, text):
     workdir, _ = finished_lm
     summary = json.loads((workdir / "summary.json").read_text())
     corpus = read_corpus(str(text), max_vocab=10_000)
-    reader = open_reader(read_config(workdir, tying.Config), str(workdir))
+    reader = open_reader(workdir)
     read = jax.jit(lambda carry, word: next_word(reader.params, reader.config, carry, word))
     carry, nll = zero_carry(reader.config, 1), 0.0
     before = reader.words.index(END)
@@ -187,11 +189,69 @@ def test_the_embedding_starts_from_pretrained_vectors(text, tmp_path, capsys, fo
         eval_lanes=2,
     )
     corpus = read_corpus(str(text))
+    capsys.readouterr()
     problem = prepare(corpus, config)
-    assert f"3 of 17 words have a vector in {path}" in capsys.readouterr().out
+    assert capsys.readouterr().out == ""
+    known = {word for word, is_known in zip(corpus.words, problem.known, strict=True) if is_known}
+    assert known == {"anna", "bob", "sees"}
     table = init_state(problem.job).params["embedding"]
     np.testing.assert_allclose(table[corpus.words.index("bob")], rows[1], rtol=1e-6)
     assert np.abs(table[corpus.words.index("carl")]).max() <= 0.1
+
+
+def test_a_run_reports_how_many_words_have_a_vector(text, tmp_path, capsys):
+    np.save(tmp_path / "v.npy", np.ones((3, 16), np.float32))
+    write_names(tmp_path / "v.words.txt", ["anna", "zebra", "bob"])
+    vectors = f"--config.data.vectors={tmp_path / 'v.npy'}"
+    assert main(*small(text, f"--workdir={tmp_path / 'run'}", vectors, "--config.num_steps=1")) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"2 of 17 words have a vector in {tmp_path / 'v.npy'}"
+    assert lines[1].startswith(f"4,500 tokens of {text}, 17 words; 1 steps (")
+    assert f" of 24 x 5 tokens on 1 cpu device(s); workdir {tmp_path / 'run'}" in lines[1]
+
+
+def test_functions_without_flags_give_what_the_main_prints(finished_lm, tmp_path, capsys):
+    workdir, _ = finished_lm
+    table = np.load(workdir / "export" / "embedding.npy")
+    words = (workdir / "export" / "embedding.words.txt").read_text().splitlines()
+    codes, path = jaxcompress.compress(table, 4, 4, words=words), tmp_path / "model.safetensors"
+    codes.save(path)
+    summary = json.loads((workdir / "summary.json").read_text())
+    reader = tying.open_reader(workdir)
+    capsys.readouterr()
+    perplexities = {split: tying.perplexity(workdir, split) for split in ("valid", "test")}
+    figures = tying.evaluate_codes(workdir, path)
+    same_figures = tying.evaluate_codes(
+        str(workdir), codes, config=read_config(workdir, tying.Config)
+    )
+    predicted = tying.predict_words(reader, "anna", num_words=3)
+    generated = tying.generate_text(reader, "anna", num_tokens=20, temperature=0.5, seed=0)
+    rows = tying.compare_runs([workdir])
+    assert capsys.readouterr().out == ""
+    for split, value in perplexities.items():
+        np.testing.assert_allclose(value, summary[f"{split}_perplexity"], rtol=1e-6)
+        assert figures[f"{split}_perplexity"] == value
+    assert figures == same_figures
+    assert rows == [{"workdir": str(workdir), "variant": "VD-LSTM+REAL 16", **summary}]
+    assert main("--mode=evaluate", f"--workdir={workdir}", f"--codes={path}") == 0
+    assert capsys.readouterr().out.endswith(f"\n\n{format_figures(figures)}\n")
+    assert main("--mode=predict", f"--workdir={workdir}", "--text=anna", "--num_words=3") == 0
+    lines = [f"{word:<20} {probability:.4f}" for word, probability in predicted]
+    assert capsys.readouterr().out.splitlines() == ["text: anna", *lines]
+    assert main("--mode=generate", f"--workdir={workdir}", "--text=anna", "--num_tokens=20",
+                "--temperature=0.5") == 0  # fmt: skip
+    assert capsys.readouterr().out == f"text: anna\n{generated}\n"
+
+
+def test_a_run_over_another_text_is_not_scored(finished_lm, tmp_path):
+    workdir, _ = finished_lm
+    config = read_config(workdir, tying.Config)
+    moved = helpers.make_text(tmp_path)
+    config.data.path = str(moved)
+    tying.perplexity(workdir, "valid", config=config)  # the same text, elsewhere
+    (moved / "test.txt").write_text("anna sees bob\n")
+    with pytest.raises(jaxcompress.InputError, match="holds a run over other data"):
+        tying.perplexity(workdir, "valid", config=config)
 
 
 def test_compare_lays_runs_side_by_side(finished_lm, text, tmp_path, capsys):
@@ -216,6 +276,11 @@ def test_compare_lays_runs_side_by_side(finished_lm, text, tmp_path, capsys):
         (["--mode=predict"], "no workdir given; add --workdir DIR"),
         (["--mode=predict", "--workdir=gone"], "workdir gone holds no run"),
         (["--mode=compare"], "no workdirs given; add --workdirs=DIR,DIR,..."),
+        (["--mode=generate", "--workdir=LM", "--temperature=0"],
+         "temperature is 0.0; it must be above 0."),
+        (["--mode=generate", "--workdir=LM", "--num_tokens=0"], "num_tokens is 0; it must be at l"),
+        (["--mode=predict", "--workdir=LM", "--num_words=0"], "num_words is 0; it must be at l"),
+        (["--mode=evaluate", "--workdir=LM", "--codes=gone"], "no file or folder gone; expected a"),
         (["--config=configs/text.py", "--config.data.path=gone"], "no folder gone; looked at"),
         (["--config=configs/text.py", "--config.unroll=0"], "unroll is 0; it must be at least 1."),
         (["--config=configs/text.py", "--config.data.path=TEXT", "--config.unroll=1000"],
@@ -226,11 +291,13 @@ def test_compare_lays_runs_side_by_side(finished_lm, text, tmp_path, capsys):
     ],
 )  # fmt: skip
 def test_a_wrong_command_line_is_one_line_and_writes_nothing(
-    arguments, message, text, table, capsys, tmp_path, monkeypatch
+    arguments, message, text, table, finished_lm, capsys, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(helpers.ROOT)
     monkeypatch.delenv("JAXCOMPRESS_DATA", raising=False)
-    arguments = [a.replace("TEXT", str(text)).replace("TABLE", str(table)) for a in arguments]
+    paths = {"TEXT": text, "TABLE": table, "LM": finished_lm[0]}
+    for name, path in paths.items():
+        arguments = [argument.replace(name, str(path)) for argument in arguments]
     if "--config" in arguments[0]:
         arguments.append(f"--workdir={tmp_path / 'run'}")
     assert main(*arguments) == 2
@@ -281,6 +348,21 @@ def test_pmap_agrees_with_jit_where_nothing_is_dropped(text, tmp_path):
     assert [d.returncode for d in done] == [0, 0], done[1].stderr
     jit, pmap = helpers.losses(tmp_path / "jit"), helpers.losses(tmp_path / "pmap")
     np.testing.assert_allclose(pmap, jit, rtol=1e-5)
+
+
+def test_what_is_public_is_there_and_needs_no_flags():
+    program = (
+        "import sys\n"
+        "from jaxcompress import tying\n"
+        "assert callable(tying.train) and 'jax' not in sys.modules\n"
+        "assert set(tying.__all__) <= set(dir(tying))\n"
+        "for name in tying.__all__: assert getattr(tying, name) is not None, name\n"
+        "assert not any(name.startswith(('ml_collections', 'jaxcompress.cli', 'train'))\n"
+        "               for name in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=helpers.ROOT)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = tying.nonsense
 
 
 def test_the_quickstart_of_language_models_runs(tmp_path):

@@ -12,8 +12,9 @@ from jaxcompress.data.text.lanes import as_stream, training_lanes
 from jaxcompress.engine.job import Job
 from jaxcompress.engine.loop import init_state, stack
 from jaxcompress.engine.steps import make_engine
+from jaxcompress.tying.generate import draw_words
 from jaxcompress.tying.model import dropout_masks, zero_carry
-from jaxcompress.tying.predict import generate, next_word
+from jaxcompress.tying.predict import next_word
 from jaxcompress.tying.task import make_optimizer, make_task
 
 V, B, T = 12, 3, 4
@@ -185,7 +186,7 @@ def test_the_next_word_and_a_generated_text_follow_the_whole_text():
     carry, _ = next_word(params, SMALL, one, words[:2])
     _, in_two = next_word(params, SMALL, carry, words[2:])
     np.testing.assert_allclose(in_two, logits, rtol=1e-5, atol=1e-6)
-    cold = generate(jax.random.key(0), params, SMALL, words, 5, temperature=1e-6)
+    cold = draw_words(jax.random.key(0), params, SMALL, words, 5, temperature=1e-6)
     assert cold[0] == jnp.argmax(logits)
     _, after = next_word(params, SMALL, one, jnp.append(words, cold[0]))
     assert cold[1] == jnp.argmax(after)

@@ -1,0 +1,159 @@
+"""Perplexities of a trained run: of its own embedding, or of codes in the embedding's place.
+
+`perplexity` and `evaluate_codes` need a workdir alone; the others take what a run has at hand.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcompress.codes.artefact import Codes
+from jaxcompress.data.text.corpus import SPLITS
+from jaxcompress.engine.job import Fitted
+from jaxcompress.engine.loop import evaluate, restore_best
+from jaxcompress.engine.task import TrainState
+from jaxcompress.engine.workdir import opened, read_config
+from jaxcompress.errors import InputError
+from jaxcompress.loading import load_codes
+from jaxcompress.tying.config import Config, describe
+from jaxcompress.tying.prepare import Problem, make_evaluation, make_problem
+
+
+class Restored(NamedTuple):
+    """A run, opened to be evaluated.
+
+    Attributes:
+        problem: its text and its config, made ready.
+        state: the best state that it has reached.
+    """
+
+    problem: Problem
+    state: TrainState
+
+
+def perplexity(
+    workdir: str | os.PathLike, split: str = "test", *, config: Config | None = None
+) -> float:
+    """Computes the perplexity of a trained run on a split of its text.
+
+    It is exp(negative log-likelihood / tokens) of the best state so far: the whole split as one
+    lane from its first token, every token counted, ends of lines too, the state of the LSTM carried
+    throughout.
+
+    Args:
+        workdir: the folder of a run, finished or not.
+        split: "train", "valid" or "test".
+        config: the run's config, if its text lies elsewhere now; None: as the run keeps it.
+
+    Raises:
+        InputError: if there is no such run or split, the run has no checkpoint yet or is under way,
+            or the text is another one.
+    """
+    if split not in SPLITS:
+        raise InputError(f"no split {split!r}; there are {', '.join(SPLITS)}.")
+    return split_perplexity(*_restore(workdir, config), split)
+
+
+def evaluate_codes(
+    workdir: str | os.PathLike,
+    codes: Codes | str | os.PathLike,
+    *,
+    config: Config | None = None,
+) -> dict[str, Any]:
+    """Computes perplexities with codes in the embedding's place: of the classifier too, if tied.
+
+    Args:
+        workdir: the folder of a run, finished or not.
+        codes: codes, or what `jaxcompress.load_codes` opens. Each word of the model has its row.
+        config: the run's config, if its text lies elsewhere now; None: as the run keeps it.
+
+    Returns:
+        `compressed`, "embedding and classifier" or "embedding"; bytes `embedding_bytes`, of float32
+        rows, and `compressed_bytes`, of codes and codebooks; `valid_perplexity` and
+        `test_perplexity` with the run's own embedding, `compressed_valid_perplexity` and
+        `compressed_test_perplexity` with the codes.
+
+    Raises:
+        InputError: as `perplexity` does, or if there are no codes, or they do not fit the model.
+    """
+    return codes_figures(*_restore(workdir, config), codes)
+
+
+def _restore(workdir: str | os.PathLike, config: Config | None) -> Restored:
+    """Reads a run's text and its best state."""
+    saved = read_config(workdir, Config)
+    problem = make_problem(saved if config is None else config)
+    with opened(workdir, problem.config, problem.fingerprint):
+        return Restored(problem, restore_best(problem.job, workdir).state)
+
+
+def split_perplexity(problem: Problem, state: TrainState, split: str) -> float:
+    """Computes the perplexity of a whole split as one lane, every token counted."""
+    job = problem.job
+    sums = evaluate(job, state, make_evaluation(problem.splits[split], 1))
+    return job.task.metrics(sums)["perplexity"]
+
+
+def summarize(problem: Problem, fitted: Fitted) -> dict[str, Any]:
+    """Computes the figures of `summary.json`.
+
+    Returns:
+        Names of text and model; numbers of words, of tokens of each split and of parameters;
+        perplexities of whole splits; epochs until the best state and in all; seconds, and tokens
+        per second, of training.
+    """
+    config, corpus, state = problem.config, problem.corpus, fitted.state
+    tokens_seen = fitted.step * config.batch_size * config.unroll
+    return {
+        "dataset": Path(corpus.source).name,
+        "variant": describe(config),
+        "vocab_size": len(corpus.words),
+        **{f"{split}_tokens": len(corpus.splits[split]) for split in SPLITS},
+        "num_parameters": sum(x.size for x in jax.tree.leaves(state.params)),
+        "valid_perplexity": split_perplexity(problem, state, "valid"),
+        "test_perplexity": split_perplexity(problem, state, "test"),
+        "best_epoch": int(state.step) / problem.steps_per_epoch,
+        "num_epochs": fitted.step / problem.steps_per_epoch,
+        "train_seconds": fitted.train_seconds,
+        "tokens_per_second": tokens_seen / fitted.train_seconds,
+    }
+
+
+def codes_figures(
+    problem: Problem, state: TrainState, codes: Codes | str | os.PathLike
+) -> dict[str, Any]:
+    """Computes what `evaluate_codes` returns, of a state."""
+    name = "the codes" if isinstance(codes, Codes) else str(codes)
+    codes = codes if isinstance(codes, Codes) else load_codes(codes)
+    embedding = state.params["embedding"]
+    rows = _rows_by_word(codes, name, problem.corpus.words, embedding.shape[1])
+    table = problem.job.engine.place_shared(jnp.asarray(rows))
+    compressed = state.replace(params={**state.params, "embedding": table})
+    both = "embedding and classifier" if "classifier" not in state.params else "embedding"
+    return {
+        "compressed": both,
+        "embedding_bytes": 4 * embedding.size,
+        "compressed_bytes": codes.num_bytes(),
+        **{
+            f"{prefix}{split}_perplexity": split_perplexity(problem, some, split)
+            for split in ("valid", "test")
+            for prefix, some in (("", state), ("compressed_", compressed))
+        },
+    }
+
+
+def _rows_by_word(codes: Codes, name: str, words: list[str], dim: int) -> np.ndarray:
+    """Decodes the rows of some words: float32 [V, D]."""
+    if codes.dim != dim:
+        raise InputError(f"{name}: {codes.dim} dimensions; the embedding has {dim}.")
+    absent = [word for word in words if word not in codes]
+    if absent:
+        raise InputError(
+            f"{name}: {len(absent):,} of the model's {len(words):,} words are not in it, "
+            f"{absent[0]!r} among them; compress the model's own export/embedding.npy."
+        )
+    return codes.decode(np.array([codes.id_of(word) for word in words]))

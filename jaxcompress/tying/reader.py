@@ -1,0 +1,70 @@
+"""A trained model that reads texts of the user's own; the text it was trained on is not needed."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxcompress.data.text.corpus import END, SPLITS, Corpus, token_ids
+from jaxcompress.engine.loop import restore_best
+from jaxcompress.engine.workdir import read_config
+from jaxcompress.errors import InputError
+from jaxcompress.storage.names import read_names
+from jaxcompress.tying.config import Config, DataConfig, ModelConfig
+from jaxcompress.tying.prepare import prepare
+
+VOCABULARY = "vocabulary.txt"  # file of a workdir: the model's words
+
+
+class Reader(NamedTuple):
+    """A trained model and its words.
+
+    Attributes:
+        config: the model's.
+        params: the parameters of the best state, as `make_task` describes them.
+        words: the V words, in the order of the embedding's rows.
+    """
+
+    config: ModelConfig
+    params: dict[str, Any]
+    words: list[str]
+
+
+def open_reader(workdir: str | os.PathLike, config: Config | None = None) -> Reader:
+    """Opens the best state of a run, which may be under way.
+
+    Args:
+        workdir: the folder of a run.
+        config: the run's config; None: as the run keeps it.
+
+    Raises:
+        InputError: if there is no run, or it has no checkpoint yet.
+    """
+    if config is None:
+        config = read_config(workdir, Config)
+    file = Path(workdir) / VOCABULARY
+    if not file.exists():
+        raise InputError(f"workdir {workdir} holds no run (no {file}); train one first.")
+    words = read_names(file)
+    # A state is restored into the job that it was saved from; any text of one batch makes that job.
+    one_batch = np.zeros(config.batch_size * config.unroll, np.int32)
+    config = dataclasses.replace(config, data=DataConfig())
+    problem = prepare(Corpus(words, dict.fromkeys(SPLITS, one_batch)), config)
+    return Reader(config.model, restore_best(problem.job, workdir).state.params, words)
+
+
+def read_text(reader: Reader, text: str) -> tuple[list[int], str]:
+    """Reads a text, words separated by white space, as the model does.
+
+    >>> reader = Reader(ModelConfig(), {}, ["<eos>", "<unk>", "anna"])
+    >>> read_text(reader, "Anna knows")
+    ([0, 2, 1], 'anna <unk>')
+
+    Returns:
+        The numbers of its words, after that of an end of line; and the words that they stand for.
+    """
+    ids = {word: i for i, word in enumerate(reader.words)}
+    found = token_ids(text.split(), ids)
+    return [ids[END], *found], " ".join(reader.words[i] for i in found)
