@@ -25,13 +25,15 @@ extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
 exclude_patterns = ["build"]
 highlight_language = "none"
 default_role = "literal"
-smartquotes = False
+smartquotes_action = "D"  # dashes, and no quotation marks
 myst_heading_anchors = 3
 suppress_warnings = ["myst.strikethrough"]
 
 html_theme = "furo"
 html_title = f"jaxcompress {release}"
 html_show_sphinx = False
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
 
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
@@ -39,6 +41,7 @@ autodoc_class_signature = "mixed"
 add_module_names = False
 python_use_unqualified_type_names = True
 napoleon_use_ivar = True
+napoleon_attr_annotations = False
 napoleon_use_rtype = False
 
 
@@ -79,8 +82,8 @@ def append_fields(app, what, name, obj, options, lines):
 
 
 def tidy_signature(app, what, name, obj, options, signature, returns):
-    """Leaves out what `append_fields` says better; names the `Outcome` of a method in full."""
-    if is_config(obj):
+    """Leaves out fields, which are listed below it; names the `Outcome` of a method in full."""
+    if is_config(obj) or (what == "class" and issubclass(obj, tuple)):
         return "", None
     if returns == "Outcome":
         returns = f"~{obj.__module__}.run.Outcome"

@@ -1,8 +1,10 @@
-"""The method of docs/design.md, beyond what the page prints: it resumes, and it has a main."""
+"""docs/design.md, beyond what it prints: its ranks, and the method that it adds, with its main."""
 
 import json
+import re
 
 import numpy as np
+import pages
 import pytest
 import test_layout
 from test_pages import program  # noqa: F401 (a fixture)
@@ -41,3 +43,9 @@ def test_the_method_imports_only_from_folders_below_the_methods(program, tmp_pat
             if name.startswith("jaxcompress.") and not name.startswith("jaxcompress.lowrank"):
                 folder = name.split(".")[1]
                 assert test_layout.rank_of(folder) < test_layout.RANKS.index(methods), name
+
+
+def test_the_ranks_of_the_page_are_those_of_the_layout():
+    part = pages.read("docs/design.md").partition("## Who may import whom")[2].partition("##")[0]
+    rows = re.findall(r"^\| \d \| ([^|]*) \|", part, re.MULTILINE)
+    assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == test_layout.RANKS

@@ -1,6 +1,7 @@
-"""CHANGELOG.md and CITATION.cff say what is so."""
+"""CHANGELOG.md and CITATION.cff say what is so, and the README's figures are measured ones."""
 
 import re
+import runpy
 
 import pages
 
@@ -44,3 +45,24 @@ def test_names_that_changed_are_what_the_changelog_says():
 
 def test_the_citation_has_the_version():
     assert f"\nversion: {jaxcompress.__version__}\n" in pages.read("CITATION.cff")
+
+
+def test_the_figures_of_the_readme_are_in_the_benchmarks():
+    part = pages.read("README.md").partition("## Figures")[2].partition("\n## ")[0]
+    rows = [line.split("|")[2:4] for line in part.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == 6
+    figures = re.findall(r"\d[\d,]*(?:\.\d+)?", str(rows))
+    assert len(figures) > 12
+    measured = pages.read("docs/benchmarks.md")
+    for figure in figures:
+        assert re.search(rf"(?<![\d.,]){re.escape(figure)}(?![\d.,]\d)", measured), figure
+
+
+def test_the_picture_of_the_readme_is_drawn_from_the_benchmarks(tmp_path):
+    drawing = runpy.run_path(str(pages.ROOT / "docs" / "draw_figures.py"))
+    errors = drawing["read_errors"]()
+    assert errors.keys() == {*drawing["NAMES"], drawing["BOUND"]}
+    assert errors["jaxcompress 32 x 16"] == 1.120
+    assert errors[drawing["BOUND"]] == 1.050
+    drawing["draw"](tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 10_000
