@@ -18,7 +18,7 @@ import pytest
 import jaxcompress
 import train
 from jaxcompress.cli.arguments import parse_arguments
-from jaxcompress.data.download.sources import find
+from jaxcompress.data.download import command as download
 
 PROJECT = tomllib.loads((pages.ROOT / "pyproject.toml").read_text())["project"]
 METHODS = (jaxcompress.dccl, jaxcompress.tying, jaxcompress.ant, jaxcompress.classifier)
@@ -117,8 +117,11 @@ def check_module(module, arguments):
     elif module == "jaxcompress.data.download":
         names = [a for a in arguments if not a.startswith("--") and a != "DIR"]
         assert names or "--list" in arguments
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            assert download.main(["--list"]) == 0
         for data in names:
-            find(data)  # raises InputError if there is none
+            assert data.partition(":")[0] in printed.getvalue(), data
     else:
         assert module in ("venv", "pytest", "sphinx", "mypy")
         check_paths(arguments)
