@@ -86,7 +86,8 @@ def tidy_signature(app, what, name, obj, options, signature, returns):
     if is_config(obj) or (what == "class" and issubclass(obj, tuple)):
         return "", None
     if returns == "Outcome":
-        returns = f"~{obj.__module__}.run.Outcome"
+        is_listed = hasattr(sys.modules[obj.__module__], "Outcome")
+        returns = f"~{obj.__module__}.{'' if is_listed else 'run.'}Outcome"
     return signature, returns
 
 
