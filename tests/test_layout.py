@@ -82,14 +82,6 @@ def test_the_readme_runs_the_quickstart_and_the_tests():
     assert "\n" not in test
 
 
-def test_every_command_of_the_readme_names_files_that_are_there():
-    text = readme_commands.README.read_text()
-    for word in text.replace("`", " ").replace("=", " ").split():
-        if word.startswith(("configs/", "benchmarks/", "tests/", "jaxcompress/", "train/")):
-            path = word.rstrip(".,;:)").split("*")[0].split(":")[0]
-            assert (ROOT / path).exists(), word
-
-
 def test_the_quickstart_command_of_the_readme_runs(tmp_path):
     command = readme_commands.command("run").rsplit(" && ", 1)[1].split()
     assert command[0] == "python"

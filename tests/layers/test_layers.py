@@ -16,7 +16,7 @@ from jaxcompress.codes.attend import attend
 from jaxcompress.layers.flax import CodesEmbed
 from jaxcompress.layers.nnx import Fixed, NNXCodesEmbed
 
-README = helpers.ROOT / "README.md"
+PAGE = helpers.ROOT / "docs" / "python.md"
 BOTH = pytest.mark.parametrize("kind", ["linen", "nnx"])
 
 
@@ -375,9 +375,9 @@ def test_wrong_use_is_one_line(kind):
         assert "\n" not in str(caught.value)
 
 
-def test_the_torch_snippet_of_the_readme_does_the_same():
+def test_the_torch_snippet_of_the_documentation_does_the_same():
     torch = pytest.importorskip("torch")
-    found = re.search(r"<!-- snippet: torch -->\s*```python\n(.*?)```", README.read_text(), re.S)
+    found = re.search(r"<!-- snippet: torch -->\s*```python\n(.*?)```", PAGE.read_text(), re.S)
     assert found is not None
     names = {}
     exec(found.group(1), names)
