@@ -68,6 +68,6 @@ def test_a_seed_tells_what_is_drawn():
         ),
     ],
 )
-def test_what_cannot_be_drawn_is_told(call, message):
+def test_what_cannot_be_drawn_is_reported(call, message):
     with pytest.raises(InputError, match=message):
         call(Reader(CONFIG, {}, WORDS))

@@ -334,7 +334,7 @@ def test_losses_do_not_depend_on_the_number_of_devices(finished_lm, text, tmp_pa
 
 
 @pytest.mark.slow  # tests/engine/toy_devices.py has it with a carry of its own
-def test_pmap_agrees_with_jit_where_nothing_is_dropped(text, tmp_path):
+def test_pmap_agrees_with_jit_if_nothing_is_dropped(text, tmp_path):
     done = [
         helpers.run(
             helpers.text_command(

@@ -160,7 +160,7 @@ def test_a_frozen_embedding_gets_no_gradient_until_its_epochs_are_over():
         np.testing.assert_allclose(gradient["lstm_0_inputs"], expected["lstm_0_inputs"], rtol=1e-6)
 
 
-def test_the_teacher_passes_gradients_only_where_asked():
+def test_the_teacher_passes_gradients_only_if_asked():
     plain = tying.with_variant(SMALL, "al")
     task, params, carry = start(plain)
     taught, _, _ = start(dataclasses.replace(plain, teacher_gradient=True))
@@ -200,7 +200,7 @@ def test_the_next_word_and_a_generated_text_follow_the_whole_text():
         ({"hidden_size": 0}, "model.hidden_size is 0; it must be at least 1."),
     ],
 )
-def test_an_impossible_config_is_told(change, message):
+def test_an_invalid_config_is_reported(change, message):
     with pytest.raises(InputError, match=message):
         tying.Config(model=dataclasses.replace(SMALL, **change)).check()
 
