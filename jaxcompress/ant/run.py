@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,7 +66,7 @@ def inspect_anchors(workdir: str, num_items: int = 8) -> list[Anchor]:
         InputError: if there is no run, or its items have no anchors.
     """
     config = read_config(workdir, Config)
-    with _fitted(config, workdir, is_training=False) as (problem, fitted, _):
+    with _fitted(config, workdir, is_training=False, say=_in_silence) as (problem, fitted, _):
         return inspect(problem, fitted.state, num_items)
 
 
@@ -82,7 +82,7 @@ def rank_items(workdir: str, k: int = 10, threshold: float = 3.5) -> Ranking:
         InputError: if there is no run, or k is less than 1.
     """
     config = read_config(workdir, Config)
-    with _fitted(config, workdir, is_training=False) as (problem, fitted, _):
+    with _fitted(config, workdir, is_training=False, say=_in_silence) as (problem, fitted, _):
         return rank(problem, fitted.state, k, threshold)
 
 
@@ -123,7 +123,7 @@ def run(config: Config, workdir: str, mode: str, options: Options | None = None)
 
 @contextmanager
 def _fitted(
-    config: Config, workdir: str, *, is_training: bool
+    config: Config, workdir: str, *, is_training: bool, say: Callable[[str], None] = say
 ) -> Iterator[tuple[Problem, Fitted, Path]]:
     """Reads and prepares the input, opens the workdir, trains or restores."""
     config.check()
@@ -142,8 +142,13 @@ def _fitted(
             data=f"{len(ratings):,} ratings of {ratings.source}, {len(ratings.user_ids):,} users, "
             f"{len(ratings.item_ids):,} items",
             steps_per_epoch=problem.steps_per_epoch,
+            say=say,
         )
         yield problem, fitted, path
+
+
+def _in_silence(line: str) -> None:
+    """Takes a line for the user where there is none: what is asked for is returned."""
 
 
 def _announce_export(config: Config, workdir: Path) -> None:

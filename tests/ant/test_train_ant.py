@@ -315,6 +315,7 @@ def test_rank_writes_each_users_figures(finished_ratings, capsys):
     np.testing.assert_allclose(float(shown), mean, rtol=1e-3)
     assert 0 < mean <= 1
     ranking = ant.rank_items(str(workdir), k=2, threshold=2.0)
+    assert capsys.readouterr().out == ""
     assert lines[1].split(",")[0] == ranking.users[0]
     np.testing.assert_allclose(ranking.precision.mean(), mean, rtol=1e-5)
     np.testing.assert_allclose(
