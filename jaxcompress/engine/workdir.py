@@ -18,6 +18,7 @@ from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 
 _CHUNK = 8192  # rows hashed at a time
+_FINGERPRINT = "data_fingerprint"  # beside the settings in config.json
 
 
 def fingerprint(
@@ -64,13 +65,13 @@ def opened(workdir: str | os.PathLike, config: Any, data: str) -> Iterator[Path]
 
 
 def _check_same_run(path: Path, config: Any, data: str) -> None:
-    new = {"data_fingerprint": data, **dataclasses.asdict(config)}
+    new = {_FINGERPRINT: data, **dataclasses.asdict(config)}
     file = path / "config.json"
     if file.exists():
         old, new = (_flatten(tree) for tree in (json.loads(file.read_text()), _plain(new)))
         same = new.keys() - may_change(config)
         other = [name for name in new if name in same and old.get(name) != new[name]]
-        if "data_fingerprint" in other:
+        if _FINGERPRINT in other:
             raise InputError(
                 f"workdir {path} holds a run over other data; give another --workdir, or delete it."
             )
@@ -105,9 +106,16 @@ def read_config(workdir: str | os.PathLike, kind: type) -> Any:
     """Reads the config of the run in `workdir`, of type `kind`.
 
     Raises:
-        InputError: if there is no run.
+        InputError: if there is no run, or one of another method.
     """
     file = Path(workdir) / "config.json"
     if not file.exists():
         raise InputError(f"workdir {workdir} holds no run (no {file}); train one first.")
-    return from_dict(kind, json.loads(file.read_text()))
+    values = json.loads(file.read_text())
+    known = {field.name for field in dataclasses.fields(kind)} | {_FINGERPRINT}
+    if others := sorted(values.keys() - known):
+        raise InputError(
+            f"workdir {workdir} holds a run of another method, with settings of "
+            f"{', '.join(others)}; use the main that trained it."
+        )
+    return from_dict(kind, values)
