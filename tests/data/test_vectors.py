@@ -34,12 +34,26 @@ def check(vectors, words=("king", "queen")):
         PLAIN,
         b"2 3\n" + PLAIN,
         PLAIN.replace(b"\n", b"\r\n"),
+        PLAIN.replace(b"\n", b"\r"),
+        b"\xef\xbb\xbf" + PLAIN,
+        b"\xef\xbb\xbf2 3\r" + PLAIN.replace(b"\n", b"\r"),
         PLAIN.replace(b"\n", b" \n"),
         PLAIN.replace(b" ", b"\t"),
         PLAIN.rstrip(b"\n"),
         PLAIN + b"\n\n",
     ],
-    ids=["glove", "header", "crlf", "trailing space", "tabs", "no last newline", "blank end"],
+    ids=[
+        "glove",
+        "header",
+        "crlf",
+        "cr",
+        "mark",
+        "mark, header and cr",
+        "trailing space",
+        "tabs",
+        "no last newline",
+        "blank end",
+    ],
 )
 def test_text_in_every_dialect_gives_the_same_table(tmp_path, content):
     check(read_vectors(write(tmp_path, "v.txt", content)))
@@ -94,6 +108,13 @@ def test_duplicates_the_first_wins_and_they_are_counted(tmp_path):
     vectors = read_vectors(str(tmp_path / "v.npy"))
     check(vectors)
     assert vectors.notes == ("dropped duplicate words: 1; the first of each was kept.",)
+
+
+@pytest.mark.parametrize("names", [b"king\r\nqueen\r\n", b"\xef\xbb\xbfking\rqueen"])
+def test_names_beside_an_npy_are_read_as_text_is(tmp_path, names):
+    np.save(tmp_path / "v.npy", ROWS)
+    write(tmp_path, "v.words.txt", names)
+    check(read_vectors(str(tmp_path / "v.npy")))
 
 
 def test_max_rows_reads_only_so_many(tmp_path):
@@ -162,6 +183,7 @@ def test_npy_and_safetensors_of_every_float_type(tmp_path, dtype):
             r"line 2: the number of columns is 5; expected a word and 3 numbers",
         ),
         (b"", r"holds no vectors"),
+        ("\ufeffking 1 2 3\n".encode("utf-16-le"), r"bad.txt:1: begins with .* mark of UTF-16"),
         (b"\n\n", r"holds no vectors"),
         (b"hello\nworld\n", r"line 1: the number of columns is 1; expected a word and numbers"),
     ],

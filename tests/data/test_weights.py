@@ -24,12 +24,13 @@ def write(folder, name, content):
     [
         b"3\n0.5\n0\n",
         b"3\r\n5e-1\r\n0",
+        b"\xef\xbb\xbf3\r0.5\r0\r",
         b"  3\n\n 0.5 \n\t0\n\n",
         b"the 3\nNew York 0.5\ncaf\xe9 0\n",
         b"the\t3\nNew York\t0.5\ncaf\xe9\t0\n",
         b"caf\xe9   0\nNew York \t .5\r\n\nthe 3.0",
     ],
-    ids=["column", "crlf", "aligned", "spaces", "tabs", "in any order"],
+    ids=["column", "crlf", "mark and cr", "aligned", "spaces", "tabs", "in any order"],
 )
 def test_text_in_every_form_gives_the_same_weights(tmp_path, content):
     for path in (write(tmp_path, "w.txt", content),

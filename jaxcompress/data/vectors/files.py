@@ -13,10 +13,11 @@ import ml_dtypes
 import numpy as np
 
 from jaxcompress.data.paths import find_file
+from jaxcompress.data.text_files import open_text
 from jaxcompress.data.vectors.text import duplicates_note, read_cached
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
-from jaxcompress.storage.names import number_rows, read_names, write_names
+from jaxcompress.storage.names import number_rows, write_names
 
 GET_GLOVE = "Fetch GloVe with: python -m jaxcompress.data.download glove.6B; or give another file."
 
@@ -159,7 +160,8 @@ def _words_beside(file: Path, num_rows: int, max_rows: int | None) -> list[str] 
     beside = file.with_suffix(".words.txt")
     if not beside.exists():
         return None
-    words = read_names(beside)
+    with open_text(beside) as stream:
+        words = [line.rstrip(b"\n").decode("utf-8", "surrogateescape") for line in stream]
     if max_rows is not None:
         words = words[:max_rows]
     if len(words) != num_rows:

@@ -19,10 +19,11 @@ from typing import BinaryIO
 import numpy as np
 
 from jaxcompress.data.paths import archive_and_member, cache_dir, open_binary
+from jaxcompress.data.text_files import open_text
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 
-_FORMAT = 1  # part of the name of a cached table; raised if the same file gives another table
+_FORMAT = 2  # part of the name of a cached table; raised if the same file gives another table
 
 
 def read_cached(path: Path, max_rows: int | None) -> tuple[np.ndarray, list[str], tuple[str, ...]]:
@@ -70,8 +71,9 @@ def _parse(path: Path, max_rows: int | None, table: Path, info: Path) -> None:
     """Parses `path`; writes the table, then the names of its rows and notes, each file at once."""
     words, dim, duplicates = {}, 0, 0
     with atomic_write(table) as partial, open(partial, "wb") as out:
-        with open_binary(path) as stream:
-            records = _bin_records if path.suffix == ".bin" else _text_records
+        is_binary = path.suffix == ".bin"
+        records = _bin_records if is_binary else _text_records
+        with (open_binary if is_binary else open_text)(path) as stream:
             for word, row in records(stream, path):
                 if len(words) == max_rows:
                     break
@@ -110,7 +112,7 @@ def _text_records(stream: BinaryIO, path: Path) -> Iterator[tuple[str, np.ndarra
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)  # how older NumPy says "not a number"
         for number, line in enumerate(stream, 1):
-            line = line.rstrip(b" \t\r\n").replace(b"\t", b" ")
+            line = line.rstrip(b" \t\n").replace(b"\t", b" ")
             if not line:
                 continue
             if number == 1 and (header := _header(line)):

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcompress.data.paths import find_file, open_binary
+from jaxcompress.data.paths import find_file
+from jaxcompress.data.text_files import open_text
 from jaxcompress.errors import InputError
 
 ZIPF = "zipf"
@@ -159,9 +160,9 @@ def _lines(file: Path) -> Iterator[tuple[str, float]]:
     Either all lines have a word, or none has.
     """
     has_words = None
-    with open_binary(file) as stream:
+    with open_text(file) as stream:
         for number, line in enumerate(stream, 1):
-            line = line.rstrip(b" \t\r\n")
+            line = line.rstrip(b" \t\n")
             if not line:
                 continue
             place = f"{file}, line {number}"
