@@ -8,6 +8,7 @@ import pytest
 
 from jaxcompress.ant.rank import precision_and_recall
 from jaxcompress.data.ratings import batches as ratings_batches
+from jaxcompress.data.ratings import files
 from jaxcompress.data.ratings.batches import first_parts, shuffled_windows
 from jaxcompress.data.ratings.planted import planted_ratings
 from jaxcompress.data.ratings.read import read_ratings
@@ -86,6 +87,38 @@ def test_notes_say_what_was_left_out_and_nothing_else(tmp_path):
     )
 
 
+@pytest.mark.parametrize("separator", ["\t", "::"])
+def test_a_quote_is_a_character_like_any_other_but_between_commas(tmp_path, separator):
+    rows = [("u1", "a", 5), ("u1", '"b', 4), ("u2", "a", 3), ("u2", "c", 2), ("u3", 'd"', 1)]
+    text = "".join(f"{separator.join(map(str, row))}\n" for row in rows)
+    assert as_triples(read_ratings(write(tmp_path, text, "r.tsv"))) == rows
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_quoted_text_may_be_longer_than_what_is_parsed_at_a_time(tmp_path, monkeypatch, separator):
+    monkeypatch.setattr(files, "_BLOCK", 100)
+    text = '"so ""good"",\nso; good\nand so on"'
+    rows = [separator.join((f"u{i}", f'"i,;{i}"', str(i), text)) for i in range(50)]
+    path = write(tmp_path, "\n".join([separator.join(("user", "item", "rating", "text")), *rows]))
+    assert as_triples(read_ratings(path)) == [(f"u{i}", f"i,;{i}", i) for i in range(50)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"user,item,rating\r1,10,5\r2,7,3\r",
+        b"\xef\xbb\xbfuser,item,rating\r\n1,10,5\r\n2,7,3\r\n",
+        b"\xef\xbb\xbf1,10,5\n2,7,3",
+        b"1::10::5\r2::7::3\r",
+        b"\xef\xbb\xbf1\t10\t5\r2\t7\t3\r",
+    ],
+)
+def test_marks_and_line_ends_make_no_difference(tmp_path, content):
+    (tmp_path / "r.csv").write_bytes(content)
+    ratings = read_ratings(str(tmp_path / "r.csv"))
+    assert as_triples(ratings) == [("1", "10", 5.0), ("2", "7", 3.0)]
+
+
 def test_gz_and_zip(tmp_path):
     text = b"userId,movieId,rating,timestamp\n1,10,5.0,97\n"
     with gzip.open(tmp_path / "r.csv.gz", "wb") as stream:
@@ -108,6 +141,13 @@ def test_gz_and_zip(tmp_path):
         ("1,10,5\n\n2,7,\n", r"r.csv:3: rating '' is not a finite number"),
         ("1::10::5\n2::7::nan\n", r"r.csv:2: rating 'nan' is not a finite number"),
         ("1::10::5\n2:7:3\n", r"r.csv:2: the number of columns in '2:7:3' is 1; expected user::"),
+        (
+            '1,10,5\n2,"7,3\n3,8,4\n',
+            r"r.csv:2: not CSV \(unexpected end of data\); expected quotes",
+        ),
+        ('1,10,5\n2,"7,3\n3,8",4\n', r"r.csv:2: item '7,3\\n3,8' has a line break, as if a"),
+        ('1,10,5,"so\nso"\n2,7,x,y\n', r"r.csv:3: rating 'x' is not a finite number"),
+        ("1,10,5\r2,7\r", r"r.csv:2: the number of columns in '2,7' is 2; expected user,item,"),
         ("", "first line is empty"),
         ("user,item,rating\n", "no ratings after the header"),
     ],
@@ -120,7 +160,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path, text, message):
 
 def test_bytes_that_are_not_utf_8_are_said(tmp_path):
     (tmp_path / "r.csv").write_bytes(b"1,10,5\n2,\xff\xfe,3\n")
-    with pytest.raises(InputError, match=r"r.csv:2: not UTF-8"):
+    with pytest.raises(InputError, match=r"r.csv:2: byte 3 of the line, 0xff, is not UTF-8"):
         read_ratings(str(tmp_path / "r.csv"))
 
 

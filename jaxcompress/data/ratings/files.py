@@ -6,17 +6,20 @@ does not tell what is wrong with a file; if it refuses one, the lines are looked
 Axis letters: n ratings of a file.
 """
 
-import csv
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow
+import pyarrow.compute
 import pyarrow.csv
 
-from jaxcompress.data.paths import find_either, open_binary
+from jaxcompress.data.paths import find_either
+from jaxcompress.data.rows import Row, has_quotes, split_rows
+from jaxcompress.data.text_files import decode, open_text
 from jaxcompress.errors import InputError
 
 COLUMNS = ("user", "item", "rating", "timestamp")
@@ -24,6 +27,7 @@ COLUMNS = ("user", "item", "rating", "timestamp")
 _KNOWN = ("ratings.dat", "ratings.csv", "u.data")  # MovieLens 1M and 10M, 20M and later, 100k
 _SEPARATORS = ("::", "\t", ";", ",")
 _BLOCK = 1 << 24  # bytes parsed at a time
+_LONGEST = 1 << 16  # bytes of the first line that a separator is looked for in
 _HEADERS = {  # names of a column in a header, in lower case without underscores and spaces
     "user": ("user", "userid", "reviewerid"),
     "item": ("item", "itemid", "movieid", "asin", "parentasin", "productid"),
@@ -114,14 +118,16 @@ def read_columns(file: Path, columns: Sequence[str], with_times: bool) -> Column
     values = table["rating"].to_numpy()
     if not np.isfinite(values).all():
         raise _first_fault(file, layout, with_times, "a rating is not finite")
+    if any(_has_line_break(table[column]) for column in ("user", "item")):
+        raise _first_fault(file, layout, with_times, "an id has a line break")
     times = table["timestamp"].to_numpy() if with_times else None
     return Columns(table["user"], table["item"], values, times)
 
 
 def _read_layout(file: Path, columns: Sequence[str]) -> _Layout:
     """Tells separator, columns and header from the first line."""
-    with open_binary(file) as stream:
-        first = stream.readline(1 << 16).decode("utf-8-sig", "replace").strip("\r\n")
+    with open_text(file) as stream:
+        first = stream.readline(_LONGEST).decode("utf-8", "replace").strip("\n")
     if not first.strip():
         raise InputError(f"{file}: its first line is empty; expected {', '.join(columns)}.")
     separator = next((s for s in _SEPARATORS if s in first), None)
@@ -130,7 +136,7 @@ def _read_layout(file: Path, columns: Sequence[str]) -> _Layout:
             f"{file}:1: {first[:60]!r} has no separator; expected '::', a tab, ';' or ',' between "
             "columns."
         )
-    fields = _fields_of(first, separator)
+    fields = next(_read_rows(file, separator)).fields
     named = tuple(_column_of(field) for field in fields)
     if "rating" in named:
         if missing := [column for column in ("user", "item") if column not in named]:
@@ -153,10 +159,11 @@ def _column_of(field: str) -> str:
     return next((column for column, names in _HEADERS.items() if plain in names), field)
 
 
-def _fields_of(line: str, separator: str) -> list[str]:
-    if separator == "::":
-        return line.split("::")
-    return next(csv.reader([line], delimiter=separator))
+def _read_rows(file: Path, separator: str) -> Iterator[Row]:
+    """Reads rows one by one, which is slow."""
+    with open_text(file) as stream:
+        lines = (decode(line, file, number) for number, line in enumerate(stream, 1))
+        yield from split_rows(lines, separator, file)
 
 
 def _parse(file: Path, layout: _Layout, with_times: bool) -> pyarrow.Table:
@@ -169,48 +176,53 @@ def _parse(file: Path, layout: _Layout, with_times: bool) -> pyarrow.Table:
     types = {"user": ids, "item": ids, "rating": pyarrow.float32()}
     if with_times:
         types["timestamp"] = pyarrow.int64()
-    names = list(layout.columns)
+    names, quoted = list(layout.columns), has_quotes(layout.separator)
     if layout.separator == "::":  # pyarrow takes one character: an empty column is between any two
         names = [part for name in names for part in (name, f"after {name}")][:-1]
-    with open_binary(file) as stream:
+    with open_text(file) as stream:
         return pyarrow.csv.read_csv(
             stream,
             pyarrow.csv.ReadOptions(
                 column_names=names, skip_rows=int(layout.has_header), block_size=_BLOCK
             ),
-            pyarrow.csv.ParseOptions(delimiter=layout.separator[0]),
+            pyarrow.csv.ParseOptions(
+                delimiter=layout.separator[0],
+                quote_char='"' if quoted else False,
+                newlines_in_values=quoted,
+            ),
             pyarrow.csv.ConvertOptions(
                 include_columns=list(types), column_types=types, null_values=[]
             ),
         )
 
 
+def _has_line_break(ids: pyarrow.ChunkedArray) -> bool:
+    """Tells whether one of the distinct ids has one: where a quote is not closed, one often has."""
+    found = (pyarrow.compute.match_substring(c.dictionary, "\n") for c in ids.chunks)
+    return any(pyarrow.compute.any(some).as_py() for some in found)
+
+
 def _first_fault(file: Path, layout: _Layout, with_times: bool, otherwise: str) -> InputError:
-    """Finds the first line that is wrong; `otherwise` is what the error says if there is none."""
+    """Finds the first row that is wrong; `otherwise` is what the error says if there is none."""
     shown = ", ".join(layout.columns) + " separated by tabs"
     if layout.separator != "\t":
         shown = layout.separator.join(layout.columns)
-    with open_binary(file) as stream:
-        for number, line in enumerate(stream, 1):
-            if number == 1 and layout.has_header:
-                continue
-            if fault := _fault_of(line, layout, with_times):
-                return InputError(f"{file}:{number}: {fault}; expected {shown}.")
-    return InputError(f"{file}: cannot be read ({otherwise}); expected {shown}.")
+    for row in itertools.islice(_read_rows(file, layout.separator), int(layout.has_header), None):
+        if fault := _fault_of(row.fields, layout, with_times):
+            return InputError(f"{file}:{row.line}: {fault}; expected {shown}.")
+    reason = " ".join(otherwise.split())[:200]
+    return InputError(f"{file}: cannot be read ({reason}); expected {shown}.")
 
 
-def _fault_of(line: bytes, layout: _Layout, with_times: bool) -> str | None:
-    """Says what is wrong with a line; None if nothing is, or it is blank."""
-    try:
-        text = line.decode("utf-8").strip("\r\n")
-    except UnicodeDecodeError:
-        return "not UTF-8"
-    if not text:
-        return None
-    fields = _fields_of(text, layout.separator)
+def _fault_of(fields: list[str], layout: _Layout, with_times: bool) -> str | None:
+    """Says what is wrong with a row; None if nothing is."""
     if len(fields) != len(layout.columns):
-        return f"the number of columns in {text[:60]!r} is {len(fields)}"
+        shown = layout.separator.join(fields)[:60]
+        return f"the number of columns in {shown!r} is {len(fields)}"
     row = dict(zip(layout.columns, fields, strict=True))
+    for column in ("user", "item"):
+        if "\n" in row[column]:
+            return f"{column} {row[column][:30]!r} has a line break, as if a quote were open"
     if not _is_finite(row["rating"]):
         return f"rating {row['rating'][:30]!r} is not a finite number"
     if with_times and not row["timestamp"].strip().lstrip("-").isdecimal():
