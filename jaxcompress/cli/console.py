@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -26,7 +28,7 @@ def run_main(
 
     0 is success, 1 a run that failed, 2 bad input, 130 a run that was asked to stop.
     """
-    with _plain_warnings():
+    with _plain_warnings(), _sigterm_as_ctrl_c():
         try:
             arguments = parse_arguments(argv, modes, options)
             if arguments.distributed:
@@ -61,6 +63,19 @@ def _initialize_processes() -> None:
         num_processes=int(number) if number else None,
         process_id=int(process) if process else None,
     )
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Lets SIGTERM interrupt as Ctrl-C does, outside of training too; in a thread it cannot."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

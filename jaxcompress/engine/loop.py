@@ -5,13 +5,12 @@ uninterrupted one. Nothing waits for the device but evaluations: figures of a di
 while the next one runs.
 """
 
-import contextlib
 import functools
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +21,7 @@ from jaxcompress.engine.checkpoint import Checkpoints
 from jaxcompress.engine.config import RunConfig
 from jaxcompress.engine.job import Fitted, Job, NonFiniteLoss, Stopped
 from jaxcompress.engine.log import MetricsLog
+from jaxcompress.engine.processes import stop_requests
 from jaxcompress.engine.task import PyTree, Task, TrainState, unchanged
 from jaxcompress.errors import InputError
 
@@ -128,66 +128,84 @@ def fit(
 
     Raises:
         NonFiniteLoss: with the step.
-        Stopped: after Ctrl-C or SIGTERM, with the state saved.
+        Stopped: after Ctrl-C or SIGTERM, with the state saved; without a workdir nothing can be
+            saved, and a signal acts as it does in any other program.
     """
-    task, engine, run, num_steps = job.task, job.engine, job.config, job.num_steps
-    state = init_state(job)
-    step, seconds, checkpoints = 0, 0.0, None
+    start, checkpoints = _Start(0, init_state(job), 0.0), None
     if workdir is not None:
         checkpoints = Checkpoints(workdir, job.best_metric)
-        if restored := checkpoints.restore_latest(state):
-            step, state = restored.step, restored.state
-            seconds = restored.progress["train_seconds"]
-            if step < num_steps:
-                say(f"resumed from step {step:,} of {num_steps:,}")
+        if restored := checkpoints.restore_latest(start.state):
+            start = _Start(restored.step, restored.state, restored.progress["train_seconds"])
+            if start.step < job.num_steps:
+                say(f"resumed from step {start.step:,} of {job.num_steps:,}")
+    log = _open_log(job, workdir, start.step, show_progress)
+    try:
+        with stop_requests(can_save=workdir is not None) as stop:
+            fitted = _take_steps(job, start, checkpoints, log, stop)
+        if stop.is_set():  # in the last evaluation, or after it
+            raise Stopped(_stopped_at(job.num_steps, job))
+        return fitted
+    finally:
+        log.close()
+        if checkpoints is not None:
+            checkpoints.close()
+
+
+class _Start(NamedTuple):
+    """Where a run goes on: the step, the state there, and the seconds of training until then."""
+
+    step: int
+    state: TrainState
+    seconds: float
+
+
+def _take_steps(
+    job: Job, start: _Start, checkpoints: Checkpoints | None, log: MetricsLog, stop: threading.Event
+) -> Fitted:
+    """The loop itself: dispatches, evaluations, checkpoints."""
+    task, engine, run, num_steps = job.task, job.engine, job.config, job.num_steps
+    step, state, seconds = start
     eval_every = _evaluation_period(run, num_steps)
-    log = _open_log(job, workdir, step, show_progress)
     key = jax.random.fold_in(jax.random.key(run.seed), 1)
     started = time.perf_counter() - seconds
     # A checkpoint holds the state that was evaluated, before the method changed it.
     if 0 < step < num_steps and step % eval_every == 0 and task.after_eval is not unchanged:
         state = _change(job, state, step, key, _evaluate_all(job, state, step))
     state, pending = engine.place_state(state), None
-    try:
-        with _stop_signals() as stop:
-            while step < num_steps:
-                end = min(num_steps, _dispatch_end(step, run.steps_per_dispatch, eval_every))
-                index = stack([job.feed.index(s) for s in range(step, end)])
-                state, metrics = engine.train(state, job.data, index, key)
-                if pending is not None:  # of the dispatch before, which is done by now
-                    _report(log, run.log_every, *pending)
-                pending = (step, metrics)
-                step = end
-                at_eval = step % eval_every == 0 or step == num_steps
-                if not at_eval and not stop.is_set():
-                    continue
-                _report(log, run.log_every, *pending)
-                pending, current, figures = None, engine.global_state(state), None
-                if at_eval:
-                    sums = _evaluate_all(job, current, step)
-                    figures = _figures(task, sums, step)
-                    log.write(step, figures)
-                if checkpoints is not None:
-                    progress = {"train_seconds": time.perf_counter() - started}
-                    checkpoints.save(
-                        step, current, progress, figures if step >= job.best_from else None
-                    )
-                    if stop.is_set():
-                        checkpoints.wait()
-                if stop.is_set() and step < num_steps:
-                    raise Stopped(f"stopped at step {step:,} of {num_steps:,}")
-                if at_eval and step < num_steps and task.after_eval is not unchanged:
-                    state = engine.place_state(_change(job, current, step, key, sums))
-        final = engine.global_state(state)
-        jax.block_until_ready(final)
-        seconds = time.perf_counter() - started
-        if checkpoints is not None and (best := checkpoints.restore_best(final)):
-            final = best.state
-        return Fitted(final, seconds, num_steps)
-    finally:
-        log.close()
+    while step < num_steps:
+        end = min(num_steps, _dispatch_end(step, run.steps_per_dispatch, eval_every))
+        index = stack([job.feed.index(s) for s in range(step, end)])
+        state, metrics = engine.train(state, job.data, index, key)
+        if pending is not None:  # of the dispatch before, which is done by now
+            _report(log, run.log_every, *pending)
+        pending = (step, metrics)
+        step = end
+        at_eval = step % eval_every == 0 or step == num_steps
+        if not at_eval and not stop.is_set():
+            continue
+        _report(log, run.log_every, *pending)
+        pending, current, figures = None, engine.global_state(state), None
+        if at_eval:
+            sums = _evaluate_all(job, current, step)
+            figures = _figures(task, sums, step)
+            log.write(step, figures)
         if checkpoints is not None:
-            checkpoints.close()
+            progress = {"train_seconds": time.perf_counter() - started}
+            checkpoints.save(step, current, progress, figures if step >= job.best_from else None)
+        if stop.is_set():
+            raise Stopped(_stopped_at(step, job))  # once the caller has waited for the checkpoint
+        if at_eval and step < num_steps and task.after_eval is not unchanged:
+            state = engine.place_state(_change(job, current, step, key, sums))
+    final = engine.global_state(state)
+    jax.block_until_ready(final)
+    seconds = time.perf_counter() - started
+    if checkpoints is not None and (best := checkpoints.restore_best(final)):
+        final = best.state
+    return Fitted(final, seconds, num_steps)
+
+
+def _stopped_at(step: int, job: Job) -> str:
+    return f"stopped at step {step:,} of {job.num_steps:,}"
 
 
 def _evaluation_period(run: RunConfig, num_steps: int) -> int:
@@ -267,29 +285,3 @@ def _not_finite(what: str, value: float) -> str:
 @functools.lru_cache(maxsize=8)
 def _after_eval(task: Task) -> Callable:
     return jax.jit(task.after_eval)
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """Turns the first Ctrl-C or SIGTERM into an event; the second one interrupts as ever.
-
-    Left alone in a thread and with several processes, which would have to agree on the step.
-    """
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread() or jax.process_count() > 1:
-        yield event
-        return
-    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(number, frame):
-        event.set()
-        for s, handler in before.items():
-            signal.signal(s, handler)
-
-    try:
-        for s in before:
-            signal.signal(s, stop)
-        yield event
-    finally:
-        for s, handler in before.items():
-            signal.signal(s, handler)
