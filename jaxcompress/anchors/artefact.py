@@ -9,18 +9,25 @@ import dataclasses
 import functools
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxcompress.errors import InputError
-from jaxcompress.storage.ids import check_ids
-from jaxcompress.storage.names import find_row, number_rows, pack_names, unpack_names
+from jaxcompress.storage.ids import check_id_type, check_ids
+from jaxcompress.storage.names import (
+    check_names,
+    find_row,
+    number_rows,
+    pack_names,
+    unpack_names,
+)
 from jaxcompress.storage.tensors import write_tensors
 
 FORMAT = "jaxcompress.anchors"  # says in a file what it holds
 ANCHORS_FILE = "anchors.safetensors"  # its name in a run's export
+_CHUNK = 4096  # rows decoded at a time
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -72,10 +79,8 @@ class SparseAnchors:
             raise InputError(
                 f"an index is {self.indices.max()}; there are {len(self.anchors)} anchors."
             )
-        if self.names is not None and len(self.names) != self.num_rows:
-            raise InputError(
-                f"{len(self.names)} names and {self.num_rows} rows; expected equal numbers."
-            )
+        if self.names is not None:
+            check_names(self.names, self.num_rows, "name")
 
     @classmethod
     def from_csr(cls, transform: Any, anchors: np.ndarray, **others: Any) -> "SparseAnchors":
@@ -97,6 +102,10 @@ class SparseAnchors:
             np.asarray(anchors, np.float32),
             **others,
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled and copied: the fields, without what was computed from them."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @property
     def num_rows(self) -> int:
@@ -144,7 +153,7 @@ class SparseAnchors:
     def _ids(self) -> dict[str, int] | None:
         return None if self.names is None else number_rows(self.names)
 
-    def id_of(self, name: str | int) -> int:
+    def id_of(self, name: Any) -> int:
         """Finds the number of a row by its name, or checks a number.
 
         Raises:
@@ -152,9 +161,21 @@ class SparseAnchors:
         """
         return find_row(name, self._ids, self.num_rows)
 
-    def __getitem__(self, name: str | int) -> np.ndarray:
+    def __contains__(self, name: Any) -> bool:
+        try:
+            self.id_of(name)
+        except KeyError:
+            return False
+        return True
+
+    def __getitem__(self, name: Any) -> np.ndarray:
         """`table["1193"]`: decodes one row by its name, float32 [D]."""
-        return self.decode([self.id_of(name)])[0]
+        return self.decode(self.id_of(name))
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Decodes the rows one after another, float32 [D] each."""
+        for start in range(0, self.num_rows, _CHUNK):
+            yield from self.decode(range(start, min(start + _CHUNK, self.num_rows)))
 
     def part(self, name: str) -> "SparseAnchors":
         """Takes one of several tables: `table.part("items")`, rows named without `items/`.
@@ -179,14 +200,22 @@ class SparseAnchors:
         )
 
     def decode(self, ids: Any = None) -> np.ndarray:
-        """Mixes rows with NumPy: int ids [B] (all rows if None) -> float32 [B, D].
+        """Mixes rows with NumPy: int ids of any shape -> float32 [*ids.shape, D].
 
         The cost is that of the rows' entries, never of the whole table.
 
+        Args:
+            ids: numbers of rows, one of them too; None: all rows.
+
         Raises:
+            InputError: if ids are no integers.
             IndexError: if an id is out of range.
         """
         ids = np.arange(self.num_rows) if ids is None else check_ids(ids, self.num_rows)
+        return self._mix(ids.reshape(-1)).reshape(*ids.shape, self.dim)
+
+    def _mix(self, ids: np.ndarray) -> np.ndarray:
+        """Mixes rows: int ids [B] -> float32 [B, D]."""
         counts = self.counts[ids].astype(np.int64)
         rows = np.zeros((len(ids), self.dim), np.float32)
         ends = np.cumsum(counts)
@@ -212,14 +241,17 @@ class SparseAnchors:
         The cost of a row is that of the row with most entries.
 
         Raises:
+            InputError: if ids are no integers.
             IndexError: if an id is out of range and ids are not on a device.
         """
+        import jax
         import jax.numpy as jnp
 
-        if isinstance(ids, (int, list, tuple, np.ndarray, np.integer)):
-            ids = check_ids(ids, self.num_rows)
+        if isinstance(ids, jax.Array):
+            check_id_type(ids.dtype)
+        else:
+            ids = jnp.asarray(check_ids(ids, self.num_rows))
         indices, values, anchors = self._device_arrays
-        ids = jnp.asarray(ids)
         return jnp.einsum("...j,...jd->...d", values[ids], anchors[indices[ids]])
 
     @functools.cached_property

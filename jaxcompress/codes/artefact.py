@@ -7,9 +7,10 @@ Axis letters: N rows, B rows of a batch, M codebooks, K codewords, D dimensions.
 
 import dataclasses
 import functools
+import itertools
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,8 +24,8 @@ from jaxcompress.codes.files import (
 from jaxcompress.codes.neighbours import cosines, row_norms, unit_rows
 from jaxcompress.errors import InputError
 from jaxcompress.storage.bits import code_bits, code_type
-from jaxcompress.storage.ids import check_ids, largest_ids
-from jaxcompress.storage.names import check_names, extend_names, find_row, number_rows
+from jaxcompress.storage.ids import check_count, check_id_type, check_ids, largest_ids
+from jaxcompress.storage.names import check_names, extend_names, find_row, is_one_row, number_rows
 
 _CHUNK = 4096  # rows decoded at a time
 
@@ -41,6 +42,8 @@ class Codes:
     Codes(2 rows x 2, 2 codebooks x 2 codewords, 34 bytes)
     >>> table["king"]
     array([ 2., 20.], dtype=float32)
+    >>> "king" in table, "queen" in table, len(list(table))  # names are in it; rows are iterated
+    (True, False, 2)
 
     Attributes:
         codes: uint8 or uint16 [N, M], each in [0, K).
@@ -60,6 +63,10 @@ class Codes:
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "codes", np.asarray(self.codes))
+        object.__setattr__(self, "codebooks", np.asarray(self.codebooks, np.float32))
+        if self.words is not None and not isinstance(self.words, Sequence):  # an array, a generator
+            object.__setattr__(self, "words", list(self.words))
         if self.codebooks.ndim != 3 or self.codes.ndim != 2:
             raise InputError(
                 f"codes are {list(self.codes.shape)}, codebooks {list(self.codebooks.shape)}; "
@@ -70,6 +77,8 @@ class Codes:
                 f"{self.codes.shape[1]} codes per row and {self.num_codebooks} codebooks; "
                 "expected equal numbers."
             )
+        if self.codes.size and self.codes.dtype.kind not in "iu":
+            raise InputError(f"codes are {self.codes.dtype}; expected integers.")
         if self.codes.size and not 0 <= self.codes.min() <= self.codes.max() < self.num_codewords:
             raise InputError(
                 f"codes are from {self.codes.min()} to {self.codes.max()}; expected "
@@ -81,7 +90,10 @@ class Codes:
             check_names(self.words, self.num_rows)
         kind = code_type(self.num_codewords)
         object.__setattr__(self, "codes", self.codes.astype(kind, copy=False))
-        object.__setattr__(self, "codebooks", np.asarray(self.codebooks, np.float32))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled and copied: the fields, without what was computed from them."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @property
     def num_rows(self) -> int:
@@ -143,7 +155,7 @@ class Codes:
     def _ids(self) -> dict[str, int]:
         return {} if self.words is None else number_rows(self.words)
 
-    def id_of(self, word: str | int) -> int:
+    def id_of(self, word: Any) -> int:
         """Finds the number of a row by its word, or checks a number.
 
         Raises:
@@ -152,19 +164,33 @@ class Codes:
         return find_row(word, None if self.words is None else self._ids, self.num_rows)
 
     def word_of(self, row: int) -> str:
-        """Names a row: its word, or its number if rows have no words."""
-        return str(row) if self.words is None else self.words[row]
+        """Names a row by its number: its word, or the number if rows have no words.
 
-    def __contains__(self, word: str | int) -> bool:
+        Raises:
+            KeyError: if there is no such row.
+        """
+        if isinstance(row, str):
+            raise KeyError(f"no row {row!r}; expected a number")
+        number = find_row(row, None, self.num_rows)
+        return str(number) if self.words is None else self.words[number]
+
+    def _all_words(self) -> Iterable[str]:
+        return map(str, range(self.num_rows)) if self.words is None else self.words
+
+    def __contains__(self, word: Any) -> bool:
         try:
             self.id_of(word)
         except KeyError:
             return False
         return True
 
-    def __getitem__(self, word: str | int) -> np.ndarray:
+    def __getitem__(self, word: Any) -> np.ndarray:
         """Reconstructs one row with NumPy: `table["king"]`, float32 [D]."""
-        return self.decode([self.id_of(word)])[0]
+        return self.decode(self.id_of(word))
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Reconstructs the rows one after another, float32 [D] each."""
+        return itertools.chain.from_iterable(self._chunks())
 
     # Rows.
 
@@ -175,16 +201,20 @@ class Codes:
         them to `jaxcompress.codes.decode.lookup` as arrays instead.
 
         Raises:
+            InputError: if ids are no integers.
             IndexError: if an id is out of range; ids on a device are not checked, and one out of
                 range takes the nearest row there is.
         """
+        import jax
         import jax.numpy as jnp
 
         from jaxcompress.codes.decode import lookup
 
-        if isinstance(ids, (int, list, tuple, np.ndarray, np.integer)):
-            ids = self._check_ids(ids)
-        return lookup(*self._device_arrays, jnp.asarray(ids))
+        if isinstance(ids, jax.Array):
+            check_id_type(ids.dtype)
+        else:
+            ids = jnp.asarray(check_ids(ids, self.num_rows))
+        return lookup(*self._device_arrays, ids)
 
     @functools.cached_property
     def _device_arrays(self) -> tuple[Any, Any]:
@@ -201,21 +231,28 @@ class Codes:
             return jnp.asarray(codes), jnp.asarray(codebooks)
 
     def decode(self, ids: Any = None) -> np.ndarray:
-        """Reconstructs rows with NumPy: int ids [B] (all rows if None) -> float32 [B, D].
+        """Reconstructs rows with NumPy: int ids of any shape -> float32 [*ids.shape, D].
+
+        Args:
+            ids: numbers of rows, one of them too; None: all rows.
 
         Raises:
+            InputError: if ids are no integers.
             IndexError: if an id is out of range.
         """
-        codes = self.codes if ids is None else self.codes[self._check_ids(ids)]
+        ids = np.arange(self.num_rows) if ids is None else check_ids(ids, self.num_rows)
+        codes = self.codes[ids.reshape(-1)]
         rows = np.zeros((len(codes), self.dim), np.float32)
         for start in range(0, len(codes), _CHUNK):
             chunk = codes[start : start + _CHUNK]
             for m in range(self.num_codebooks):
                 rows[start : start + _CHUNK] += self.codebooks[m, chunk[:, m]]
-        return rows
+        return rows.reshape(*ids.shape, self.dim)
 
-    def _check_ids(self, ids: Any) -> np.ndarray:
-        return check_ids(ids, self.num_rows)
+    def _chunks(self) -> Iterator[np.ndarray]:
+        """Reconstructs all rows a chunk at a time: float32 [at most _CHUNK, D] each."""
+        for start in range(0, self.num_rows, _CHUNK):
+            yield self.decode(range(start, min(start + _CHUNK, self.num_rows)))
 
     # Codes of other rows.
 
@@ -296,31 +333,43 @@ class Codes:
     def _norms(self) -> np.ndarray:
         return row_norms(self.codes, self.codebooks)
 
-    def nearest(
-        self, word: str | int | np.ndarray, count: int = 10, exclude: Sequence[str | int] = ()
-    ) -> list[tuple[str, float]]:
+    def nearest(self, word: Any, count: int = 10, exclude: Any = ()) -> list[tuple[str, float]]:
         """Finds the rows of largest cosine with a row or a vector.
 
         Args:
             word: a word or the number of a row, which is left out itself; or a vector [D].
             count: how many rows to find.
-            exclude: further words or numbers to leave out.
+            exclude: further words or numbers to leave out, or one of them.
 
         Returns:
             Words and cosines, the largest first.
+
+        Raises:
+            KeyError: if there is no such row.
+            InputError: if the vector or the count is invalid.
         """
-        if isinstance(word, (str, int)):
-            exclude = (word, *exclude)
+        count = check_count(count)
+        left_out = {self.id_of(w) for w in ([exclude] if is_one_row(exclude) else exclude)}
+        if is_one_row(word):
+            left_out.add(self.id_of(word))
             word = self[word]
         scores = cosines(word, self.codes, self.codebooks, self._norms)
-        scores[[self.id_of(w) for w in exclude]] = -np.inf
-        best = largest_ids(scores, min(count, self.num_rows - len(set(exclude))))
+        scores[list(left_out)] = -np.inf
+        best = largest_ids(scores, min(count, self.num_rows - len(left_out)))
         return [(self.word_of(i), float(scores[i])) for i in best]
 
-    def analogy(
-        self, a: str | int, b: str | int, c: str | int, count: int = 10
-    ) -> list[tuple[str, float]]:
-        """Answers "a is to b as c is to ?" by the rows nearest to b - a + c, each of length 1."""
+    def analogy(self, a: Any, b: Any, c: Any, count: int = 10) -> list[tuple[str, float]]:
+        """Answers "a is to b as c is to ?" by the rows nearest to b - a + c, each of length 1.
+
+        Args:
+            a: a word or the number of a row; so `b` and `c`, and none of them is an answer.
+            b: what `a` becomes.
+            c: what is asked about.
+            count: how many rows to find.
+
+        Raises:
+            KeyError: if there is no such row.
+        """
         unit_a, unit_b, unit_c = unit_rows(self.decode([self.id_of(w) for w in (a, b, c)]))
         return self.nearest(unit_b - unit_a + unit_c, count, exclude=(a, b, c))
 
@@ -335,7 +384,7 @@ class Codes:
 
     def save_text(self, prefix: str | os.PathLike, *, words: bool = True) -> None:
         """Writes `PREFIX.codes`, with or without words, and `PREFIX.codebook.npy` [M*K, D]."""
-        names = map(self.word_of, range(self.num_rows)) if words else None
+        names = self._all_words() if words else None
         write_codes_text(prefix, self.codes, self.codebooks, names)
 
     def to_word2vec(self, path: str | os.PathLike) -> None:
@@ -345,10 +394,8 @@ class Codes:
         named by their numbers. Whitespace in a word becomes "_", since readers take it for the end
         of the word. If two words become equal by this, most readers keep the first.
         """
-        starts = range(0, self.num_rows, _CHUNK)
-        chunks = (self.decode(range(i, min(i + _CHUNK, self.num_rows))) for i in starts)
-        names = map(self.word_of, range(self.num_rows))
-        write_word2vec(path, (self.num_rows, self.dim), names, chunks)
+        shape = (self.num_rows, self.dim)
+        write_word2vec(path, shape, self._all_words(), self._chunks())
 
     def to_faiss(self, metric: str = "l2") -> Any:
         """Makes a `faiss.IndexResidualQuantizer` of these rows (extra `faiss`), by number.

@@ -6,10 +6,12 @@ not UTF-8 survive a round trip through all of these.
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jaxcompress.errors import InputError
+from jaxcompress.storage.ids import check_ids
 
 
 def pack_names(names: Iterable[str]) -> np.ndarray:
@@ -27,19 +29,28 @@ def unpack_names(packed: np.ndarray) -> list[str]:
     return packed.tobytes().decode("utf-8", "surrogateescape").split("\n")[:-1]
 
 
-def check_names(names: Sequence[str], num_rows: int) -> None:
+def check_names(names: Sequence[str], num_rows: int, noun: str = "word") -> None:
     """Checks that there is one string of one line for each row.
+
+    Args:
+        names: the names.
+        num_rows: how many there must be.
+        noun: what an error calls one of them.
 
     Raises:
         InputError: if there is not.
     """
+    if isinstance(names, (str, bytes)):  # whose letters would be names
+        raise InputError(f"{noun}s are one string, {names[:40]!r}; expected a list of strings.")
     if len(names) != num_rows:
-        raise InputError(f"{len(names)} words and {num_rows} rows; expected equal numbers.")
+        raise InputError(f"{len(names)} {noun}s and {num_rows} rows; expected equal numbers.")
     for name in names:
         if not isinstance(name, str):
-            raise InputError(f"word {name!r} has type {type(name).__name__}; expected a string.")
+            raise InputError(f"{noun} {name!r} has type {type(name).__name__}; expected a string.")
         if "\n" in name:
-            raise InputError(f"word {name!r} contains a line break; files hold one word per line.")
+            raise InputError(
+                f"{noun} {name!r} contains a line break; files hold one {noun} per line."
+            )
 
 
 def extend_names(
@@ -57,7 +68,7 @@ def extend_names(
         )
     if new is None or names is None:
         return None
-    new = list(new)
+    new = new if isinstance(new, str) else list(new)
     check_names(new, num_new)
     taken = set(names)
     for name in new:
@@ -79,7 +90,7 @@ def number_rows(names: Iterable[str]) -> dict[str, int]:
     return ids
 
 
-def find_row(name: str | int, ids: Mapping[str, int] | None, num_rows: int) -> int:
+def find_row(name: Any, ids: Mapping[str, int] | None, num_rows: int) -> int:
     """Finds the number of a row by its name, or checks a number.
 
     Args:
@@ -94,9 +105,29 @@ def find_row(name: str | int, ids: Mapping[str, int] | None, num_rows: int) -> i
         if name not in ids:
             raise KeyError(f"no row is named {name!r}")
         return ids[name]
-    if not str(name).isdigit() or not int(name) < num_rows:
-        raise KeyError(f"no row {name!r}; rows are 0 to {num_rows - 1}")
-    return int(name)
+    try:
+        number = check_ids(_parse_number(name) if isinstance(name, str) else name, num_rows)
+    except (InputError, IndexError):
+        number = None
+    if number is None or number.ndim:
+        there = f"rows are 0 to {num_rows - 1}" if num_rows else "there are no rows"
+        raise KeyError(f"no row {name!r}; {there}")
+    return int(number)
+
+
+def _parse_number(name: str) -> int:
+    """Parses what `str` makes of a row's number; -1, which is no row, for any other text."""
+    is_number = name.isascii() and name.isdigit() and len(name) < 20
+    return int(name) if is_number and str(int(name)) == name else -1
+
+
+def is_one_row(row: Any) -> bool:
+    """Tells a row's name or number from several of them, and from a vector.
+
+    >>> [is_one_row(row) for row in ("w4", 4, np.int64(4), ["w4"], np.zeros(3))]
+    [True, True, True, False, False]
+    """
+    return isinstance(row, str) or not isinstance(row, Iterable) or getattr(row, "ndim", 1) == 0
 
 
 def read_names(file: Path) -> list[str]:
