@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxcompress.codes.decode import sum_type
 from jaxcompress.errors import InputError
 
 _ROWS = 256  # rows of the table at a time
@@ -84,7 +85,7 @@ def _forward(query, codes, codebooks):
 def _backward(residuals, d_logits):
     """Sums the cotangents of logits by code into those of `tables`, then multiplies these out."""
     query, codes, codebooks = residuals
-    kind = _sum_type(query, codebooks)
+    kind = sum_type(query, codebooks)
 
     def of_queries(sums, first, count):
         d_query, d_codebooks = sums
@@ -114,11 +115,13 @@ _attend.defvjp(_forward, _backward)
 
 
 def _einsum(form, a, b):
-    return jnp.einsum(form, a, b, preferred_element_type=_sum_type(a, b))
+    """Multiplies in float32 at least: products of bfloat16 are exact there.
 
-
-def _sum_type(*arrays):
-    return jnp.result_type(jnp.float32, *arrays)
+    The arrays are cast, and not only the sum, since XLA's product of bfloat16 for CPUs that is
+    summed in float32 is missing in versions before jax 0.8.2.
+    """
+    kind = sum_type(a, b)
+    return jnp.einsum(form, a.astype(kind), b.astype(kind))
 
 
 def _in_parts(body: Callable, carry: Any, length: int, size: int) -> Any:

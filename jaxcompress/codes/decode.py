@@ -3,6 +3,7 @@
 Axis letters: B rows asked for, N rows of the table, M codebooks, K codewords, D dimensions.
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -22,12 +23,22 @@ def sum_codewords(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
         codes: int [B, M], each in [0, K); not checked.
 
     Returns:
-        [B, D], in the type of the codebooks.
+        [B, D], in the type of the codebooks; sums and gradients are made in float32 at least.
     """
+    kind, codebooks = codebooks.dtype, codebooks.astype(sum_type(codebooks))
     codes = codes.astype(jnp.int32)
     if can_pair(codebooks) and codes.shape[0] > 2 * codebooks.shape[1] ** 2:
         codes, codebooks = pair_up(codes, codebooks)
-    return _sum_gathers(codebooks, codes)
+    return _sum_gathers(codebooks, codes).astype(kind)
+
+
+def sum_type(*arrays: Any) -> np.dtype:
+    """Gives the type to sum in: float32, or a wider one if an array has it.
+
+    A sum of ones in bfloat16 stops at 256, which is how often a codeword is used by few tokens.
+    NumPy promotes the types, since jax may have been told not to.
+    """
+    return functools.reduce(np.promote_types, (x.dtype for x in arrays), np.dtype(np.float32))
 
 
 def can_pair(codebooks: Any) -> bool:
@@ -90,7 +101,10 @@ def lookup(codes: jax.Array, codebooks: jax.Array, ids: jax.Array) -> jax.Array:
             range takes the nearest row there is.
 
     Returns:
-        [*ids.shape, D].
+        [*ids.shape, D], in the type of the codebooks; sums and gradients are made in float32 at
+        least.
     """
+    kind, codebooks = codebooks.dtype, codebooks.astype(sum_type(codebooks))
     taken = codes.at[ids.reshape(-1)].get(mode="clip").astype(jnp.int32)
-    return _sum_gathers(codebooks, taken).reshape(*ids.shape, codebooks.shape[-1])
+    rows = _sum_gathers(codebooks, taken).astype(kind)
+    return rows.reshape(*ids.shape, codebooks.shape[-1])

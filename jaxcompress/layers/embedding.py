@@ -7,10 +7,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax.linen.dtypes import promote_dtype
 
 from jaxcompress.codes.artefact import Codes
-from jaxcompress.codes.decode import lookup
+from jaxcompress.codes.decode import lookup, sum_type
 from jaxcompress.errors import InputError
 
 
@@ -30,7 +29,8 @@ def embed(codes: jax.Array, codebooks: jax.Array, ids: jax.Array, dtype: Any) ->
         codes: int [V, M].
         codebooks: [M, K, D].
         ids: int, any shape; a negative one counts from the end.
-        dtype: the type of the rows; None: that of the codebooks.
+        dtype: the type of the rows; None: that of the codebooks. Sums and gradients are made in
+            float32 at least.
 
     Returns:
         [*ids.shape, D]; NaN for an id that is out of range.
@@ -46,6 +46,6 @@ def embed(codes: jax.Array, codebooks: jax.Array, ids: jax.Array, dtype: Any) ->
     there = ids < len(codes)  # compared in their own type: uint32 has larger ids than int32
     if jnp.issubdtype(ids.dtype, jnp.signedinteger):
         there &= ids >= -len(codes)
-    rows = lookup(codes, codebooks, jnp.where(there, ids, 0).astype(jnp.int32))
-    rows = jnp.where(there[..., None], rows, jnp.nan)
-    return promote_dtype(rows, dtype=dtype, inexact=False)[0]
+    wide = codebooks.astype(sum_type(codebooks))  # so that rows are rounded once, to their type
+    rows = lookup(codes, wide, jnp.where(there, ids, 0).astype(jnp.int32))
+    return jnp.where(there[..., None], rows, jnp.nan).astype(dtype or codebooks.dtype)

@@ -13,6 +13,7 @@ from flax import nnx
 
 from jaxcompress import Codes, InputError
 from jaxcompress.codes.attend import attend
+from jaxcompress.codes.decode import lookup, sum_codewords
 from jaxcompress.layers.flax import CodesEmbed
 from jaxcompress.layers.nnx import Fixed, NNXCodesEmbed
 
@@ -351,6 +352,52 @@ def test_sums_of_bfloat16_are_made_in_float32():
     one = jnp.ones((1, 1), jnp.bfloat16)
     logits = attend(one, codes.codes, jnp.asarray(codebooks, jnp.bfloat16))
     np.testing.assert_array_equal(logits, jnp.full((1, 3), 1.125, jnp.bfloat16))
+
+
+@pytest.mark.parametrize("types", [("bfloat16", "bfloat16"), ("float32", "bfloat16")])
+def test_no_product_of_bfloat16_is_left_to_the_compiler(types):
+    """XLA for CPUs has none that is summed in float32, before jax 0.8.2."""
+    shapes = ((3, 6), (5, 7, 6))
+    query, codebooks = (jax.ShapeDtypeStruct(*x) for x in zip(shapes, types, strict=True))
+    loss = lambda query, codebooks: attend(query, np.zeros((9, 5), np.uint8), codebooks).sum()
+    program = jax.jit(jax.value_and_grad(loss, (0, 1))).lower(query, codebooks).as_text()
+    products = [line for line in program.splitlines() if "dot_general" in line]
+    assert len(products) >= 3
+    assert not any("bf16" in line for line in products)
+
+
+@BOTH
+@pytest.mark.parametrize("small", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("option", ["param_dtype", "dtype"])
+def test_the_gradient_of_a_call_is_summed_in_float32(kind, small, option):
+    """Ones added up in bfloat16 stop at 256, in float16 at 2,048: here there are 3,000."""
+    ours = layer(kind, make_codes(3, 2, 3), trainable=True, **{option: small})
+    ids = np.repeat([0, 1], 3000)
+    if kind == "linen":
+        loss = lambda params: ours.module.apply({**ours.variables, "params": params}, ids).sum()
+        gradient = jax.grad(loss)(ours.variables["params"])["codebooks"]
+    else:
+        gradient = nnx.grad(lambda module: module(ids).sum())(ours.module)["codebooks"][...]
+    used = ours.module.codes[...] if kind == "nnx" else ours.variables["codes"]["codes"]
+    counts = np.stack([np.bincount(used[ids, m], minlength=3) for m in range(2)])
+    assert counts.max() >= 3000
+    np.testing.assert_array_equal(gradient[..., 0], counts.astype(gradient.dtype))
+
+
+def test_the_sum_of_a_row_is_rounded_once():
+    """1 + 63 * 2^-9, as above: a sum of codewords in bfloat16 stays 1, one in float32 does not."""
+    codebooks = np.full((64, 1, 1), 2.0**-9, np.float32)
+    codebooks[0] = 1
+    codes = Codes(np.zeros((3, 64), int), codebooks)
+    ids = jnp.zeros(1, int)
+    for kind in ("linen", "nnx"):
+        embed = lambda kind=kind, **options: layer(kind, codes, param_dtype=jnp.bfloat16, **options)
+        assert embed().embed(ids) == 1.125
+        assert embed(dtype=jnp.float32).embed(ids) == 1 + 63 / 512
+    small = jnp.asarray(codebooks, jnp.bfloat16)
+    assert lookup(codes.codes, small, ids) == 1.125
+    for num_rows in (1, 3):  # of which 3 are enough to add the codebooks up in pairs first
+        assert (sum_codewords(small, jnp.zeros((num_rows, 64), int)) == 1.125).all()
 
 
 @BOTH
