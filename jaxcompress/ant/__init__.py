@@ -102,7 +102,8 @@ def rank_items(workdir: str, k: int = 10, threshold: float = 3.5) -> "Ranking":
         Of each user precision and recall at k.
 
     Raises:
-        InputError: if there is no run, or k is less than 1.
+        InputError: if there is no run, k is less than 1, or no rating is as large as the
+            threshold.
     """
     from jaxcompress.ant.run import rank_items
 

@@ -14,8 +14,12 @@ class DataConfig:
     """The ratings."""
 
     path: str = setting("planted", may_change=True)  # a file or folder of ratings, or "planted"
-    # names of a file's columns if it has no header
+    # a file's columns in their order, if it has no header; or what its header calls them, as in
+    # user=User-ID,item=ISBN,rating=Book-Rating; without a rating it is a file of pairs
     columns: tuple[str, ...] = ("user", "item", "rating", "timestamp")
+    # pairs without a rating to draw for each pair of a file of pairs; they are ratings of 0, the
+    # file's of 1; None: a file of pairs is refused
+    num_negatives: int | None = setting(None, at_least=1)
     # "holdout": 80, 10 and 10 % of the ratings; "reference": 90 and 10 %, tested on the validation
     # ratings
     protocol: str = setting("holdout", one_of=("holdout", "reference"))

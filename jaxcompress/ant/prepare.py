@@ -20,10 +20,12 @@ from jaxcompress.ant.task import make_optimizer, make_task
 from jaxcompress.data.batches import Feed
 from jaxcompress.data.ratings import batches as ratings_batches
 from jaxcompress.data.ratings.batches import first_parts, shuffled_windows
+from jaxcompress.data.ratings.negatives import add_negatives
 from jaxcompress.data.ratings.planted import PLANTED, planted_ratings
 from jaxcompress.data.ratings.read import Ratings, read_ratings
 from jaxcompress.engine.job import Job
 from jaxcompress.engine.steps import make_engine
+from jaxcompress.errors import InputError
 
 _EVAL_BATCH = 16_384  # ratings of a batch of an evaluation, over all devices
 _NEVER = np.iinfo(np.int32).max  # a step that no run reaches
@@ -57,13 +59,28 @@ def read(config: Config) -> Ratings:
     """
     data = config.data
     if data.path == PLANTED:
-        return planted_ratings(data.planted_anchors, config.seed)
-    return read_ratings(
-        data.path,
-        columns=data.columns,
-        min_count=data.min_count,
-        with_times=config.stream.window is not None,
-    )
+        ratings = planted_ratings(data.planted_anchors, config.seed)
+    else:
+        ratings = read_ratings(
+            data.path,
+            columns=data.columns,
+            min_count=data.min_count,
+            with_times=config.stream.window is not None,
+        )
+    if not ratings.are_pairs:
+        if data.num_negatives is not None:
+            raise InputError(
+                f"data.num_negatives is {data.num_negatives}; {ratings.source} has ratings, and "
+                "negatives are drawn for pairs alone. Leave it out."
+            )
+        return ratings
+    if data.num_negatives is None:
+        raise InputError(
+            f"{ratings.source}: no column of ratings, so each pair counts 1, and there is nothing "
+            "to tell apart. Set --config.data.num_negatives=4 to draw 4 pairs that are not in it "
+            "for each that is, as ratings of 0; or name the ratings in data.columns."
+        )
+    return add_negatives(ratings, data.num_negatives, config.seed)
 
 
 def prepare(

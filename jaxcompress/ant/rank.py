@@ -76,11 +76,16 @@ def rank(problem: Problem, state: TrainState, k: int, threshold: float) -> Ranki
         threshold: the least rating of a relevant item.
 
     Raises:
-        InputError: if k is less than 1.
+        InputError: if k is less than 1, or no rating is as large as the threshold.
     """
     if k < 1:
         raise InputError(f"k is {k}; it must be at least 1.")
     positions, ratings = problem.splits["test"], problem.ratings
+    if threshold > (largest := ratings.values.max()):
+        raise InputError(
+            f"threshold is {threshold:g}; the largest rating is {largest:g}, so no item would be "
+            "relevant. Lower it, for pairs without ratings to 0.5."
+        )
     predicted = map_rows(
         functools.partial(_predict, problem.model),
         problem.job,

@@ -79,7 +79,8 @@ def rank_items(workdir: str, k: int = 10, threshold: float = 3.5) -> Ranking:
         threshold: the least rating of a relevant item.
 
     Raises:
-        InputError: if there is no run, or k is less than 1.
+        InputError: if there is no run, k is less than 1, or no rating is as large as the
+            threshold.
     """
     config = read_config(workdir, Config)
     with _fitted(config, workdir, is_training=False, say=_in_silence) as (problem, fitted, _):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from jaxcompress.data.text_files import decode, open_text
 from jaxcompress.errors import InputError
 
 _QUOTING = (",", ";")
@@ -25,6 +26,18 @@ class Row(NamedTuple):
 def has_quotes(separator: str) -> bool:
     """Tells whether quotes have a meaning between such separators."""
     return separator in _QUOTING
+
+
+def read_rows(file: Path, separator: str) -> Iterator[Row]:
+    """Reads the rows of a file of UTF-8, one by one, as `split_rows` splits them.
+
+    Raises:
+        InputError: if the file cannot be read, is not UTF-8, or its quotes are wrong: with file
+            and line.
+    """
+    with open_text(file) as stream:
+        lines = (decode(line, file, number) for number, line in enumerate(stream, 1))
+        yield from split_rows(lines, separator, file)
 
 
 def split_rows(lines: Iterable[str], separator: str, file: Path) -> Iterator[Row]:

@@ -322,6 +322,8 @@ def test_rank_writes_each_users_figures(finished_ratings, capsys):
         ranking.recall, [float(line.split(",")[2]) for line in lines[1:]], rtol=1e-5
     )
     assert main("--mode=rank", f"--workdir={workdir}", "--k=0") == 2
+    assert main("--mode=rank", f"--workdir={workdir}", "--threshold=99") == 2
+    assert "threshold is 99; the largest rating is " in capsys.readouterr().err
 
 
 def test_compare_lays_runs_side_by_side(finished_ratings, tmp_path, capsys):

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow
 
-from jaxcompress.data.ratings.files import COLUMNS, find_ratings, read_columns
+from jaxcompress.data.ratings.files import find_ratings, read_columns
+from jaxcompress.data.ratings.header import COLUMNS
+from jaxcompress.data.ratings.layout import check_columns
 from jaxcompress.errors import InputError
 
 _CHUNK = 1 << 20  # ratings that are looked through at a time
@@ -23,12 +25,14 @@ class Ratings(NamedTuple):
     Attributes:
         users: int32 [n], row numbers of users in [0, U).
         items: int32 [n], row numbers of items in [0, I).
-        values: float32 [n], finite.
+        values: float32 [n], finite; 1 if they are pairs.
         times: int64 [n], seconds; None: they were not asked for.
         user_ids: the U ids of users, as the file has them, by row number.
         item_ids: the I ids of items, by row number.
         notes: lines for the user about ratings that were left out.
         source: what was read, or the name of what was made.
+        are_pairs: whether there are no ratings, only pairs of a user and an item, each of which
+            counts 1: implicit feedback.
     """
 
     users: np.ndarray
@@ -39,6 +43,7 @@ class Ratings(NamedTuple):
     item_ids: list[str]
     notes: tuple[str, ...] = ()
     source: str = ""
+    are_pairs: bool = False
 
     def __len__(self) -> int:
         """Counts the ratings; `_replace`, which counts the fields by it, is of no use here."""
@@ -54,13 +59,15 @@ def read_ratings(
 ) -> Ratings:
     """Reads a file of ratings, or all files of a folder as one data set.
 
-    If a (user, item) pair comes more than once, its last rating is kept.
+    If a (user, item) pair comes more than once, its last rating is kept. If there is no column of
+    ratings, each pair counts 1. Ratings whose user or item is blank are left out.
 
     Args:
         path: a file (plain, .gz or in a .zip) separated by `::`, tab, semicolon or comma; or a
             folder with MovieLens's `ratings.dat`, `ratings.csv` or `u.data`, or else with any
             number of .csv files.
-        columns: what the columns are, if there is no header that says so.
+        columns: what the columns are, if there is no header that says so: all of them in order; or
+            what a header calls them, as in `user=User-ID`. Without a rating they are pairs.
         min_count: the least number of ratings of a user and of an item. Those with fewer are left
             out, again and again until none is left that has fewer (the k-core).
         with_times: whether to read timestamps too.
@@ -69,27 +76,28 @@ def read_ratings(
         InputError: if there is no such path or it does not hold ratings: with file, line, and what
             was expected.
     """
+    check_columns(columns)
     ratings = _join(path, columns, with_times)
-    users, items, notes = ratings.users, ratings.items, []
-    kept = is_last = _last_of_each(users, items, len(ratings.item_ids))
-    if min_count > 1:
-        kept = _core(users, items, is_last, min_count)
-    if kept.all():
-        return ratings
+    users, items, num_items = ratings.users, ratings.items, len(ratings.item_ids)
+    is_blank = _is_blank(ratings.user_ids)[users] | _is_blank(ratings.item_ids)[items]
+    last = _last_of_each(users, items, num_items) & ~is_blank
+    if not last.any():
+        raise InputError(f"{ratings.source}: all users or all items are blank; expected ids.")
+    kept = _core(users, items, last, min_count) if min_count > 1 else last
     if not kept.any():
         raise InputError(
             f"{ratings.source}: no ratings are left with data.min_count = {min_count}; lower it."
         )
-    if repeated := np.count_nonzero(~is_last):
-        notes.append(
-            f"left out {repeated:,} of {len(ratings):,} ratings: their user and item come again "
-            "later, and the last rating is kept."
-        )
-    if rare := np.count_nonzero(is_last & ~kept):
-        notes.append(
-            f"left out {rare:,} of {len(ratings):,} ratings: their user or item has fewer than "
-            f"{min_count} of them."
-        )
+    if kept.all():
+        return ratings
+    notes = list(ratings.notes)
+    for without, reason in (
+        (is_blank, "their user or item is blank."),
+        (~(last | is_blank), "their user and item come again later, and the last rating is kept."),
+        (last & ~kept, f"their user or item has fewer than {min_count} of them."),
+    ):
+        if count := np.count_nonzero(without):
+            notes.append(f"left out {count:,} of {len(ratings):,} ratings: {reason}")
     return _keep(ratings, kept, tuple(notes))
 
 
@@ -99,9 +107,28 @@ def _join(path: str, columns: Sequence[str], with_times: bool) -> Ratings:
     parts = [read_columns(file, columns, with_times) for file in files]
     users, user_ids = _number_ids([part.users for part in parts])
     items, item_ids = _number_ids([part.items for part in parts])
-    values = np.concatenate([part.values for part in parts])
     times = np.concatenate([part.times for part in parts]) if with_times else None
-    return Ratings(users, items, values, times, user_ids, item_ids, source=str(source))
+    are_pairs, notes = [part.values is None for part in parts], []
+    if all(are_pairs):
+        values = np.ones(len(users), np.float32)
+        notes.append(
+            f"{source} has no column of ratings: each of the {len(users):,} pairs counts 1."
+        )
+    elif any(are_pairs):
+        has, lacks = (files[are_pairs.index(some)] for some in (False, True))
+        raise InputError(
+            f"{lacks}: no column rating, and {has} has one; expected it in all files or in none."
+        )
+    else:
+        values = np.concatenate([part.values for part in parts])
+    return Ratings(
+        users, items, values, times, user_ids, item_ids, tuple(notes), str(source), all(are_pairs)
+    )
+
+
+def _is_blank(ids: list[str]) -> np.ndarray:
+    """Tells which ids are missing: nothing, or white space."""
+    return np.array([not some.strip() for some in ids])
 
 
 def _number_ids(columns: list[pyarrow.ChunkedArray]) -> tuple[np.ndarray, list[str]]:
@@ -113,8 +140,8 @@ def _number_ids(columns: list[pyarrow.ChunkedArray]) -> tuple[np.ndarray, list[s
     chunks = [chunk for column in columns for chunk in column.chunks]
     joined = pyarrow.chunked_array(chunks).unify_dictionaries()
     ids = joined.chunk(0).dictionary.to_pylist()
-    if all(some.isdecimal() for some in ids):
-        order = sorted(range(len(ids)), key=lambda i: (int(ids[i]), ids[i]))
+    if all(some.isdecimal() for some in ids if some.strip()):
+        order = sorted(range(len(ids)), key=lambda i: (int(ids[i].strip() or -1), ids[i]))
     else:
         order = sorted(range(len(ids)), key=ids.__getitem__)
     rank = np.empty(len(ids), np.int32)
@@ -172,7 +199,9 @@ def _keep(ratings: Ratings, kept: np.ndarray, notes: tuple[str, ...]) -> Ratings
     items, item_ids = _close_gaps(ratings.items[kept], ratings.item_ids)
     times = None if ratings.times is None else ratings.times[kept]
     values = ratings.values[kept]
-    return Ratings(users, items, values, times, user_ids, item_ids, notes, ratings.source)
+    return Ratings(
+        users, items, values, times, user_ids, item_ids, notes, ratings.source, ratings.are_pairs
+    )
 
 
 def _close_gaps(rows: np.ndarray, ids: list[str]) -> tuple[np.ndarray, list[str]]:
