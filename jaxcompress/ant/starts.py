@@ -17,6 +17,7 @@ from jaxcompress.ant.config import Config
 from jaxcompress.ant.model import SIDES
 from jaxcompress.data.paths import find_file
 from jaxcompress.data.ratings.read import Ratings
+from jaxcompress.data.text_files import read_text
 from jaxcompress.errors import InputError
 
 
@@ -145,7 +146,7 @@ def _related(
     rows = {name: i for i, name in enumerate(names)}
     columns = {int(row): k for k, row in enumerate(anchors)}
     exempt, unknown = np.zeros((len(names), room), bool), 0
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(file).split("\n"), 1):
         pair = line.replace(",", " ").split()
         if not pair:
             continue

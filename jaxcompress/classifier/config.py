@@ -18,12 +18,12 @@ POOLINGS = ("mean", "last")
 class DataConfig:
     """The labelled texts."""
 
-    # "aclImdb", "tfds:NAME", a CSV file of text,label, or "planted"
+    # "aclImdb", "tfds:NAME", a CSV or TSV file of text,label, or "planted"
     source: str = setting("planted", may_change=True)
-    # a CSV file to choose the best state by; None: the source's own split, if it has one, or else
+    # a CSV or TSV file to choose the best state by; None: the source's own split, if it has one, or else
     # `valid_texts` of the texts to train on
     valid: str | None = setting(None, may_change=True)
-    # a CSV file to test by; None: the source's own split
+    # a CSV or TSV file to test by; None: the source's own split
     test: str | None = setting(None, may_change=True)
     # number of texts to train on that are held out to choose by; None: a tenth, at most 2,500
     valid_texts: int | None = setting(None, at_least=1)

@@ -60,7 +60,7 @@ def read_text(file: Path) -> str:
         return decode(stream.read(), file)
 
 
-def decode(raw: bytes, file: Path, line: int = 1) -> str:
+def decode(raw: bytes, file: Path | str, line: int = 1) -> str:
     """Decodes bytes that `open_text` gave.
 
     Args:

@@ -343,7 +343,7 @@ def test_related_pairs_are_exempt_from_the_penalty(ratings_file, tmp_path, capsy
     most = int(np.argsort(-np.bincount(ratings.items[at]), kind="stable")[0])
     ids = ratings.item_ids
     other = next(i for i in ids if i != ids[most])
-    (tmp_path / "pairs.txt").write_text(f"{ids[most]} {other}\nx y\n")
+    (tmp_path / "pairs.txt").write_bytes(f"\ufeff{ids[most]} {other}\rx y\r".encode())
     config = ant.Config(
         data=ant.DataConfig(path=str(ratings_file), related_items=str(tmp_path / "pairs.txt")),
         model=ant.ModelConfig(item_anchors=2, user_anchors=2, anchor_init="frequency"),

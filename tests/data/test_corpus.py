@@ -39,6 +39,19 @@ def test_a_vocabulary_file_sets_the_ids(folder):
     np.testing.assert_array_equal(corpus.splits["train"], [3, 2, 3, 1, 0, 3, 2, 1])
 
 
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_marks_and_line_ends_make_no_difference(folder, end):
+    expected = read_corpus(str(folder))
+    for file in folder.iterdir():
+        file.write_bytes(("\ufeff" + file.read_text().replace("\n", end)).encode())
+    (folder / "words.txt").write_bytes(("\ufeff" + end.join(expected.words)).encode())
+    for vocabulary in (None, str(folder / "words.txt")):
+        corpus = read_corpus(str(folder), vocabulary=vocabulary)
+        assert corpus.words == expected.words
+        for split, ids in expected.splits.items():
+            np.testing.assert_array_equal(corpus.splits[split], ids)
+
+
 @pytest.mark.parametrize(
     ("name", "train", "valid", "test", "words"),
     [("ptb", 929_589, 73_760, 82_430, 10_000), ("wikitext-2", 2_088_628, 217_646, 245_569, 33_278)],
@@ -63,7 +76,8 @@ def spoil(folder, name, content):
          r"no valid split; expected one of valid.txt, ptb.valid.txt, wiki.valid.tokens"),
         (lambda f: spoil(f, "test.txt", b"\n \n"), r"test.txt is empty; expected text"),
         (lambda f: spoil(f, "train.txt", b"a b\nc \xff\n"),
-         r"train.txt:2: byte 6 is not UTF-8; expected text in UTF-8."),
+         r"train.txt:2: byte 3 of the line, 0xff, is not UTF-8; expected text in UTF-8."),
+        (lambda f: spoil(f, "words.txt", b"<unk>\rb\xff"), r"words.txt:2: byte 2 of the line"),
         (lambda f: spoil(f, "words.txt", b"<eos>\na\n"), r"words.txt: lacks <unk>; expected"),
         (lambda f: spoil(f, "words.txt", b"<unk>\n<eos>\na\na\n"), r"'a' is there more than once"),
     ],

@@ -102,7 +102,8 @@ def test_an_empty_review_is_counted_and_left_out(tmp_path, as_source):
     [
         ({"test/pos/2_10.txt": None}, "class pos is missing from the test split; expected files "
          "aclImdb/test/pos/*.txt."),
-        ({"train/neg/9_1.txt": b"ab\xffc"}, "train/neg/9_1.txt: byte 2 is not UTF-8"),
+        ({"train/neg/9_1.txt": b"ab\xffc"}, "train/neg/9_1.txt:1: byte 3 of the line, 0xff, is not "
+         "UTF-8"),
         ({"train/pos/0_9.txt": b" "}, "the train split has no text of class pos"),
         ({"test/neg/1_1.txt": b"", "test/pos/2_10.txt": b""},
          "the test split has no text with a token"),
@@ -194,7 +195,7 @@ def read_csv(tmp_path, train, test):
 )
 def test_two_columns_with_a_header_or_without(tmp_path, train):
     data = read_csv(tmp_path, train, "good,pos\nbad,neg\n")
-    assert data.texts["train"] == ["fine", 'dull, "very"\r\ndull', "so so"]
+    assert data.texts["train"] == ["fine", 'dull, "very"\ndull', "so so"]
     assert data.classes == ("mixed", "neg", "pos")
     np.testing.assert_array_equal(data.labels["train"], [2, 1, 0])
     np.testing.assert_array_equal(data.labels["test"], [2, 1])
@@ -254,9 +255,9 @@ def test_a_long_field_and_an_empty_text(tmp_path):
         ("a,x\nb\n", "", "train.csv:2: the number of columns is 1; expected 2"),
         ("a\nb\n", "", "train.csv:1: the number of columns is 1; expected text,label or AG News's"),
         ("a,b,x\nb,c,y\n", "", "train.csv:1: label 'a' of a row of three columns "
-         "is not a whole number from 1 up"),
-        ("1,b,x\n0,c,y\n", "", "train.csv:2: label '0' of a row of three columns "
-         "is not a whole number from 1 up"),
+         "is not a whole number from 0 up; put a first line label,title,description above it"),
+        ("1,b,x\n-1,c,y\n", "", "train.csv:2: label '-1' of a row of three columns "
+         "is not a whole number from 0 up"),
         ("a,x\nb, \n", "", "train.csv:2: the label is empty"),
         ("text,stars\na,1\nb,2\n", "", "train.csv:1: 'text,stars' looks like a header, but of"),
         ("text,stars\na,good\nb,bad\n", "", "train.csv:1: 'text,stars' looks like a header, but"),
@@ -274,7 +275,7 @@ def test_a_long_field_and_an_empty_text(tmp_path):
         ("a,x\n ,y\n", "a,x\n", "the train split has no text of class y"),
         ("a,x\nb,y\n", " ,x\n", "the test split has no text with a token"),
         ('a,x\n"b,y\n', "", "train.csv:2: not CSV (unexpected end of data)"),
-        (b"a,x\nb\xff,y\n", "", "train.csv:2: byte 5 is not UTF-8"),
+        (b"a,x\nb\xff,y\n", "", "train.csv:2: byte 2 of the line, 0xff, is not UTF-8"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_csv_file_is_one_line(tmp_path, train, test, expected):

@@ -249,6 +249,25 @@ def test_titles_of_the_three_forms(real_data, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("movies.dat", "1::A::Crime\r7::Amélie\x85::Crime|War\r".encode("latin-1")),
+        ("movies.dat", "\ufeff7::Amélie\x85::Crime|War\r\n".encode()),
+        ("movies.csv", '\ufeffmovieId,title,genres\r7,"Amélie\x85",Crime|War\r'.encode()),
+    ],
+)
+def test_titles_are_opened_as_all_text_is_and_may_be_in_latin_1(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert read_titles(str(tmp_path))["7"] == ("Amélie\x85", ("Crime", "War"))
+
+
+def test_titles_in_csv_that_are_not_utf_8_are_said(tmp_path):
+    (tmp_path / "movies.csv").write_bytes(b"movieId,title,genres\n7,Am\xe9lie,War\n")
+    with pytest.raises(InputError, match=r"movies.csv:2: byte 5 of the line, 0xe9, is not UTF-8"):
+        read_titles(str(tmp_path))
+
+
+@pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("movies.dat", "1::Heat::Crime\n2::Up\n", "movies.dat:2: the number of columns is 2; ex"),

@@ -1,47 +1,50 @@
-"""Labelled texts in CSV files: text and label, or AG News's label, title and description.
+"""Labelled texts in CSV and TSV files: text and label, or label, title and description.
 
-Fields are quoted as in RFC 4180: inside quotes there may be commas, line ends and doubled quotes.
-The first row is a header if all its fields are names of columns and no other row has its label.
-Without a header the columns are in the order given here.
+The first row is a header if all its fields are names of columns and no other row has its label. A
+column that numbers the rows is not read. Without a header the columns are text and label, or AG
+News's label, title and description. A file is separated by tabs if its name ends in .tsv.
 """
 
-import csv
-import io
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxcompress.data.paths import open_binary
+from jaxcompress.data.rows import Row, read_rows
 from jaxcompress.errors import InputError
 
 _TWO, _THREE = ("text", "label"), ("label", "title", "description")
+_TEXTS = ({"text"}, {"title", "description"}, {"title", "text"})  # columns that make a text
 _HEADERS = {  # names of a column in a header, in lower case without underscores and spaces
     "text": ("text", "review", "sentence", "content"),
     "label": ("label", "class", "classindex", "sentiment", "category"),
     "title": ("title",),
     "description": ("description",),
+    "number": ("", "id", "idx", "index", "unnamed:0"),
 }
 _EXPECTED = (
-    "expected text,label or AG News's label,title,description; a text with commas is put in quotes"
+    "expected text,label or AG News's label,title,description or label,title,content; a text with "
+    "commas is put in quotes"
 )
 _MOST_NAMED = 20  # classes that an error lists
 _LONGEST = 100  # characters of a label, at most
 
 
-class _Row(NamedTuple):
-    """A row of a file, and the line on which it starts."""
-
-    line: int
-    fields: list[str]
-
-
 class _LabelledRows(NamedTuple):
-    """The rows of a file without its header: on which line each starts, its text, its label."""
+    """The rows of a file without its header.
+
+    Attributes:
+        file: what was read.
+        lines: the line on which each row starts.
+        texts: their texts.
+        labels: their labels.
+        has_titles: whether it has titles too, as AG News, whose labels count from 1.
+    """
 
     file: Path
     lines: list[int]
     texts: list[str]
     labels: list[str]
+    has_titles: bool
 
 
 def read_csv(
@@ -49,10 +52,10 @@ def read_csv(
 ) -> tuple[dict[str, tuple[list[str], list[int]]], tuple[str, ...]]:
     """Reads texts and their labels.
 
-    AG News's labels count from 1; label 1 is the class "0".
+    If labels of files with titles count from 1, as AG News's do, label 1 is the class "0".
 
     Args:
-        files: a CSV file for each split, "train" among them; plain, .gz, or in a .zip.
+        files: a CSV or TSV file for each split, "train" among them; plain, .gz, or in a .zip.
 
     Returns:
         Texts and labels by split, a label being the number of its class; and the classes, which are
@@ -65,6 +68,8 @@ def read_csv(
     """
     found = {split: _read(file) for split, file in files.items()}
     _check_first_row(found["train"])
+    if _count_from_1(found):
+        found = {split: _lowered(rows) for split, rows in found.items()}
     classes = _sorted_classes(set(found["train"].labels))
     number = {name: i for i, name in enumerate(classes)}
     splits = {}
@@ -80,21 +85,53 @@ def read_csv(
     return splits, classes
 
 
+def _count_from_1(found: dict[str, _LabelledRows]) -> bool:
+    """Tells whether the labels of files with titles count from 1.
+
+    Those of a training file without titles then count from 0: a 0 is among them.
+    """
+    labels = {label for rows in found.values() if rows.has_titles for label in rows.labels}
+    if not labels or not all(_is_whole(label) and int(label) > 0 for label in labels):
+        return False
+    return found["train"].has_titles or "0" in found["train"].labels
+
+
+def _lowered(rows: _LabelledRows) -> _LabelledRows:
+    """Counts labels from 0 if there are titles."""
+    if not rows.has_titles:
+        return rows
+    return rows._replace(labels=[str(int(label) - 1) for label in rows.labels])
+
+
 def _read(file: Path) -> _LabelledRows:
     """Reads one file, with a header or without."""
-    rows = _rows(file)
+    is_tsv = file.name.removesuffix(".gz").endswith(".tsv")
+    rows = list(read_rows(file, "\t" if is_tsv else ","))
     if not rows:
         raise InputError(f"{file} is empty; {_EXPECTED}.")
     columns, has_header = _columns(file, rows)
     data = rows[1:] if has_header else rows
     if not data:
         raise InputError(f"{file}: no rows after the header; {_EXPECTED}.")
+    if not has_header and columns == _TWO:
+        _check_order(file, data)
     texts, labels = [], []
     for line, fields in data:
-        text, label = _text_and_label(fields, columns, f"{file}:{line}")
+        text, label = _text_and_label(fields, columns, has_header, f"{file}:{line}")
         texts.append(text)
         labels.append(label)
-    return _LabelledRows(file, [line for line, _ in data], texts, labels)
+    return _LabelledRows(file, [line for line, _ in data], texts, labels, "title" in columns)
+
+
+def _check_order(file: Path, rows: list[Row]) -> None:
+    """Refuses text and label without a header if there are more labels than texts, of which two."""
+    first, second = (len({row.fields[i] for row in rows if len(row.fields) == 2}) for i in (0, 1))
+    if 2 <= first < second:
+        raise InputError(
+            f"{file}:{rows[0].line}: of its two columns the first has {first:,} different values "
+            f"and the second {second:,}, so the label seems to come first; put a first line "
+            "label,text above it, or text,label if it does not."
+        )
 
 
 def _check_first_row(train: _LabelledRows) -> None:
@@ -107,7 +144,9 @@ def _check_first_row(train: _LabelledRows) -> None:
         )
 
 
-def _text_and_label(fields: list[str], columns: tuple[str, ...], place: str) -> tuple[str, str]:
+def _text_and_label(
+    fields: list[str], columns: tuple[str, ...], has_header: bool, place: str
+) -> tuple[str, str]:
     """Takes text and label out of a row; an error begins with `place`."""
     if len(fields) != len(columns):
         raise InputError(
@@ -120,58 +159,34 @@ def _text_and_label(fields: list[str], columns: tuple[str, ...], place: str) -> 
         raise InputError(f"{place}: the label is empty; {_EXPECTED}.")
     if len(label) > _LONGEST or not label.isprintable():
         raise InputError(f"{place}: label {label[:60]!r} looks like a text; {_EXPECTED}.")
-    if "text" in row:
-        return row["text"], label
-    if not _is_whole(label) or int(label) < 1:
+    if not has_header and columns == _THREE and not (_is_whole(label) and int(label) >= 0):
         raise InputError(
-            f"{place}: label {label!r} of a row of three columns is not a whole number from 1 up; "
-            f"{_EXPECTED}."
+            f"{place}: label {label!r} of a row of three columns is not a whole number from 0 up; "
+            "put a first line label,title,description above it, or text and label in two columns."
         )
-    return f"{row['title']} {row['description']}", str(int(label) - 1)
+    return " ".join(row[c] for c in ("title", "description", "text") if c in row), label
 
 
-def _rows(file: Path) -> list[_Row]:
-    """Reads all rows but blank lines."""
-    with open_binary(file) as stream:
-        raw = stream.read()
-    try:
-        text = raw.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise InputError(
-            f"{file}:{line}: byte {error.start} is not UTF-8; expected text in UTF-8."
-        ) from None
-    rows, start = [], 1
-    limit = csv.field_size_limit(max(len(text), 1))
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        for fields in reader:
-            if fields:
-                rows.append(_Row(start, fields))
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(f"{file}:{start}: not CSV ({error}); {_EXPECTED}.") from None
-    finally:
-        csv.field_size_limit(limit)
-    return rows
-
-
-def _columns(file: Path, rows: list[_Row]) -> tuple[tuple[str, ...], bool]:
+def _columns(file: Path, rows: list[Row]) -> tuple[tuple[str, ...], bool]:
     """Tells what the columns are, and whether the first row is a header that says so."""
     line, first = rows[0]
     named = [_column_of(field) for field in first]
+    read = sorted(column or "" for column in named if column != "number")
+    is_header = any(read == sorted({"label", *texts}) for texts in _TEXTS)
     usual = {len(columns): columns for columns in (_TWO, _THREE)}.get(len(first))
-    if usual is None:
-        raise InputError(f"{file}:{line}: the number of columns is {len(first)}; {_EXPECTED}.")
-    is_header = set(named) == set(usual)
+    if usual is None and not is_header:
+        hint = "; a file separated by tabs is named .tsv" if "\t" in first[0] else ""
+        raise InputError(
+            f"{file}:{line}: the number of columns is {len(first)}; {_EXPECTED}{hint}."
+        )
     at = named.index("label") if is_header else usual.index("label")
     others = {fields[at].strip() for _, fields in rows[1:] if len(fields) == len(first)}
-    if first[at].strip() in others:
+    if usual and first[at].strip() in others:
         return usual, False
     if is_header:
         return tuple(named), True
     numbers_follow = bool(others) and all(map(_is_whole, others))
-    if any(named) or (numbers_follow and not _is_whole(first[at].strip())):
+    if any(read) or (numbers_follow and not _is_whole(first[at].strip())):
         raise InputError(
             f"{file}:{line}: {','.join(first)[:80]!r} looks like a header, but of other columns; "
             f"{_EXPECTED}."

@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 
 from jaxcompress.data.paths import find_either, find_folder
+from jaxcompress.data.text_files import decode
 from jaxcompress.errors import InputError
 
 FOLDER = "aclImdb"
@@ -61,7 +62,8 @@ def read_reviews(place: Path) -> dict[str, tuple[list[str], list[int]]]:
                     f"{FOLDER}/{split}/{name}/*.txt. {_FETCH}"
                 )
             for file in sorted(files, key=_number):
-                texts.append(_decode(files[file], f"{place}: {split}/{name}/{file}"))
+                text = decode(files[file], f"{place}: {split}/{name}/{file}")
+                texts.append(text.removeprefix("\ufeff"))
                 labels.append(label)
     return splits
 
@@ -103,12 +105,3 @@ def _number(file: str) -> tuple[int, str]:
     """Ranks a file by the number that its name starts with, then by the name."""
     digits = re.match(r"[0-9]+", file)
     return int(digits[0]) if digits else -1, file
-
-
-def _decode(raw: bytes, place: str) -> str:
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{place}: byte {error.start} is not UTF-8; expected text in UTF-8."
-        ) from None

@@ -1,4 +1,4 @@
-"""Labelled texts of any source: film reviews, CSV files, TensorFlow Datasets, planted polarity.
+"""Labelled texts of any source: film reviews, CSV and TSV files, TensorFlow Datasets, planted polarity.
 
 All sources are checked alike: texts without a token are counted and left out, and every class has
 texts to train on.
@@ -56,9 +56,9 @@ def read_labelled_text(
     Args:
         source: `aclImdb`, a folder, or its archive aclImdb_v1.tar.gz; `tfds:NAME`, a data set of
             TensorFlow Datasets, which downloads it if it is not prepared; a CSV file of training
-            texts; or `planted`.
-        valid: a CSV file of texts to validate by, if the source is a CSV file; None: none.
-        test: a CSV file of texts to test by; it must be given if the source is a CSV file, and not
+            texts, or a TSV file if its name ends in .tsv; or `planted`.
+        valid: such a file of texts to validate by, if the source is a file; None: none.
+        test: such a file of texts to test by; it must be given if the source is a file, and not
             otherwise.
 
     Raises:

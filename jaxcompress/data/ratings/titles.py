@@ -1,10 +1,12 @@
 """What items are called: the titles and genres of MovieLens's films."""
 
-import csv
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from jaxcompress.data.rows import Row, read_rows, split_rows
+from jaxcompress.data.text_files import open_text
 from jaxcompress.errors import InputError
 
 _GENRES_100K = (
@@ -44,36 +46,37 @@ def read_titles(source: str) -> dict[str, Title]:
 
 
 def _read_dat(file: Path) -> Iterator[tuple[str, Title]]:
-    for number, line in enumerate(file.read_text(encoding="latin-1").splitlines(), 1):
-        fields = line.split("::")
-        if len(fields) != 3:
-            raise InputError(
-                f"{file}:{number}: the number of columns is {len(fields)}; expected 3, "
-                "id::title::genre|genre."
-            )
+    for line, fields in _read_older(file, "::"):
+        _check_columns(fields, 3, f"{file}:{line}", "id::title::genre|genre")
         yield fields[0], Title(fields[1], tuple(fields[2].split("|")))
 
 
 def _read_csv(file: Path) -> Iterator[tuple[str, Title]]:
-    with open(file, encoding="utf-8", newline="") as stream:
-        rows = csv.reader(stream)
-        next(rows, None)
-        for row in rows:
-            if len(row) != 3:
-                raise InputError(
-                    f"{file}:{rows.line_num}: the number of columns is {len(row)}; expected 3, "
-                    "movieId,title,genre|genre."
-                )
-            yield row[0], Title(row[1], tuple(row[2].split("|")))
+    for line, fields in itertools.islice(read_rows(file, ","), 1, None):
+        _check_columns(fields, 3, f"{file}:{line}", "movieId,title,genre|genre")
+        yield fields[0], Title(fields[1], tuple(fields[2].split("|")))
 
 
 def _read_item(file: Path) -> Iterator[tuple[str, Title]]:
-    for number, line in enumerate(file.read_text(encoding="latin-1").splitlines(), 1):
-        fields = line.split("|")
-        if len(fields) != 5 + len(_GENRES_100K):
-            raise InputError(
-                f"{file}:{number}: the number of columns is {len(fields)}; expected 24, separated "
-                "by '|'."
-            )
+    for line, fields in _read_older(file, "|"):
+        _check_columns(fields, 5 + len(_GENRES_100K), f"{file}:{line}", "separated by '|'")
         marked = zip(_GENRES_100K, fields[5:], strict=True)
         yield fields[0], Title(fields[1], tuple(g for g, flag in marked if flag == "1"))
+
+
+def _read_older(file: Path, separator: str) -> Iterator[Row]:
+    """Reads the rows of a file in Latin-1, as 100k and 1M are, or in UTF-8, as 10M is."""
+    with open_text(file) as stream:
+        raw = stream.read()
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    return split_rows(text.split("\n"), separator, file)
+
+
+def _check_columns(fields: list[str], count: int, place: str, shown: str) -> None:
+    if len(fields) != count:
+        raise InputError(
+            f"{place}: the number of columns is {len(fields)}; expected {count}, {shown}."
+        )

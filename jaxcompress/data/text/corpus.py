@@ -16,8 +16,8 @@ import numpy as np
 
 from jaxcompress.data.paths import find_file, find_folder
 from jaxcompress.data.text.stdlib import STDLIB, stdlib_texts
+from jaxcompress.data.text_files import read_text
 from jaxcompress.errors import InputError
-from jaxcompress.storage.names import read_names
 
 SPLITS = ("train", "valid", "test")
 END, UNKNOWN = "<eos>", "<unk>"
@@ -99,15 +99,7 @@ def _split_file(folder: Path, split: str) -> Path:
 
 
 def _read_lines(file: Path) -> list[str]:
-    raw = file.read_bytes()
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise InputError(
-            f"{file}:{line}: byte {error.start} is not UTF-8; expected text in UTF-8."
-        ) from None
-    lines = text.removeprefix("\ufeff").split("\n")
+    lines = read_text(file).split("\n")
     lines = lines[:-1] if not lines[-1].strip() else lines
     if not any(line.strip() for line in lines):
         raise InputError(f"{file} is empty; expected text, words separated by spaces.")
@@ -135,7 +127,8 @@ def _most_common(train: np.ndarray, met: dict[str, int], max_vocab: int | None) 
 
 
 def _read_vocabulary(file: Path, max_vocab: int | None) -> list[str]:
-    words = read_names(file)
+    lines = read_text(file).split("\n")
+    words = lines[:-1] if not lines[-1] else lines
     for special in (UNKNOWN, END):
         if special not in words:
             raise InputError(f"{file}: lacks {special}; expected a word a line, {special} too.")
