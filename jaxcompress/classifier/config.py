@@ -20,8 +20,8 @@ class DataConfig:
 
     # "aclImdb", "tfds:NAME", a CSV or TSV file of text,label, or "planted"
     source: str = setting("planted", may_change=True)
-    # a CSV or TSV file to choose the best state by; None: the source's own split, if it has one, or else
-    # `valid_texts` of the texts to train on
+    # a CSV or TSV file to choose the best state by; None: the source's own split, if it has one, or
+    # else `valid_texts` of the texts to train on
     valid: str | None = setting(None, may_change=True)
     # a CSV or TSV file to test by; None: the source's own split
     test: str | None = setting(None, may_change=True)

@@ -1,8 +1,9 @@
 """Readers of data, and the batches made of them: NumPy on the host, never jax, never a method.
 
 `vectors`, `text`, `labelled` and `ratings` each read one kind of data, `download` fetches it,
-`paths` finds it, and `batches` has what the training loop consumes. A row of a table has a name; in
-a table of words it is a word, and each place in a text where a word stands is a token.
+`paths` finds it, `text_files` opens text, `rows` splits it into fields, and `batches` has what the
+training loop consumes. A row of a table has a name; in a table of words it is a word, and each
+place in a text where a word stands is a token.
 """
 
 from importlib import import_module

@@ -158,10 +158,11 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
-def test_bytes_that_are_not_utf_8_are_said(tmp_path):
-    (tmp_path / "r.csv").write_bytes(b"1,10,5\n2,\xff\xfe,3\n")
-    with pytest.raises(InputError, match=r"r.csv:2: byte 3 of the line, 0xff, is not UTF-8"):
-        read_ratings(str(tmp_path / "r.csv"))
+@pytest.mark.parametrize("row", [b"2,\xff\xfe,3,x", b"2,7,3,\xff", b"2,7,3,\xe4"])
+def test_bytes_that_are_not_utf_8_are_said_in_whichever_column(tmp_path, row):
+    (tmp_path / "r.csv").write_bytes(b"1,10,5,x\n" * 9 + row)  # \xe4 would begin a longer character
+    with pytest.raises(InputError, match=r"r.csv:10: byte \d of the line, 0x.., is not UTF-8"):
+        read_ratings(str(tmp_path / "r.csv"), columns=("user", "item", "rating", "text"))
 
 
 def test_timestamps_that_are_asked_for_must_be_there(tmp_path):

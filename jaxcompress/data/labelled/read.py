@@ -1,4 +1,4 @@
-"""Labelled texts of any source: film reviews, CSV and TSV files, TensorFlow Datasets, planted polarity.
+"""Labelled texts of any source: reviews, CSV and TSV files, TensorFlow Datasets, planted polarity.
 
 All sources are checked alike: texts without a token are counted and left out, and every class has
 texts to train on.

@@ -6,10 +6,12 @@ does not tell what is wrong with a file; if it refuses one, the lines are looked
 Axis letters: n ratings of a file.
 """
 
+import codecs
+import io
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow
@@ -91,7 +93,7 @@ def read_columns(file: Path, columns: Sequence[str], with_times: bool) -> Column
         )
     try:
         table = _parse(file, layout, with_times)
-    except pyarrow.ArrowInvalid as error:
+    except (pyarrow.ArrowInvalid, UnicodeDecodeError) as error:
         raise _first_fault(file, layout, with_times, str(error)) from None
     if not table.num_rows:
         raise InputError(f"{file}: no ratings after the header.")
@@ -109,6 +111,7 @@ def _parse(file: Path, layout: Layout, with_times: bool) -> pyarrow.Table:
 
     Raises:
         ArrowInvalid: if a line has other columns or what should be a number is none.
+        UnicodeDecodeError: if a line is not UTF-8, also in a column that is not needed.
     """
     ids = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
     types = {"user": ids, "item": ids}
@@ -121,7 +124,7 @@ def _parse(file: Path, layout: Layout, with_times: bool) -> pyarrow.Table:
         names = [part for name in names for part in (name, f"after {name}")][:-1]
     with open_text(file) as stream:
         return pyarrow.csv.read_csv(
-            stream,
+            pyarrow.PythonFile(_Utf8(stream), mode="r"),
             pyarrow.csv.ReadOptions(
                 column_names=names, skip_rows=int(layout.has_header), block_size=_BLOCK
             ),
@@ -134,6 +137,23 @@ def _parse(file: Path, layout: Layout, with_times: bool) -> pyarrow.Table:
                 include_columns=list(types), column_types=types, null_values=[]
             ),
         )
+
+
+class _Utf8(io.RawIOBase):
+    """A stream whose bytes are checked to be UTF-8: the parser checks those that it keeps alone."""
+
+    def __init__(self, stream: BinaryIO):
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Reads bytes; raises UnicodeDecodeError."""
+        chunk = self._stream.read(size)
+        self._decoder.decode(chunk, final=not chunk)
+        return chunk
 
 
 def _has_line_break(ids: pyarrow.ChunkedArray) -> bool:
