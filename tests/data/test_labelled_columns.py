@@ -55,6 +55,11 @@ def test_labels_before_texts_without_a_header_are_said_to_be(tmp_path):
     )
     assert expected in error_of(bare, test=named)
     assert expected in error_of(named, test=bare)
+    bare = write(tmp_path, "0,good\n1,bad\n", "bare.csv")  # too few rows to tell
+    assert error_of(bare, test=write(tmp_path, "0,fine\n", "test.csv")).endswith(
+        "test.csv:1: label 'fine' is not one of the training file's 2 classes: bad, good. There "
+        "each row has a label of its own: if labels stand first, begin with a line label,text."
+    )
 
 
 def test_a_tsv_file_is_split_at_tabs_and_quotes_have_no_meaning(tmp_path):

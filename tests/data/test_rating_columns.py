@@ -22,6 +22,7 @@ from jaxcompress.errors import InputError
         ",user,item,rating,date,timestamp\n0,1,10,5,may,1\n1,2,7,3.5,june,2\n",
         'user,item,rating,"review; in short"\n1,10,5,so\n2,7,3.5,so\n',
         '1,10,5,"so; so"\n2,7,3.5,"so\tso"\n',
+        'user,item,rating,"so\nand so"\n1,10,5,so\n2,7,3.5,so\n',
     ],
 )
 def test_usual_headers_are_known_and_other_columns_are_not_read(tmp_path, text):
@@ -96,9 +97,9 @@ def test_a_header_of_other_columns_is_said_to_be_one_and_what_to_do(tmp_path, te
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (("users", "items"), "data.columns is users,items; user is there 0 times. Expected user"),
-        (("user", "rating"), "item is there 0 times"),
-        (("user", "item", "user"), "user is there 2 times"),
+        (("users", "items"), "data.columns is users,items; it lacks user. Expected user and item"),
+        (("user", "rating"), "; it lacks item."),
+        (("user", "item", "user"), "; it has user 2 times."),
         (
             ("user=a", "item"),
             "'item' is not one of user, item, rating, timestamp and its name in a",

@@ -76,13 +76,20 @@ def read_csv(
     for split, rows in found.items():
         for line, label in zip(rows.lines, rows.labels, strict=True):
             if label not in number:
-                more = ", ..." if len(classes) > _MOST_NAMED else ""
-                raise InputError(
-                    f"{rows.file}:{line}: label {label!r} is not one of the training file's "
-                    f"{len(classes)} classes: {', '.join(classes[:_MOST_NAMED])}{more}."
-                )
+                shown = f"{rows.file}:{line}: label {label!r}"
+                raise InputError(f"{shown} is not one of {_describe(classes, found['train'])}")
         splits[split] = rows.texts, [number[label] for label in rows.labels]
     return splits, classes
+
+
+def _describe(classes: tuple[str, ...], train: _LabelledRows) -> str:
+    """Lists classes, and says so if they may be texts."""
+    more = ", ..." if len(classes) > _MOST_NAMED else ""
+    shown = f"the training file's {len(classes)} classes: {', '.join(classes[:_MOST_NAMED])}{more}."
+    if len(classes) == len(train.labels) <= len(set(train.texts)):
+        shown += " There each row has a label of its own: if labels stand first, begin with a line "
+        shown += "label,text."
+    return shown
 
 
 def _count_from_1(found: dict[str, _LabelledRows]) -> bool:

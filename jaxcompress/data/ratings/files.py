@@ -126,7 +126,7 @@ def _parse(file: Path, layout: Layout, with_times: bool) -> pyarrow.Table:
         return pyarrow.csv.read_csv(
             pyarrow.PythonFile(_Utf8(stream), mode="r"),
             pyarrow.csv.ReadOptions(
-                column_names=names, skip_rows=int(layout.has_header), block_size=_BLOCK
+                column_names=names, skip_rows=layout.header_lines, block_size=_BLOCK
             ),
             pyarrow.csv.ParseOptions(
                 delimiter=layout.separator[0],
@@ -164,7 +164,9 @@ def _has_line_break(ids: pyarrow.ChunkedArray) -> bool:
 
 def _first_fault(file: Path, layout: Layout, with_times: bool, otherwise: str) -> InputError:
     """Finds the first row that is wrong; `otherwise` is what the error says if there is none."""
-    for row in itertools.islice(read_rows(file, layout.separator), int(layout.has_header), None):
+    for row in itertools.islice(
+        read_rows(file, layout.separator), int(layout.header_lines > 0), None
+    ):
         if fault := _fault_of(row.fields, layout, with_times):
             return InputError(f"{file}:{row.line}: {fault}; expected {layout}.")
     reason = " ".join(otherwise.split())[:200]

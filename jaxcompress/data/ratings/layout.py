@@ -31,17 +31,18 @@ class Layout(NamedTuple):
     Attributes:
         separator: what stands between columns.
         columns: names of the columns, in order: those of `COLUMNS`, once at most, and any others.
-        has_header: whether the first row names the columns.
+        header_lines: lines of a first row that names the columns; 0 if there is none.
     """
 
     separator: str
     columns: tuple[str, ...]
-    has_header: bool
+    header_lines: int = 0
 
     def __str__(self) -> str:
+        columns = [" ".join(column.split()) for column in self.columns]
         if self.separator == "\t":
-            return f"{', '.join(self.columns)} separated by tabs"
-        return self.separator.join(self.columns)
+            return f"{', '.join(columns)} separated by tabs"
+        return self.separator.join(columns)
 
 
 def check_columns(columns: Sequence[str]) -> None:
@@ -69,9 +70,9 @@ def check_columns(columns: Sequence[str]) -> None:
     for column in COLUMNS:
         count = named.count(column)
         if count > 1 or (count == 0 and column in ("user", "item")):
+            fault = f"has {column} {count} times" if count else f"lacks {column}"
             raise InputError(
-                f"{shown}; {column} is there {count} times. Expected user and item, and perhaps "
-                "rating and timestamp, once each."
+                f"{shown}; it {fault}. Expected user and item, and perhaps rating and timestamp."
             )
 
 
@@ -110,19 +111,19 @@ def _layout_by(file: Path, separator: str, columns: Sequence[str]) -> Layout:
     """Tells the layout of a file, if this is its separator."""
     rows, place = itertools.islice(read_rows(file, separator), 2), f"{file}:1"
     first, *others = (row.fields for row in rows)
-    second = others[0] if others else []
+    second, header_lines = others[0] if others else [], 1 + "".join(first).count("\n")
     if "=" in columns[0]:
-        return Layout(separator, find_columns(first, columns, place), True)
+        return Layout(separator, find_columns(first, columns, place), header_lines)
     named = name_columns(first)
     if "rating" in named or {"user", "item"} <= set(named):
         check_header(named, first, second, place)
-        return Layout(separator, named, True)
+        return Layout(separator, named, header_lines)
     if is_like_header(first, second, "rating" in columns):
         raise InputError(
             f"{place}: {', '.join(first)[:80]!r} looks like a header, but of other columns; name "
             f"them, as in {suggest_columns(first, second)}."
         )
-    return _without_header(first, Layout(separator, tuple(columns), False), place)
+    return _without_header(first, Layout(separator, tuple(columns)), place)
 
 
 def _without_header(first: list[str], layout: Layout, place: str) -> Layout:
