@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.config import RefineConfig
-from jaxcompress.data.vectors.files import check_finite
+from jaxcompress.data.vectors.checks import check_finite
 from jaxcompress.data.vectors.weights import check_weights, normalize_weights, read_weights
 from jaxcompress.dccl.config import Config, DataConfig
 from jaxcompress.errors import InputError

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcompress.data.vectors.files import check_finite
+from jaxcompress.data.vectors.checks import check_finite
 from jaxcompress.errors import InputError
 
 _CHUNK = 4096  # rows that are float64 at a time

@@ -19,7 +19,7 @@ from jaxcompress.codes.search import (
     improve_codes,
     squared_errors,
 )
-from jaxcompress.data.vectors.files import check_finite
+from jaxcompress.data.vectors.checks import check_finite
 from jaxcompress.errors import InputError
 from jaxcompress.storage.bits import code_type
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from jaxcompress.data.paths import find_file
 from jaxcompress.data.text_files import open_text
-from jaxcompress.data.vectors.text import duplicates_note, read_cached
+from jaxcompress.data.vectors.cache import duplicates_note, read_cached
+from jaxcompress.data.vectors.checks import check_finite
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.names import number_rows, write_names
@@ -22,7 +23,6 @@ from jaxcompress.storage.names import number_rows, write_names
 GET_GLOVE = "Fetch GloVe with: python -m jaxcompress.data.download glove.6B; or give another file."
 
 _DTYPES = {"F16": np.float16, "BF16": ml_dtypes.bfloat16, "F32": np.float32, "F64": np.float64}
-_CHUNK = 8192  # rows that are checked at a time
 
 
 class Vectors(NamedTuple):
@@ -67,21 +67,6 @@ def read_vectors(path: str, *, tensor: str | None = None, max_rows: int | None =
     check_finite(rows, str(file))
     words, rows, notes = _drop_duplicates(_words_beside(file, len(rows), max_rows), rows)
     return Vectors(rows, words, (*notes, *cast_notes), str(file))
-
-
-def check_finite(rows: np.ndarray, source: str) -> None:
-    """Checks that all numbers of a table [N, D] are finite.
-
-    Raises:
-        InputError: if one is not; it begins with `source` and names the first such row.
-    """
-    for start in range(0, len(rows), _CHUNK):
-        finite = np.isfinite(rows[start : start + _CHUNK]).all(axis=1)
-        if not finite.all():
-            row = start + int(np.argmin(finite))
-            raise InputError(
-                f"{source}: row {row} (from 0) holds NaN or infinity; expected finite numbers."
-            )
 
 
 def _read_npy(file: Path) -> np.ndarray:

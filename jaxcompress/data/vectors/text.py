@@ -1,151 +1,150 @@
-"""GloVe, word2vec and fastText files: a word, a space, D numbers. Parsed once, then mapped.
+"""GloVe, word2vec and fastText text: in each line a word, a space and D numbers.
 
-The parsed table goes straight to an .npy file in the cache and is memory-mapped from there, so that
-reading takes the memory of a few rows only.
+A word may hold spaces and end in a number, so one row does not tell how many numbers a row has. The
+first rows are asked, and the width is what most of them agree on.
 
-Axis letters: N rows, D dimensions.
+Axis letter: D dimensions.
 """
 
-import contextlib
-import hashlib
-import json
-import os
-import tempfile
+import itertools
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from jaxcompress.data.paths import archive_and_member, cache_dir, open_binary
-from jaxcompress.data.text_files import open_text
+from jaxcompress.data.vectors.checks import row_fault
 from jaxcompress.errors import InputError
-from jaxcompress.storage.atomic import atomic_write
 
-_FORMAT = 2  # part of the name of a cached table; raised if the same file gives another table
+_SAMPLE = 100  # rows that are asked for the width
 
 
-def read_cached(path: Path, max_rows: int | None) -> tuple[np.ndarray, list[str], tuple[str, ...]]:
-    """Reads a text or .bin file, or what an earlier reading of it left in the cache.
+class _Line(NamedTuple):
+    """A line that is not blank.
 
-    Returns:
-        The table, float32 [N, D], a read-only memory map if there is a cache; the names of its
-        rows; and notes.
+    Attributes:
+        number: counted from 1.
+        text: its columns, separated by spaces.
+        is_ended: whether it has a line end, which only the last line may lack.
+    """
+
+    number: int
+    text: bytes
+    is_ended: bool
+
+
+class _Layout(NamedTuple):
+    """How the rows of a file look.
+
+    Attributes:
+        num_rows: what the header says; None: there is no header.
+        dim: D; None: no row ends in a number.
+        is_agreed: whether most rows have D numbers; then a number before them is part of the word.
+    """
+
+    num_rows: int | None
+    dim: int | None
+    is_agreed: bool
+
+
+def text_records(
+    stream: BinaryIO, path: Path, note: Callable[[str], None]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields (word, float32 [D]) of each row.
+
+    Args:
+        stream: lines that end in line feeds, from the first one on.
+        path: what an error names.
+        note: takes a line for the user if the header does not say how many rows there are.
 
     Raises:
-        InputError: if the file does not hold vectors, with its line or row.
+        InputError: if a line is not a row: with its number, and what was expected.
     """
-    with contextlib.ExitStack() as stack:
-        folder, notes = cache_dir() / "vectors", ()
-        is_kept = _make_writable(folder)
-        if not is_kept:
-            notes = (f"the cache {folder} cannot be written; the text is parsed anew each time.",)
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        base = f"{path.name}-{_fingerprint(path, max_rows)}"
-        table, info = folder / f"{base}.npy", folder / f"{base}.json"
-        if not info.exists():  # written last
-            _parse(path, max_rows, table, info)
-        read = json.loads(info.read_text())
-        rows = np.load(table, mmap_mode="r" if is_kept else None)
-        return rows, read["words"], (*read["notes"], *notes)
-
-
-def _make_writable(folder: Path) -> bool:
-    """Makes a folder; tells whether files can be written to it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(folder, os.W_OK)
-
-
-def _fingerprint(path: Path, max_rows: int | None) -> str:
-    """Names what a reading depends on: the file as it is now, and how much of it is read."""
-    stat = archive_and_member(path)[0].stat()
-    identity = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, max_rows, _FORMAT]
-    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
-
-
-def _parse(path: Path, max_rows: int | None, table: Path, info: Path) -> None:
-    """Parses `path`; writes the table, then the names of its rows and notes, each file at once."""
-    words, dim, duplicates = {}, 0, 0
-    with atomic_write(table) as partial, open(partial, "wb") as out:
-        is_binary = path.suffix == ".bin"
-        records = _bin_records if is_binary else _text_records
-        with (open_binary if is_binary else open_text)(path) as stream:
-            for word, row in records(stream, path):
-                if len(words) == max_rows:
-                    break
-                if word in words:
-                    duplicates += 1
-                    continue
-                if not words:
-                    dim = len(row)
-                    _write_header(out, 0, dim)
-                words[word] = None
-                out.write(row.tobytes())
-        if not words:
-            raise InputError(f"{path}: holds no vectors; expected lines of a word and numbers.")
-        out.seek(0)
-        _write_header(out, len(words), dim)
-    notes = [duplicates_note(duplicates)] if duplicates else []
-    with atomic_write(info) as partial:
-        partial.write_text(json.dumps({"words": list(words), "notes": notes}))
-
-
-def duplicates_note(count: int) -> str:
-    """Says how many rows were dropped since their word had come before."""
-    return f"dropped duplicate words: {count}; the first of each was kept."
-
-
-def _write_header(out: BinaryIO, num_rows: int, dim: int) -> None:
-    """Writes the .npy header; NumPy pads it so that its length does not depend on `num_rows`."""
-    header = {"descr": "<f4", "fortran_order": False, "shape": (num_rows, dim)}
-    np.lib.format.write_array_header_1_0(out, header)
-
-
-def _text_records(stream: BinaryIO, path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields (word, float32 [D]); a word may hold spaces, the last D columns are numbers."""
-    dim = num_rows = None
-    count = 0
+    lines = _lines(stream)
+    sample = list(itertools.islice(lines, _SAMPLE + 1))
+    layout = _tell_layout(sample)
+    count, line = 0, None
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)  # how older NumPy says "not a number"
-        for number, line in enumerate(stream, 1):
-            line = line.rstrip(b" \t\n").replace(b"\t", b" ")
-            if not line:
-                continue
-            if number == 1 and (header := _header(line)):
-                num_rows, dim = header
-                continue
-            word, _, rest = line.partition(b" ")
-            row = _numbers(rest)
-            if row is None or (dim is not None and len(row) != dim):
-                word, rest = _word_and_rest(line, dim)
-                row = _numbers(rest)
-                wrong = row is None or (dim is not None and len(row) != dim)
-                if wrong or _is_number(word.split(b" ")[-1]):  # a number too many is no word
-                    raise _bad_line(path, number, line, dim)
-            if len(row) == 0:
-                raise _bad_line(path, number, line, dim)
-            dim = len(row)
-            if not np.isfinite(np.dot(row, row)) and not np.isfinite(row).all():
+        skipped = 0 if layout.num_rows is None else 1
+        for line in itertools.chain(sample[skipped:], lines):
+            word, row = _parse_row(line, layout, path)
+            if fault := row_fault(row):
                 raise InputError(
-                    f"{path}, line {number}: NaN or infinity; expected {dim} finite "
-                    f"numbers after the word {_show(word)}."
+                    f"{path}, line {line.number}: {fault} after the word {_show(word)}."
                 )
             count += 1
             yield word.decode("utf-8", errors="surrogateescape"), row
-    if num_rows is not None and count != num_rows:
-        raise InputError(f"{path}: {count} rows; its header says {num_rows}. Is it cut short?")
+    if layout.num_rows is not None and count != layout.num_rows:
+        if count < layout.num_rows and line is not None and not line.is_ended:
+            raise InputError(
+                f"{path}, line {line.number}: the file is cut short in this line; its header says "
+                f"{layout.num_rows} rows, and this is number {count}, without a line end."
+            )
+        note(header_note(layout.num_rows, count))
 
 
-def _header(line: bytes) -> tuple[int, int] | None:
+def header_note(said: int, count: int) -> str:
+    """Says that a header is wrong about the number of rows."""
+    return f"the header says {said} rows; the file has {count}, and all of them were read."
+
+
+def read_header(line: bytes) -> tuple[int, int] | None:
     """Reads `N D` on the first line, as word2vec and fastText write it; None if it is no header."""
     columns = line.split()
     if len(columns) == 2 and all(c.isdigit() for c in columns):
         return int(columns[0]), int(columns[1])
     return None
+
+
+def count_numbers(line: bytes) -> int:
+    """Counts the numbers at the end of a line; the first column is a word, whatever it is.
+
+    >>> count_numbers(b"year 2003 0.5 1e-3"), count_numbers(b"2003 0.5"), count_numbers(b"so it is")
+    (3, 1, 0)
+    """
+    columns = line.split()[1:]
+    return sum(1 for _ in itertools.takewhile(_is_number, reversed(columns)))
+
+
+def _lines(stream: BinaryIO) -> Iterator[_Line]:
+    for number, line in enumerate(stream, 1):
+        if text := line.rstrip(b" \t\n").replace(b"\t", b" "):
+            yield _Line(number, text, line.endswith(b"\n"))
+
+
+def _tell_layout(sample: list[_Line]) -> _Layout:
+    """Tells the header and the width from the first lines.
+
+    A header's D counts more than the rows', but a line of two whole numbers is a row if all rows
+    are a word and one number.
+    """
+    header = read_header(sample[0].text) if sample and sample[0].number == 1 else None
+    widths = Counter(count_numbers(line.text) for line in sample[1 if header else 0 :])
+    are_pairs = set(widths) == {1} and all(len(line.text.split()) == 2 for line in sample)
+    if header is not None and header[1] != 1 and are_pairs:
+        return _Layout(None, 1, True)
+    num_rows, dim = header or (None, None)
+    dim = dim or (widths.most_common(1)[0][0] if widths else None) or None
+    return _Layout(num_rows, dim, 2 * widths[dim] > widths.total())
+
+
+def _parse_row(line: _Line, layout: _Layout, path: Path) -> tuple[bytes, np.ndarray]:
+    """Parses a row: the last D columns are numbers, and what stands before them is the word."""
+    text, dim = line.text, layout.dim
+    if dim is None:
+        raise _bad_line(path, line, dim)
+    word, _, rest = text.partition(b" ")
+    row = _numbers(rest)
+    if row is not None and len(row) == dim:
+        return word, row
+    word, *columns = text.rsplit(None, dim)
+    row = _numbers(b" ".join(columns))
+    if row is None or len(row) != dim or not (layout.is_agreed or not _ends_in_number(word)):
+        raise _bad_line(path, line, dim)
+    return word.strip(b" "), row
 
 
 def _numbers(text: bytes) -> np.ndarray | None:
@@ -156,15 +155,8 @@ def _numbers(text: bytes) -> np.ndarray | None:
         return None
 
 
-def _word_and_rest(line: bytes, dim: int | None) -> tuple[bytes, bytes]:
-    """Cuts a line before its last `dim` columns; on the first line, before all that are numbers."""
-    columns = line.rsplit(b" ", dim) if dim is not None else line.split(b" ")
-    if dim is None:  # the word ends before the longest tail of numbers
-        start = len(columns)
-        while start > 1 and _is_number(columns[start - 1]):
-            start -= 1
-        columns = [b" ".join(columns[:start]), *columns[start:]]
-    return columns[0], b" ".join(columns[1:])
+def _ends_in_number(word: bytes) -> bool:
+    return _is_number(word.split()[-1])
 
 
 def _is_number(column: bytes) -> bool:
@@ -172,57 +164,23 @@ def _is_number(column: bytes) -> bool:
         float(column)
     except ValueError:
         return False
-    return True
+    return b"_" not in column  # Python reads 1_000, files of vectors do not have it
 
 
-def _bad_line(path: Path, number: int, line: bytes, dim: int | None) -> InputError:
+def _bad_line(path: Path, line: _Line, dim: int | None) -> InputError:
     """Says what is wrong with a line: a column that is no number, or the number of columns."""
-    columns = line.split(b" ")
+    columns = line.text.split()
     wanted = "a word and numbers" if dim is None else f"a word and {dim} numbers"
     tail = columns[1:] if dim is None else columns[-dim:]
     bad = next((c for c in tail if not _is_number(c)), None)
     if len(columns) - 1 >= (dim or 1) and bad is not None:
         return InputError(
-            f"{path}, line {number}: {_show(bad)} is not a number; expected {wanted}."
+            f"{path}, line {line.number}: {_show(bad)} is not a number; expected {wanted}."
         )
     return InputError(
-        f"{path}, line {number}: the number of columns is {len(columns)}; expected {wanted}."
+        f"{path}, line {line.number}: the number of columns is {len(columns)}; expected {wanted}."
     )
 
 
 def _show(text: bytes) -> str:
     return repr(text[:40].decode("utf-8", errors="replace"))
-
-
-def _bin_records(stream: BinaryIO, path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields (word, float32 [D]) of word2vec's binary form.
-
-    `N D` in text, then for each row a word, a space and D numbers, with a line end or without.
-    """
-    header = _header(stream.readline(100).strip())
-    if header is None:
-        raise InputError(
-            f"{path}: its first line is not 'rows dimensions'; expected word2vec .bin."
-        )
-    num_rows, dim = header
-    pending, start = b"", 0
-    for row in range(num_rows):
-        space = pending.find(b" ", start)
-        while space < 0 or len(pending) < space + 1 + 4 * dim:
-            more = stream.read(max(1 << 20, 8 * dim))
-            if not more:
-                raise InputError(
-                    f"{path}: cut short in row {row} (from 0); its header says {num_rows} rows of "
-                    f"{dim} numbers."
-                )
-            pending, start = pending[start:] + more, 0
-            space = pending.find(b" ")
-        word = pending[start:space].lstrip(b"\n").decode("utf-8", errors="surrogateescape")
-        values = np.frombuffer(pending, "<f4", dim, space + 1)
-        if not np.isfinite(values).all():
-            raise InputError(
-                f"{path}: row {row} (from 0), {word!r}, holds NaN or infinity; expected finite "
-                "numbers."
-            )
-        yield word, values
-        start = space + 1 + 4 * dim
