@@ -1,7 +1,9 @@
 """`compress` and `refine`: from a table to codes in one call, which is when jax is loaded."""
 
 import dataclasses
+import logging
 import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,43 +11,51 @@ import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.config import RefineConfig
-from jaxcompress.data.vectors.checks import check_finite
+from jaxcompress.data.vectors.arrays import take_numbers, take_rows, take_words
 from jaxcompress.data.vectors.weights import check_weights, normalize_weights, read_weights
-from jaxcompress.dccl.config import Config, DataConfig
+from jaxcompress.dccl.config import Config
 from jaxcompress.errors import InputError
-from jaxcompress.storage.names import check_names
 
 if TYPE_CHECKING:
     from jaxcompress.codes.rows import PreparedTable
 
+_logger = logging.getLogger("jaxcompress")
+
 
 def compress(
     vectors: Any,
-    num_codebooks: int = 32,
-    num_codewords: int = 16,
+    num_codebooks: int | None = None,
+    num_codewords: int | None = None,
     *,
-    words: Sequence[str] | None = None,
+    words: Any = None,
     weights: Any = None,
     config: Config | None = None,
-    show_progress: bool = False,
+    seed: int | None = None,
+    show_progress: bool | None = None,
 ) -> Codes:
     """Compresses a table to codes: M*ceil(log2 K) bits per row, and M codebooks of K codewords.
 
-    An autoencoder is trained on the rows, then codes and codebooks are refined.
+    An autoencoder is trained on the rows, then codes and codebooks are refined. Notes go to the
+    logger "jaxcompress".
 
     Args:
-        vectors: float [N, D]; NumPy, or anything `np.asarray` takes.
-        num_codebooks: M, in place of `config.model.num_codebooks`.
-        num_codewords: K, in place of `config.model.num_codewords`.
-        words: the N names of the rows; None: rows are named by their numbers.
+        vectors: float [N, D]: NumPy, or anything `np.asarray` takes; a tensor of PyTorch, on any
+            device; what `jaxcompress.data.read_vectors` gives; or KeyedVectors of gensim.
+        num_codebooks: M; None: `config.model.num_codebooks`.
+        num_codewords: K; None: `config.model.num_codewords`.
+        words: the N names of the rows; None: those that the vectors bring, if any, or else rows
+            are named by their numbers.
         weights: [N], at least 0, how much each row counts, for example how often it is read; or
             "zipf" or the name of a file, as in `config.data.weights`; None: what
             `config.data.weights` says.
-        config: further settings; None: those of `configs/glove.py`, with no rows held out.
-        show_progress: whether to show a bar.
+        config: further settings; None: those of `configs/glove.py`. Here no rows are held out
+            unless `data.valid_rows` says so, and `data.path` and `data.tensor` are not read.
+        seed: seeds everything that is drawn; None: `config.seed`.
+        show_progress: whether to show a bar; None: on a terminal and in a notebook.
 
     Returns:
-        The codes of all rows, the codebooks, and the encoder.
+        The codes of all rows, the codebooks, and the encoder: those of the best state of the
+        training, as in a run of `jaxcompress.dccl`.
 
     Raises:
         InputError: if the vectors are no finite matrix, weights or words are invalid, or any of
@@ -58,33 +68,39 @@ def compress(
     from jaxcompress.dccl.prepare import prepare
     from jaxcompress.engine.loop import fit
 
-    rows = _check_vectors(vectors)
-    if words is not None:
-        words = list(words)
-        check_names(words, len(rows))
-    config = config or Config(data=DataConfig(valid_rows=0))
-    model = dataclasses.replace(
-        config.model, num_codebooks=num_codebooks, num_codewords=num_codewords
-    )
+    config = _settle(config or Config(), num_codebooks, num_codewords, seed)
+    rows, own_words = take_rows(vectors)
+    if not len(rows):
+        raise InputError("vectors have no rows; expected one or more.")
+    words = take_words(own_words if words is None else words, len(rows))
     weights = config.data.weights if weights is None else weights
-    weights = _read_weights(weights, len(rows), words)
-    problem = prepare(rows, dataclasses.replace(config, model=model), weights=weights)
-    fitted = fit(problem.job, show_progress=show_progress)
+    weights = _take_weights(weights, len(rows), words, config.data.max_rows)
+    rows = rows[: config.data.max_rows]
+    words = None if words is None else words[: config.data.max_rows]
+    problem = prepare(rows, config, weights=weights, say=_note)
+    show = _is_watched() if show_progress is None else show_progress
+    fitted = fit(problem.job, say=_note, show_progress=show, keep_best=True)
     trained = to_codes(problem, fitted.state, words)
-    return _refine(
-        problem.table, trained, problem.config.refine, problem.config.seed, show_progress
+    return _refine(problem.table, trained, config.refine, config.seed, show)
+
+
+def _settle(
+    config: Config, num_codebooks: int | None, num_codewords: int | None, seed: int | None
+) -> Config:
+    """Puts what was given in the place of what the config says."""
+    model = config.model
+    if num_codebooks is not None:
+        model = dataclasses.replace(model, num_codebooks=num_codebooks)
+    if num_codewords is not None:
+        model = dataclasses.replace(model, num_codewords=num_codewords)
+    if config.data.max_rows is not None and config.data.max_rows < 1:
+        raise InputError(f"data.max_rows is {config.data.max_rows}; it must be at least 1.")
+    return dataclasses.replace(
+        config,
+        seed=config.seed if seed is None else seed,
+        model=model,
+        data=dataclasses.replace(config.data, valid_rows=config.data.valid_rows or 0),
     )
-
-
-def _check_vectors(vectors: Any) -> np.ndarray:
-    """Checks that vectors are a finite matrix, and gives them as float16 or float32 [N, D]."""
-    rows = np.asarray(vectors)
-    if rows.ndim != 2 or 0 in rows.shape:
-        raise InputError(f"vectors have shape {list(rows.shape)}; expected [rows, dimensions].")
-    if rows.dtype not in (np.float16, np.float32):
-        rows = rows.astype(np.float32)
-    check_finite(rows, "vectors")
-    return rows
 
 
 def refine(
@@ -94,18 +110,18 @@ def refine(
     num_rounds: int = 40,
     weights: Any = None,
     seed: int = 0,
-    show_progress: bool = False,
+    show_progress: bool | None = None,
 ) -> Codes:
     """Improves codes and codebooks of a table, whatever made them; the size stays the same.
 
     Args:
         codes: codes of the rows of `vectors`, in their order.
-        vectors: float [N, D].
+        vectors: float [N, D], as `compress` takes them.
         num_rounds: rounds of local search and least-squares codebooks; more than 40 gain little.
             Codebooks of M*K > 8,192 codewords stay as they are, and a note says so.
         weights: what `compress` takes; None: all rows count alike.
         seed: the search's randomness.
-        show_progress: whether to show a bar.
+        show_progress: whether to show a bar; None: on a terminal and in a notebook.
 
     Returns:
         Codes of the same words and size. No round makes the (weighted) error larger.
@@ -113,36 +129,70 @@ def refine(
     Raises:
         InputError: if vectors, weights and codes do not fit each other.
     """
-    from jaxcompress.codes.encode import check_rows
     from jaxcompress.codes.rows import make_table
 
-    rows = check_rows(vectors, codes.dim)
+    rows, words = take_rows(vectors, codes.dim)
     if len(rows) != len(codes):
         raise InputError(
             f"{len(rows)} vectors and codes of {len(codes)} rows; expected equal numbers."
+        )
+    if words is not None and codes.words is not None and words != list(codes.words):
+        raise InputError(
+            "the words of the vectors are not those of the codes; expected the same, in one order."
         )
     if len(rows) < codes.num_codewords:
         raise InputError(
             f"{len(rows)} rows are fewer than the {codes.num_codewords} codewords of a codebook; "
             "codebooks cannot be fitted to them."
         )
-    weights = _read_weights(weights, len(rows), codes.words)
+    weights = _take_weights(weights, len(rows), codes.words)
     if weights is not None:
         weights = normalize_weights(weights, np.arange(len(rows)))
     if num_rounds < 0:
         raise InputError(f"num_rounds is {num_rounds}; it must be at least 0.")
+    show = _is_watched() if show_progress is None else show_progress
     table = make_table(rows, weights)
-    return _refine(table, codes, RefineConfig(num_rounds=num_rounds), seed, show_progress)
+    return _refine(table, codes, RefineConfig(num_rounds=num_rounds), seed, show)
 
 
-def _read_weights(weights: Any, num_rows: int, words: Sequence[str] | None) -> np.ndarray | None:
-    """Gives weights [N] from numbers, or from what `config.data.weights` may be."""
+def _take_weights(
+    weights: Any, num_rows: int, words: Sequence[str] | None, max_rows: int | None = None
+) -> np.ndarray | None:
+    """Gives the weights of the first `max_rows` rows (None: of all).
+
+    Args:
+        weights: numbers, of all rows or of those that are kept; or what `config.data.weights` may
+            be, which is of those that are kept.
+        num_rows: all rows.
+        words: the names of all rows; None: they have none.
+        max_rows: rows that are kept.
+    """
+    if weights is None:
+        return None
+    num_kept = min(num_rows, max_rows or num_rows)
     if isinstance(weights, (str, os.PathLike)):
-        weights, notes = read_weights(os.fspath(weights), num_rows, words)
+        kept_words = None if words is None else words[:num_kept]
+        values, notes = read_weights(os.fspath(weights), num_kept, kept_words)
         for note in notes:
-            print(f"note: {note}")
-        return weights
-    return None if weights is None else check_weights(np.asarray(weights), num_rows, "weights")
+            _note(note)
+        return values
+    values = take_numbers(weights, "weights", "list")
+    if values.ndim == 1 and len(values) == num_rows:
+        values = values[:num_kept]
+    return check_weights(values, num_kept, "weights")
+
+
+def _note(line: str) -> None:
+    """Tells the user by way of the logger, which shows it on stderr unless told otherwise."""
+    _logger.warning("%s", line.removeprefix("note: "))
+
+
+def _is_watched() -> bool:
+    """Tells whether someone sees a bar: on a terminal, or in a notebook."""
+    shell = sys.modules.get("IPython")
+    if shell is not None and hasattr(shell.get_ipython(), "kernel"):
+        return True
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _refine(
@@ -156,7 +206,9 @@ def _refine(
     from jaxcompress.codes.measure import code_errors
     from jaxcompress.codes.refine import refine_codes
 
-    refined = refine_codes(table, codes, config, seed=seed, show_progress=show_progress).codes
+    refined = refine_codes(
+        table, codes, config, seed=seed, say=_note, show_progress=show_progress
+    ).codes
     error = code_errors(table, refined)["all"]["mean_squared_l2"]
     return dataclasses.replace(
         refined, metadata={**refined.metadata, "mean_squared_l2": repr(error)}

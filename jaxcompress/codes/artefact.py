@@ -11,10 +11,11 @@ import itertools
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from jaxcompress.codes.append import Appended, append
 from jaxcompress.codes.files import (
     FileContents,
     write_codes_text,
@@ -25,7 +26,7 @@ from jaxcompress.codes.neighbours import cosines, row_norms, unit_rows
 from jaxcompress.errors import InputError
 from jaxcompress.storage.bits import code_bits, code_type
 from jaxcompress.storage.ids import check_count, check_id_type, check_ids, largest_ids
-from jaxcompress.storage.names import check_names, extend_names, find_row, is_one_row, number_rows
+from jaxcompress.storage.names import check_names, find_row, is_one_row, number_rows
 
 _CHUNK = 4096  # rows decoded at a time
 
@@ -267,7 +268,7 @@ class Codes:
         """Finds codes for rows that are not in the table, with the codebooks as they are.
 
         Args:
-            vectors: float [B, D].
+            vectors: float [B, D], as `compress` takes them.
             start: int [B, M], codes to begin with; no row's error gets larger than with these.
                 None: each row begins with the best of the codes that a beam search finds, those
                 that the encoder gives if there is one, and, in tables of up to 65,536 rows, those
@@ -293,12 +294,13 @@ class Codes:
             seed=seed,
         )
 
-    def append(self, words: Sequence[str] | None, vectors: Any, **search: Any) -> "Appended":
+    def append(self, words: Any, vectors: Any, **search: Any) -> Appended:
         """Adds rows to the table, with the codebooks as they are.
 
         Args:
-            words: names of the new rows, none of which is in the table; None if rows have no names.
-            vectors: float [B, D].
+            words: names of the new rows, none of which is in the table; None: those that the
+                vectors bring, as gensim's do; or none, if the rows of the table have none.
+            vectors: float [B, D], as `compress` takes them.
             **search: `num_rounds` and `seed` of `encode`.
 
         Returns:
@@ -308,24 +310,7 @@ class Codes:
         Raises:
             InputError: if words or vectors do not fit the table.
         """
-        from jaxcompress.codes.encode import check_rows
-
-        rows = check_rows(vectors, self.dim)
-        if not len(rows):
-            raise InputError("vectors have no rows; expected one or more to append.")
-        all_words = extend_names(self.words, words, len(rows))
-        codes = self.encode(rows, **search)
-        decoded = Codes(codes, self.codebooks).decode()
-        squared = np.square(decoded - np.asarray(rows, np.float32)).sum(axis=1)
-        new, old = float(squared.mean(dtype=np.float64)), self.metadata.get("mean_squared_l2")
-        metadata = dict(self.metadata)
-        if old is not None:
-            mean = (float(old) * len(self) + new * len(rows)) / (len(self) + len(rows))
-            metadata["mean_squared_l2"] = repr(mean)
-        table = dataclasses.replace(
-            self, codes=np.concatenate([self.codes, codes]), words=all_words, metadata=metadata
-        )
-        return Appended(table, new, None if old is None else float(old))
+        return append(self, words, vectors, **search)
 
     # Similar rows, found without decoding the table.
 
@@ -414,25 +399,3 @@ class Codes:
         from jaxcompress.codes.faiss_index import residual_index
 
         return residual_index(self.codes, self.codebooks, metric)
-
-
-class Appended(NamedTuple):
-    """A table with rows added to it, as `Codes.append` returns it.
-
-    Attributes:
-        codes: the table with the new rows at its end.
-        mean_squared_l2: mean squared error of the new rows.
-        old_mean_squared_l2: mean squared error of the old rows, as it was when they were
-            compressed; None if the artefact does not say.
-    """
-
-    codes: Codes
-    mean_squared_l2: float
-    old_mean_squared_l2: float | None
-
-    @property
-    def ratio(self) -> float | None:
-        """Error of the new rows over that of the old rows; None if that is not known."""
-        if self.old_mean_squared_l2 is None:
-            return None
-        return self.mean_squared_l2 / self.old_mean_squared_l2

@@ -5,7 +5,7 @@ Axis letters: B rows of a batch, N rows of a table, M codebooks, K codewords, D 
 
 import functools
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from jaxcompress.codes.search import (
     improve_codes,
     squared_errors,
 )
-from jaxcompress.data.vectors.checks import check_finite
+from jaxcompress.data.vectors.arrays import take_rows
 from jaxcompress.errors import InputError
 from jaxcompress.storage.bits import code_type
 
@@ -28,31 +28,8 @@ _MAX_KNOWN = 65_536  # rows of the largest table in which the nearest row is loo
 _CHUNK = 4096  # rows of that table at a time
 
 
-def check_rows(vectors: np.ndarray, dim: int) -> np.ndarray:
-    """Checks rows and gives them as float16 or float32 [N, D].
-
-    Raises:
-        InputError: if they are no finite matrix of `dim` columns.
-    """
-    try:
-        rows = np.asarray(vectors)
-        if rows.dtype not in (np.float16, np.float32):
-            # Integers and strings of numbers are taken too; a complex number raises.
-            casting = "same_kind" if rows.dtype.kind == "c" else "unsafe"
-            rows = rows.astype(np.float32, casting=casting)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"vectors are no matrix of numbers ({error}).") from None
-    if rows.ndim != 2 or rows.shape[1] != dim:
-        raise InputError(
-            f"vectors have shape {list(rows.shape)}; the codebooks make rows of {dim} dimensions; "
-            f"expected [rows, {dim}]."
-        )
-    check_finite(rows, "vectors")
-    return rows
-
-
 def encode(
-    vectors: np.ndarray,
+    vectors: Any,
     codebooks: np.ndarray,
     encoder: Mapping[str, np.ndarray] | None = None,
     *,
@@ -69,7 +46,7 @@ def encode(
     best start. So a row starts with the best of all three.
 
     Args:
-        vectors: float [B, D].
+        vectors: float [B, D], as `compress` takes them.
         codebooks: float32 [M, K, D].
         encoder: weights by name, as `apply_encoder` takes them; or None.
         known: int [N, M], codes of the table whose nearest rows are looked for; or None.
@@ -84,7 +61,7 @@ def encode(
         InputError: if vectors, `start` or `num_rounds` are invalid.
     """
     num_codebooks, num_codewords, dim = codebooks.shape
-    rows = check_rows(vectors, dim)
+    rows = take_rows(vectors, dim).rows
     if num_rounds < 0:
         raise InputError(f"num_rounds is {num_rounds}; it must be at least 0.")
     kind, table, weights = code_type(num_codewords), None, None

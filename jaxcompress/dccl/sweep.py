@@ -154,7 +154,7 @@ def measure(sample: Sample, size: Size, config: Config) -> dict[str, float]:
         refine=dataclasses.replace(config.refine, num_rounds=config.sweep.num_rounds),
     )
     problem = _prepare_quietly(sample.rows, config, sample.weights)
-    fitted = fit(problem.job, show_progress=False)
+    fitted = fit(problem.job, show_progress=False, keep_best=True)
     trained = to_codes(problem, fitted.state, None)
     codes = refine_codes(problem.table, trained, config.refine, seed=config.seed).codes
     errors = code_errors(problem.table, codes)

@@ -52,7 +52,7 @@ class Fitted(NamedTuple):
     """What a run ends with.
 
     Attributes:
-        state: the best state if there are checkpoints, else the last; as `evaluate` takes it.
+        state: the best state if it was kept, else the last; as `evaluate` takes it.
         train_seconds: seconds of training, compilation included, over all parts of the run.
         step: optimiser steps taken in that time.
     """

@@ -21,6 +21,7 @@ from jaxcompress.engine.checkpoint import Checkpoints
 from jaxcompress.engine.config import RunConfig
 from jaxcompress.engine.job import Fitted, Job, NonFiniteLoss, Stopped
 from jaxcompress.engine.log import MetricsLog
+from jaxcompress.engine.memory import BestInMemory
 from jaxcompress.engine.processes import stop_requests
 from jaxcompress.engine.task import PyTree, Task, TrainState, unchanged
 from jaxcompress.errors import InputError
@@ -117,6 +118,7 @@ def fit(
     workdir: str | os.PathLike | None = None,
     say: Callable[[str], None] = print,
     show_progress: bool = True,
+    keep_best: bool = False,
 ) -> Fitted:
     """Trains to `job.num_steps`, from the last checkpoint of `workdir` if there is one.
 
@@ -125,19 +127,23 @@ def fit(
         workdir: the folder of checkpoints and metrics; None: nothing is written or restored.
         say: takes a line for the user.
         show_progress: whether to show a bar.
+        keep_best: whether a run without a workdir keeps its best state, in memory.
 
     Raises:
         NonFiniteLoss: with the step.
         Stopped: after Ctrl-C or SIGTERM, with the state saved; without a workdir nothing can be
             saved, and a signal acts as it does in any other program.
     """
-    start, checkpoints = _Start(0, init_state(job), 0.0), None
+    start = _Start(0, init_state(job), 0.0)
+    checkpoints: Checkpoints | BestInMemory | None = None
     if workdir is not None:
         checkpoints = Checkpoints(workdir, job.best_metric)
         if restored := checkpoints.restore_latest(start.state):
             start = _Start(restored.step, restored.state, restored.progress["train_seconds"])
             if start.step < job.num_steps:
                 say(f"resumed from step {start.step:,} of {job.num_steps:,}")
+    elif keep_best:
+        checkpoints = BestInMemory(job.best_metric)
     log = _open_log(job, workdir, start.step, show_progress)
     try:
         with stop_requests(can_save=workdir is not None) as stop:
@@ -160,7 +166,11 @@ class _Start(NamedTuple):
 
 
 def _take_steps(
-    job: Job, start: _Start, checkpoints: Checkpoints | None, log: MetricsLog, stop: threading.Event
+    job: Job,
+    start: _Start,
+    checkpoints: Checkpoints | BestInMemory | None,
+    log: MetricsLog,
+    stop: threading.Event,
 ) -> Fitted:
     """The loop itself: dispatches, evaluations, checkpoints."""
     task, engine, run, num_steps = job.task, job.engine, job.config, job.num_steps

@@ -53,13 +53,11 @@ def check_names(names: Sequence[str], num_rows: int, noun: str = "word") -> None
             )
 
 
-def extend_names(
-    names: Sequence[str] | None, new: Sequence[str] | None, num_new: int
-) -> list[str] | None:
-    """Joins the names of rows and of new rows below them; None if neither have names.
+def extend_names(names: Sequence[str] | None, new: Sequence[str] | None) -> list[str] | None:
+    """Joins the names of rows and of new rows below them, both checked; None if neither have any.
 
     Raises:
-        InputError: if only one of the two has names, or a new name is invalid or taken.
+        InputError: if only one of the two has names, or a new name is taken.
     """
     if (new is None) != (names is None):
         raise InputError(
@@ -68,8 +66,6 @@ def extend_names(
         )
     if new is None or names is None:
         return None
-    new = new if isinstance(new, str) else list(new)
-    check_names(new, num_new)
     taken = set(names)
     for name in new:
         if name in taken:

@@ -267,7 +267,7 @@ def test_equal_weights_give_the_codes_of_no_weights():
 
 
 def test_compress_takes_weights_as_the_config_does_and_tells_what_it_cannot_take(
-    tmp_path, monkeypatch, capsys
+    tmp_path, monkeypatch, caplog
 ):
     rows, weights = random_table(num_rows=40)
     (tmp_path / "w.txt").write_text("b 2\na 3\nc 1\n")
@@ -275,7 +275,7 @@ def test_compress_takes_weights_as_the_config_does_and_tells_what_it_cannot_take
     class Prepared(Exception):
         pass
 
-    def refuse(rows, config, weights):
+    def refuse(rows, config, weights, say):
         raise Prepared(weights)
 
     def given(table, **arguments):
@@ -290,8 +290,8 @@ def test_compress_takes_weights_as_the_config_does_and_tells_what_it_cannot_take
     np.testing.assert_array_equal(given(rows, weights="zipf"), 1 / np.arange(1, 41))
     config = dccl.Config(data=dccl.DataConfig(weights=str(tmp_path / "w.txt")))
     np.testing.assert_array_equal(given(rows[:2], words=["a", "b"], config=config), [3, 2])
-    note = f"note: words of {tmp_path}/w.txt that are not in the table: 1; they were ignored.\n"
-    assert capsys.readouterr().out == note
+    note = f"words of {tmp_path}/w.txt that are not in the table: 1; they were ignored."
+    assert caplog.messages == [note]
     with pytest.raises(InputError, match="weights: 3 weights; expected 40"):
         jaxcompress.compress(rows, weights=[1, 2, 3])
     data = dccl.DataConfig(valid_rows=0, weights="gone.txt")
