@@ -20,7 +20,7 @@ from jaxcompress.dccl.task import default_num_steps, make_optimizer, make_task, 
 from jaxcompress.engine.job import Job
 from jaxcompress.engine.report import say
 from jaxcompress.engine.steps import make_engine
-from jaxcompress.errors import InputError
+from jaxcompress.errors import InputError, naming
 
 _SAMPLE = 2048  # training rows whose errors are followed, and whose codes tell unused codewords
 
@@ -85,6 +85,7 @@ def prepare(
     config: Config,
     weights: np.ndarray | None = None,
     *,
+    source: str = "",
     say: Callable[[str], None] = say,
 ) -> Problem:
     """Makes the job of a table: task, optimiser, feeds and engine.
@@ -95,6 +96,7 @@ def prepare(
         weights: [N], finite, not negative: how much each row counts in the loss, in the refinement
             of codebooks and in the choice of the best state; scaled to a mean of 1 over the rows
             that are trained on. None: all rows count alike.
+        source: what the rows were read from, which errors about them name; "": nothing.
         say: takes a line for the user.
 
     Raises:
@@ -102,8 +104,9 @@ def prepare(
     """
     config.check()
     _check_no_target(config)
-    train_ids, valid_ids = split_ids(len(rows), config)
-    _check_enough_rows(len(train_ids), config.model.num_codewords)
+    with naming(source):
+        train_ids, valid_ids = split_ids(len(rows), config)
+        _check_enough_rows(len(train_ids), config.model.num_codewords)
     if weights is not None:
         weights = _scale_weights(weights, train_ids, valid_ids)
     batch_size = _clip_batch_size(config.batch_size, len(train_ids), say)

@@ -29,6 +29,7 @@ from jaxcompress.engine.loop import evaluate
 from jaxcompress.engine.report import format_figures, say, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.workdir import fingerprint, opened
+from jaxcompress.errors import naming
 
 
 class Learned(NamedTuple):
@@ -95,7 +96,7 @@ def run(config: Config, workdir: str, mode: str) -> Outcome | None:
                 return None
         if problem is None:
             size = choose(measured) if sizes else read_choice(path / FILE)
-            problem = prepare(source.vectors.rows, with_size(config, size), source.weights, say=say)
+            problem = _prepare(source, with_size(config, size))
         return _run_mode(problem, source.vectors, path, mode)
 
 
@@ -109,12 +110,18 @@ def _prepare_or_plan(
     Returns:
         Sizes to compare, perhaps none; and the problem, if its size is known.
     """
-    rows, by_target = source.vectors.rows, config.target_mb is not None
+    by_target = config.target_mb is not None
     if mode == "sweep" or (mode == "train" and by_target):
-        return plan(rows, config, say), None
+        with naming(source.vectors.source):
+            return plan(source.vectors.rows, config, say), None
     if by_target:
         return [], None  # the size was chosen when the run was trained
-    return [], prepare(rows, config, source.weights, say=say)
+    return [], _prepare(source, config)
+
+
+def _prepare(source: Source, config: Config) -> Problem:
+    rows, _, _, name = source.vectors
+    return prepare(rows, config, source.weights, source=name, say=say)
 
 
 def _run_mode(problem: Problem, vectors: Vectors, path: Path, mode: str) -> Outcome:

@@ -10,6 +10,7 @@ import jaxcompress
 import train.dccl
 from jaxcompress import InputError, dccl
 from jaxcompress.dccl.prepare import prepare, read
+from jaxcompress.dccl.run import run
 
 SUMMARY = [
     "num_rows",
@@ -91,6 +92,25 @@ def test_read_gives_the_rows_and_weights_that_the_config_names(table, tmp_path):
     assert read(dccl.Config(data=dccl.DataConfig(path=str(table)))).weights is None
     few = read(dccl.Config(data=dccl.DataConfig(path="stdlib", max_rows=7))).vectors
     assert len(few.rows) == len(few.words) == 7
+
+
+@pytest.mark.parametrize(
+    ("mode", "num_rows", "changes", "message"),
+    [
+        ("train", 1, {}, "1 rows to train on are fewer than model.num_codewords = 8"),
+        ("train", 3, {"valid_rows": 3}, "data.valid_rows is 3; the table has 3 rows"),
+        ("train", 20, {"target_mb": 1.0}, "target_mb is 1.0; 20 rows x 4 are only"),
+        ("sweep", 1, {}, "no size of .* takes exactly"),
+    ],
+)
+def test_errors_about_a_table_name_its_file(tmp_path, mode, num_rows, changes, message):
+    np.save(tmp_path / "few.npy", np.ones((num_rows, 4), np.float32))
+    config = dataclasses.replace(
+        small_config(tmp_path / "few.npy", valid_rows=changes.pop("valid_rows", None)), **changes
+    )
+    with pytest.raises(InputError, match=rf"^{tmp_path}/few\.npy: {message}"):
+        run(config, str(tmp_path / "run"), mode)
+    assert not (tmp_path / "run").exists()
 
 
 def test_held_out_rows_are_never_trained_on(table):
