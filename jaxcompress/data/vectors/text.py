@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from jaxcompress.data.vectors.checks import row_fault
+from jaxcompress.data.vectors.checks import is_finite
 from jaxcompress.errors import InputError
 
 _SAMPLE = 100  # rows that are asked for the width
@@ -71,9 +71,10 @@ def text_records(
         skipped = 0 if layout.num_rows is None else 1
         for line in itertools.chain(sample[skipped:], lines):
             word, row = _parse_row(line, layout, path)
-            if fault := row_fault(row):
+            if not is_finite(row):
                 raise InputError(
-                    f"{path}, line {line.number}: {fault} after the word {_show(word)}."
+                    f"{path}, line {line.number}: NaN or infinity; expected {len(row)} finite "
+                    f"numbers after the word {_show(word)}."
                 )
             count += 1
             yield word.decode("utf-8", errors="surrogateescape"), row

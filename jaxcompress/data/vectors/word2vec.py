@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from jaxcompress.data.vectors.checks import row_fault
+from jaxcompress.data.vectors.checks import binary_fault
 from jaxcompress.data.vectors.text import header_note, read_header
 from jaxcompress.errors import InputError
 
@@ -75,7 +75,7 @@ def bin_records(
         space = _find_space(window, dim, has_line_ends, path, row)
         word = window.bytes[window.start : space].decode("utf-8", errors="surrogateescape")
         values = np.frombuffer(window.bytes, "<f4", dim, space + 1)
-        if fault := row_fault(values):
+        if fault := binary_fault(values):
             raise InputError(f"{path}: {row}, {word[:40]!r}, holds {fault}.")
         oddity = _check_word(word, has_line_ends, f"{path}: {row}")
         if oddity is not None and oddity not in told:
