@@ -24,7 +24,7 @@ def binary_fault(row: np.ndarray) -> str | None:
     >>> binary_fault(np.array([1, np.nan], np.float32))
     'NaN or infinity; expected 2 finite numbers'
     >>> binary_fault(np.frombuffer(b"this is text", "<f4"))
-    'a vector of length 7.7e+31; expected a length of at most 1e+15'
+    'a vector of length 8.1e+31; expected a length of at most 1e+15'
     """
     if not is_finite(row):
         return f"NaN or infinity; expected {len(row)} finite numbers"
