@@ -22,10 +22,16 @@ from jaxcompress.codes.files import (
     write_safetensors,
     write_word2vec,
 )
-from jaxcompress.codes.neighbours import cosines, row_norms, unit_rows
+from jaxcompress.codes.neighbours import (
+    Lengths,
+    check_query,
+    find_nearest,
+    measure_rows,
+    unit_rows,
+)
 from jaxcompress.errors import InputError
 from jaxcompress.storage.bits import code_bits, code_type
-from jaxcompress.storage.ids import check_count, check_id_type, check_ids, largest_ids
+from jaxcompress.storage.ids import check_count, check_id_type, check_ids
 from jaxcompress.storage.names import check_names, find_row, is_one_row, number_rows
 
 _CHUNK = 4096  # rows decoded at a time
@@ -312,11 +318,11 @@ class Codes:
         """
         return append(self, words, vectors, **search)
 
-    # Similar rows, found without decoding the table.
+    # Similar rows, found without keeping the decoded table.
 
     @functools.cached_property
-    def _norms(self) -> np.ndarray:
-        return row_norms(self.codes, self.codebooks)
+    def _lengths(self) -> Lengths:
+        return measure_rows(self.codes, self.codebooks, self._chunks())
 
     def nearest(self, word: Any, count: int = 10, exclude: Any = ()) -> list[tuple[str, float]]:
         """Finds the rows of largest cosine with a row or a vector.
@@ -338,10 +344,11 @@ class Codes:
         if is_one_row(word):
             left_out.add(self.id_of(word))
             word = self[word]
-        scores = cosines(word, self.codes, self.codebooks, self._norms)
-        scores[list(left_out)] = -np.inf
-        best = largest_ids(scores, min(count, self.num_rows - len(left_out)))
-        return [(self.word_of(i), float(scores[i])) for i in best]
+        query = check_query(word, self.dim)
+        ids, cosines = find_nearest(
+            query, self.codes, self.codebooks, self._lengths, self.decode, count, left_out
+        )
+        return [(self.word_of(i), float(c)) for i, c in zip(ids, cosines, strict=True)]
 
     def analogy(self, a: Any, b: Any, c: Any, count: int = 10) -> list[tuple[str, float]]:
         """Answers "a is to b as c is to ?" by the rows nearest to b - a + c, each of length 1.
@@ -355,7 +362,8 @@ class Codes:
         Raises:
             KeyError: if there is no such row.
         """
-        unit_a, unit_b, unit_c = unit_rows(self.decode([self.id_of(w) for w in (a, b, c)]))
+        rows = self.decode([self.id_of(w) for w in (a, b, c)]).astype(np.float64)
+        unit_a, unit_b, unit_c = unit_rows(rows)
         return self.nearest(unit_b - unit_a + unit_c, count, exclude=(a, b, c))
 
     # Files.
