@@ -23,6 +23,7 @@ from jaxcompress.engine.steps import make_engine
 from jaxcompress.errors import InputError, naming
 
 _SAMPLE = 2048  # training rows whose errors are followed, and whose codes tell unused codewords
+_DEFAULT_BATCH_SIZE = Config().batch_size
 
 
 class Source(NamedTuple):
@@ -92,7 +93,8 @@ def prepare(
 
     Args:
         rows: float16 or float32 [N, D], finite; placed on the device unless it is too large.
-        config: `batch_size` is clipped to the rows there are; `num_steps` is derived if None.
+        config: `batch_size` is clipped to the rows there are, and its default is made a multiple of
+            the number of devices; `num_steps` is derived if None.
         weights: [N], finite, not negative: how much each row counts in the loss, in the refinement
             of codebooks and in the choice of the best state; scaled to a mean of 1 over the rows
             that are trained on. None: all rows count alike.
@@ -109,7 +111,7 @@ def prepare(
         _check_enough_rows(len(train_ids), config.model.num_codewords)
     if weights is not None:
         weights = _scale_weights(weights, train_ids, valid_ids)
-    batch_size = _clip_batch_size(config.batch_size, len(train_ids), say)
+    batch_size = _fit_batch_size(config.batch_size, len(train_ids), say)
     num_steps = config.num_steps or default_num_steps(
         len(train_ids), batch_size, config.steps_per_dispatch
     )
@@ -191,14 +193,28 @@ def _scale_weights(weights: np.ndarray, train_ids: np.ndarray, valid_ids: np.nda
     return scaled
 
 
-def _clip_batch_size(batch_size: int, num_trained: int, say: Callable[[str], None]) -> int:
-    """Gives a batch size that the rows can fill, a multiple of the number of devices."""
-    if batch_size <= num_trained:
-        return batch_size
+def _fit_batch_size(batch_size: int, num_trained: int, say: Callable[[str], None]) -> int:
+    """Gives a batch size that the rows can fill and the devices can share.
+
+    The default gives way to the number of devices; any other that they cannot share is an error of
+    the engine, since somebody chose it.
+    """
     num_devices = jax.device_count()
-    clipped = max(num_trained // num_devices, 1) * num_devices
-    say(f"note: batch_size {batch_size} was clipped to {clipped}, for {num_trained} training rows.")
-    return clipped
+    if batch_size > num_trained:
+        clipped = max(num_trained // num_devices, 1) * num_devices
+        say(
+            f"note: batch_size {batch_size} was clipped to {clipped}, for {num_trained} training "
+            "rows."
+        )
+        return clipped
+    shared = max(batch_size // num_devices, 1) * num_devices
+    if shared == batch_size or batch_size != _DEFAULT_BATCH_SIZE:
+        return batch_size
+    say(
+        f"note: batch_size is {shared}, since the default {batch_size} is no multiple of the "
+        f"{num_devices} devices."
+    )
+    return shared
 
 
 def _make_evaluations(

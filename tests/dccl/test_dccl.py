@@ -9,6 +9,7 @@ import pytest
 from jax.test_util import check_grads
 
 from jaxcompress import dccl
+from jaxcompress.dccl import prepare
 from jaxcompress.dccl.export import encode, export_codebooks
 from jaxcompress.dccl.model import CodeLearner, exponential_noise
 from jaxcompress.dccl.revive import revive_codewords
@@ -239,3 +240,21 @@ def test_invalid_settings_are_named_in_the_error(changes, message):
     config = dccl.Config(model=dataclasses.replace(dccl.ModelConfig(), **changes))
     with pytest.raises(InputError, match=message):
         config.check()
+
+
+@pytest.mark.parametrize(
+    ("given", "num_devices", "taken"),
+    [
+        (512, 1, 512), (512, 8, 512), (512, 3, 510), (512, 5, 510), (512, 7, 511), (512, 600, 600),
+        (500, 3, 500), (510, 3, 510), (2000, 3, 999),
+    ],
+)  # fmt: skip
+def test_the_default_batch_size_is_a_multiple_of_any_number_of_devices(
+    monkeypatch, given, num_devices, taken
+):
+    """Another size, 500 here, is left to the engine, which refuses it; 2000 is above the rows."""
+    notes = []
+    monkeypatch.setattr(prepare.jax, "device_count", lambda: num_devices)
+    assert prepare._fit_batch_size(given, 1000, notes.append) == taken
+    assert bool(notes) == (given != taken)
+    assert all(str(taken) in note for note in notes)
