@@ -70,8 +70,6 @@ def compress(
 
     config = _settle(config or Config(), num_codebooks, num_codewords, seed)
     rows, own_words = take_rows(vectors)
-    if not len(rows):
-        raise InputError("vectors have no rows; expected one or more.")
     words = take_words(own_words if words is None else words, len(rows))
     weights = config.data.weights if weights is None else weights
     weights = _take_weights(weights, len(rows), words, config.data.max_rows)

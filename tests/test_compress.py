@@ -142,8 +142,9 @@ def test_compress_returns_what_a_run_returns_the_best_state(tmp_path, monkeypatc
         lambda vectors: jaxcompress.refine(CODES, vectors),
         CODES.encode,
         lambda vectors: CODES.append(WORDS, vectors),
+        lambda vectors: jaxcompress.rate_distortion_bound(vectors, 8),
     ],
-    ids=["compress", "refine", "encode", "append"],
+    ids=["compress", "refine", "encode", "append", "bound"],
 )
 def test_everything_that_takes_vectors_refuses_the_same(take):
     for vectors, message in (

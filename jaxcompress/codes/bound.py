@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxcompress.data.vectors.arrays import take_matrix
 from jaxcompress.data.vectors.checks import check_finite
 from jaxcompress.errors import InputError
 
@@ -29,8 +30,7 @@ def rate_distortion_bound(vectors: Any, bits_per_row: float) -> float:
     [5.0, 2.0, 1.0]
 
     Args:
-        vectors: float [N, D], or any type that NumPy turns into float64. Their mean is taken as
-            known.
+        vectors: float [N, D], as `compress` takes them. Their mean is taken as known.
         bits_per_row: bits of the code of one row, at least 0.
 
     Returns:
@@ -42,9 +42,7 @@ def rate_distortion_bound(vectors: Any, bits_per_row: float) -> float:
     Reference:
         Reverse water-filling: Cover & Thomas, Elements of Information Theory, theorem 10.3.3.
     """
-    rows = np.asarray(vectors)
-    if rows.ndim != 2 or 0 in rows.shape:
-        raise InputError(f"vectors have shape {list(rows.shape)}; expected [rows, dimensions].")
+    rows = take_matrix(vectors).rows
     if not 0 <= bits_per_row < math.inf:
         raise InputError(f"bits_per_row is {bits_per_row}; it must be a number of at least 0.")
     check_finite(rows, "vectors")

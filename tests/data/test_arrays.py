@@ -93,6 +93,7 @@ def test_vectors_that_know_their_words_bring_them():
         (5, r"vectors have shape \[\]; expected \[rows, dimensions\]"),
         (ROWS[0], r"vectors have shape \[2\]; expected \[rows, dimensions\]"),
         (ROWS[:, :0], r"vectors have shape \[3, 0\]"),
+        (ROWS[:0], r"vectors have shape \[0, 2\]"),
         (np.float64([[0, 1], [1e300, 0]]), r"vectors: row 1 \(from 0\) holds"),
         (np.float32([[0, 1], [0, np.nan]]), r"vectors: row 1 \(from 0\) holds NaN or infinity"),
     ],
@@ -106,6 +107,7 @@ def test_what_is_no_matrix_of_finite_numbers_is_one_line(vectors, message):
 
 def test_rows_have_the_dimensions_asked_for():
     assert take_rows(ROWS, 2).rows is ROWS
+    assert take_rows(ROWS[:0], 2).rows.shape == (0, 2)
     with pytest.raises(InputError, match=r"shape \[3, 2\]; the codebooks make rows of 4 dim"):
         take_rows(ROWS, 4)
 

@@ -28,7 +28,7 @@ class Given(NamedTuple):
     """A table that was handed over.
 
     Attributes:
-        rows: float16 or float32 [N, D], finite.
+        rows: [N, D]; float16 or float32, and finite, if `take_rows` took them.
         words: the N names that came with the rows; None: there were none.
     """
 
@@ -37,19 +37,35 @@ class Given(NamedTuple):
 
 
 def take_rows(vectors: Any, dim: int | None = None) -> Given:
-    """Takes a matrix of numbers, and the names of its rows if it brings them.
+    """Takes a matrix of finite numbers as float16 or float32, with the names that it brings.
 
     >>> take_rows([[1, 2], [3, 4]]).rows
     array([[1., 2.],
            [3., 4.]], dtype=float32)
 
+    The arguments are those of `take_matrix`.
+
+    Raises:
+        InputError: if they are no such matrix.
+    """
+    rows, words = take_matrix(vectors, dim)
+    if rows.dtype not in (np.float16, np.float32):
+        with np.errstate(over="ignore"):  # a number that float32 cannot hold becomes infinite
+            rows = rows.astype(np.float32)
+    check_finite(rows, "vectors")
+    return Given(rows, words)
+
+
+def take_matrix(vectors: Any, dim: int | None = None) -> Given:
+    """Takes a matrix of numbers in the type that it has, with the names of its rows if it has any.
+
     Args:
         vectors: float or int [N, D]: NumPy, or anything `np.asarray` takes; a tensor of PyTorch, on
             any device; what `read_vectors` gives; or KeyedVectors of gensim.
-        dim: D; None: any from 1 on.
+        dim: D, of any number of rows; None: any D, of one row or more.
 
     Raises:
-        InputError: if they are no matrix of finite numbers, of `dim` columns.
+        InputError: if they are no matrix of numbers, or not of such a shape.
     """
     words = None
     if isinstance(vectors, Vectors):
@@ -57,13 +73,12 @@ def take_rows(vectors: Any, dim: int | None = None) -> Given:
     elif hasattr(vectors, "vectors") and hasattr(vectors, "index_to_key"):
         vectors, words = vectors.vectors, [str(key) for key in vectors.index_to_key]
     rows = take_numbers(vectors, "vectors")
-    is_matrix = rows.ndim == 2 and rows.shape[1] > 0
-    if not is_matrix or dim not in (None, rows.shape[1]):
+    if rows.ndim != 2 or (rows.shape[1] != dim if dim else 0 in rows.shape):
         made = "" if dim is None else f"; the codebooks make rows of {dim} dimensions"
         raise InputError(
             f"vectors have shape {list(rows.shape)}{made}; expected [rows, {dim or 'dimensions'}]."
         )
-    return Given(_as_float32(rows), words)
+    return Given(rows, words)
 
 
 def take_words(words: Any, num_rows: int) -> list[str] | None:
@@ -123,12 +138,3 @@ def _to_host(values: Any) -> Any:
         return values
     values = values.detach().cpu()
     return values.float() if str(values.dtype) == "torch.bfloat16" else values  # NumPy lacks it
-
-
-def _as_float32(rows: np.ndarray) -> np.ndarray:
-    """Gives a matrix as float32, or float16 if it is that, once its numbers have been checked."""
-    if rows.dtype not in (np.float16, np.float32):
-        with np.errstate(over="ignore"):  # a number that float32 cannot hold becomes infinite
-            rows = rows.astype(np.float32)
-    check_finite(rows, "vectors")
-    return rows
