@@ -10,7 +10,8 @@ from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.files import CODES_FILE, read_codes_text, unpack_tensors
 from jaxcompress.data.paths import expand, find_either
 from jaxcompress.data.text.stdlib import STDLIB
-from jaxcompress.data.vectors.files import GET_GLOVE, Vectors, read_header, read_vectors
+from jaxcompress.data.vectors.files import GET_GLOVE, Vectors, read_vectors
+from jaxcompress.data.vectors.matrices import read_header
 from jaxcompress.errors import InputError
 from jaxcompress.storage.tensors import read_tensors
 
@@ -79,7 +80,8 @@ def read_table(path: str, tensor: str | None = None) -> Vectors | Codes:
 
     Args:
         path: "stdlib", a workdir or file of codes, or whatever `read_vectors` reads.
-        tensor: the name of the matrix in a .safetensors file of several; None: the only one.
+        tensor: the name of the matrix in a .safetensors or .npz file of several; None: the only
+            one.
 
     Raises:
         InputError: if it cannot be read, with file, line or row, and what was expected.
@@ -91,7 +93,8 @@ def read_table(path: str, tensor: str | None = None) -> Vectors | Codes:
     place = find_either(path, GET_GLOVE)
     is_tensors = place.suffix == ".safetensors"
     if not (place.is_dir() or place.suffix == ".codes" or (is_tensors and _is_artefact(place))):
-        return read_vectors(str(place), tensor=tensor if is_tensors else None)
+        names_tensors = not {".safetensors", ".npz"}.isdisjoint(place.suffixes)
+        return read_vectors(str(place), tensor=tensor if names_tensors else None)
     table = load(place)
     if not isinstance(table, Codes):
         raise InputError(f"{place} holds anchors; expected vectors or codes.")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxcompress import InputError
-from jaxcompress.data.vectors import word2vec
+from jaxcompress.data.vectors import window
 from jaxcompress.data.vectors.files import read_vectors
 
 ROWS = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
@@ -27,7 +27,7 @@ def write(folder, content, name="v.bin"):
 @pytest.mark.parametrize("end", [b"\n", b""], ids=["line ends", "none"])
 @pytest.mark.parametrize("chunk", [1, 1 << 20])
 def test_words_with_spaces_do_not_shift_the_rows_after_them(tmp_path, monkeypatch, end, chunk):
-    monkeypatch.setattr(word2vec, "_CHUNK", chunk)
+    monkeypatch.setattr(window, "_CHUNK", chunk)
     vectors = read_vectors(write(tmp_path, encoded(WORDS, ROWS, end)))
     assert vectors.words == WORDS
     np.testing.assert_array_equal(vectors.rows, ROWS)

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -19,11 +18,17 @@ import numpy as np
 
 from jaxcompress.data.paths import archive_and_member, cache_dir, open_binary
 from jaxcompress.data.text_files import open_text
-from jaxcompress.data.vectors.formats import is_word2vec
+from jaxcompress.data.vectors.fasttext import fasttext_records
 from jaxcompress.data.vectors.text import text_records
 from jaxcompress.data.vectors.word2vec import bin_records
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
+
+RECORDS = {  # by format: how a file is opened, and what yields the word and the numbers of each row
+    "text": (open_text, text_records),
+    "word2vec": (open_binary, bin_records),
+    "fasttext": (open_binary, fasttext_records),
+}
 
 _FORMAT = 2  # part of the name of a cached table; raised if the same file gives another table
 
@@ -42,8 +47,13 @@ class ParsedTable(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_cached(path: Path, max_rows: int | None) -> ParsedTable:
-    """Reads a text or .bin file, or what an earlier reading of it left in the cache.
+def read_cached(path: Path, form: str, max_rows: int | None) -> ParsedTable:
+    """Reads a file of records, or what an earlier reading of it left in the cache.
+
+    Args:
+        path: the file.
+        form: one of `RECORDS`.
+        max_rows: number of rows; those after it are not read. None: all.
 
     Raises:
         InputError: if the file does not hold vectors, with its line or row.
@@ -60,7 +70,7 @@ def read_cached(path: Path, max_rows: int | None) -> ParsedTable:
         with contextlib.suppress(OSError, EOFError, ValueError, KeyError, TypeError):
             read = _load(table, info, is_kept)
         if read is None:
-            _parse(path, max_rows, table, info)
+            _parse(path, form, max_rows, table, info)
             read = _load(table, info, is_kept)
         return read._replace(notes=(*read.notes, *notes))
 
@@ -95,14 +105,15 @@ def _fingerprint(path: Path, max_rows: int | None) -> str:
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
 
-def _parse(path: Path, max_rows: int | None, table: Path, info: Path) -> None:
+def _parse(path: Path, form: str, max_rows: int | None, table: Path, info: Path) -> None:
     """Parses `path`; writes the table, then the names of its rows and notes, each file at once."""
     notes: list[str] = []
     words: dict[str, None] = {}
     dim = duplicates = 0
     with atomic_write(table) as partial, open(partial, "wb") as out:
-        with _records(path, notes.append) as records:
-            for word, row in records:
+        opener, records = RECORDS[form]
+        with opener(path) as stream:
+            for word, row in records(stream, path, notes.append):
                 if word in words:
                     duplicates += 1
                     continue
@@ -121,17 +132,6 @@ def _parse(path: Path, max_rows: int | None, table: Path, info: Path) -> None:
         notes.append(duplicates_note(duplicates))
     with atomic_write(info) as partial:
         partial.write_text(json.dumps({"words": list(words), "notes": notes}))
-
-
-@contextlib.contextmanager
-def _records(path: Path, note: Callable[[str], None]) -> Iterator[Iterator[tuple[str, np.ndarray]]]:
-    """Opens a file as the rows it holds, each a word and its numbers."""
-    if is_word2vec(path):
-        with open_binary(path) as stream:
-            yield bin_records(stream, path, note)
-    else:
-        with open_text(path) as stream:
-            yield text_records(stream, path, note)
 
 
 def duplicates_note(count: int) -> str:

@@ -1,28 +1,27 @@
-"""Word vectors from the formats they come in: text, word2vec .bin, .npy, .safetensors.
+"""Word vectors from the formats they come in: text, binary records, and files of arrays.
 
 Axis letters: N rows, D dimensions.
 """
 
-import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import ml_dtypes
 import numpy as np
 
-from jaxcompress.data.paths import find_file
+from jaxcompress.data.compression import without_compression
+from jaxcompress.data.paths import find_file, is_file
 from jaxcompress.data.text_files import open_text
-from jaxcompress.data.vectors.cache import duplicates_note, read_cached
+from jaxcompress.data.vectors.cache import RECORDS, duplicates_note, read_cached
 from jaxcompress.data.vectors.checks import check_finite
+from jaxcompress.data.vectors.formats import find_format
+from jaxcompress.data.vectors.matrices import read_npy, read_npz, read_safetensors
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.names import number_rows, write_names
 
 GET_GLOVE = "Fetch GloVe with: python -m jaxcompress.data.download glove.6B; or give another file."
-
-_DTYPES = {"F16": np.float16, "BF16": ml_dtypes.bfloat16, "F32": np.float32, "F64": np.float64}
 
 
 class Vectors(NamedTuple):
@@ -42,13 +41,13 @@ class Vectors(NamedTuple):
 
 
 def read_vectors(path: str, *, tensor: str | None = None, max_rows: int | None = None) -> Vectors:
-    """Reads vectors, choosing the reader by the file's name.
+    """Reads vectors in whatever format they are, plain or compressed.
 
     Args:
-        path: GloVe, word2vec or fastText text (plain, .gz, or inside a .zip), word2vec .bin,
-            .npy (with the names of its rows in a `.words.txt` beside it, if there is one), or
-            .safetensors.
-        tensor: the name of the matrix in a .safetensors file; None: the only one.
+        path: GloVe, word2vec or fastText text, word2vec .bin, fastText .bin, .npy or .npz (with the
+            names of its rows in a `.words.txt` beside it, if there is one), or .safetensors; plain,
+            .gz, .bz2, .xz, or inside a .zip.
+        tensor: the name of the matrix in a .safetensors or .npz file; None: the only one.
         max_rows: number of rows; those after it are not read. None: all.
 
     Raises:
@@ -58,67 +57,21 @@ def read_vectors(path: str, *, tensor: str | None = None, max_rows: int | None =
     file = find_file(path, GET_GLOVE)
     if max_rows is not None and max_rows < 1:
         raise InputError(f"data.max_rows is {max_rows}; it must be at least 1.")
-    if tensor is not None and file.suffix != ".safetensors":
-        raise InputError(f"{file}: data.tensor is {tensor!r}; it is for .safetensors files only.")
-    if file.suffix not in (".npy", ".safetensors"):
-        return Vectors(*read_cached(file, max_rows), source=str(file))
-    array = _read_npy(file) if file.suffix == ".npy" else _read_safetensors(file, tensor)
+    form = find_format(file)
+    if tensor is not None and form not in ("safetensors", "npz"):
+        raise InputError(
+            f"{file}: data.tensor is {tensor!r}; it is for .safetensors and .npz files only."
+        )
+    if form in RECORDS:
+        return Vectors(*read_cached(file, form, max_rows), source=str(file))
+    if form == "npy":
+        array = read_npy(file)
+    else:
+        array = (read_npz if form == "npz" else read_safetensors)(file, tensor)
     rows, cast_notes = _as_table(array[:max_rows] if array.ndim else array, file)
     check_finite(rows, str(file))
     words, rows, notes = _drop_duplicates(_words_beside(file, len(rows), max_rows), rows)
     return Vectors(rows, words, (*notes, *cast_notes), str(file))
-
-
-def _read_npy(file: Path) -> np.ndarray:
-    try:
-        return np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{file}: not a readable .npy file of numbers ({error}).") from None
-
-
-def _read_safetensors(file: Path, tensor: str | None) -> np.ndarray:
-    """Maps one matrix of the file.
-
-    By hand, since the safetensors library copies a whole tensor, and tables are large.
-    """
-    header, data = read_header(file)
-    tables = {k: v for k, v in header.items() if k != "__metadata__" and len(v["shape"]) == 2}
-    if tensor is None and len(tables) == 1:
-        tensor = next(iter(tables))
-    if tensor not in tables:
-        names = ", ".join(f"{k} {v['shape']}" for k, v in tables.items()) or "none"
-        reason = "no data.tensor given" if tensor is None else f"no matrix named {tensor!r}"
-        raise InputError(f"{file}: {reason}; matrices in it: {names}.")
-    entry = tables[tensor]
-    if entry["dtype"] not in _DTYPES:
-        raise InputError(
-            f"{file}: {tensor} is {entry['dtype']}; expected one of {', '.join(_DTYPES)}."
-        )
-    start, end = entry["data_offsets"]
-    if data + end > os.path.getsize(file):
-        raise InputError(f"{file}: cut short; {tensor} should end at byte {data + end}.")
-    raw = np.memmap(file, np.uint8, "r", offset=data + start, shape=(end - start,))
-    return raw.view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
-
-
-def read_header(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
-    """Reads the header of a .safetensors file: its length in 8 bytes, then JSON.
-
-    Returns:
-        What stands about each tensor, and about the file by the name "__metadata__"; and the byte
-        at which the data start.
-
-    Raises:
-        InputError: if the file has no such header.
-    """
-    try:
-        with open(path, "rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            if not 0 < length < os.path.getsize(path):
-                raise ValueError("the length of its header is invalid")
-            return json.loads(stream.read(length)), 8 + length
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path}: not a .safetensors file, or cut short ({error}).") from None
 
 
 def _as_table(array: np.ndarray, file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -142,8 +95,8 @@ def _as_table(array: np.ndarray, file: Path) -> tuple[np.ndarray, tuple[str, ...
 
 def _words_beside(file: Path, num_rows: int, max_rows: int | None) -> list[str] | None:
     """Reads the names of the rows of FILE.npy from FILE.words.txt; None if there is none."""
-    beside = file.with_suffix(".words.txt")
-    if not beside.exists():
+    beside = file.with_name(f"{Path(without_compression(file.name)).stem}.words.txt")
+    if not is_file(beside):
         return None
     with open_text(beside) as stream:
         words = [line.rstrip(b"\n").decode("utf-8", "surrogateescape") for line in stream]

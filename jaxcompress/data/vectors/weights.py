@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcompress.data.paths import find_file
+from jaxcompress.data.paths import find_file, inner_name
 from jaxcompress.data.text_files import open_text
+from jaxcompress.data.vectors.matrices import read_npy
 from jaxcompress.errors import InputError
 
 ZIPF = "zipf"
@@ -41,9 +42,10 @@ def read_weights(source: str, num_rows: int, words: Sequence[str] | None) -> Wei
     array([1.        , 0.5       , 0.33333333, 0.25      ])
 
     Args:
-        source: "zipf", which gives row r (from 1) the weight 1/r; an .npy file [N]; or text (plain,
-            .gz, or inside a .zip) with a number a line, in the order of the rows, or a word and a
-            number a line, in any order. A word that the file lacks gets the least weight in it.
+        source: "zipf", which gives row r (from 1) the weight 1/r; an .npy file [N]; or text with a
+            number a line, in the order of the rows, or a word and a number a line, in any order. A
+            word that the file lacks gets the least weight in it. Files are plain, .gz, .bz2, .xz,
+            or inside a .zip.
         num_rows: N.
         words: the names of the rows; None: they have none.
 
@@ -54,11 +56,8 @@ def read_weights(source: str, num_rows: int, words: Sequence[str] | None) -> Wei
     if source == ZIPF:
         return Weights(1.0 / np.arange(1, num_rows + 1))
     file = find_file(source, _FORMS)
-    if file.suffix == ".npy":
-        try:
-            values, notes = np.load(file, allow_pickle=False), ()
-        except (ValueError, EOFError, OSError) as error:
-            raise InputError(f"{file}: not a readable .npy file of numbers ({error}).") from None
+    if inner_name(file).endswith(".npy"):
+        values, notes = read_npy(file), ()
     else:
         values, notes = _read_text(file, words)
     return Weights(check_weights(values, num_rows, str(file)), notes)

@@ -16,36 +16,14 @@ import numpy as np
 
 from jaxcompress.data.vectors.checks import binary_fault
 from jaxcompress.data.vectors.text import header_note, read_header
+from jaxcompress.data.vectors.window import Window
 from jaxcompress.errors import InputError
 
-_CHUNK = 1 << 20  # bytes that are read at a time
 _LONGEST = 1000  # bytes of a word
 _LOOKAHEAD = 64  # bytes of the next word that are looked at
 _TINY = 1e-12  # numbers of vectors are seldom nearer to zero, and never as large as its inverse
 _MOST_DIMS = 1 << 20
 _PRINTED = re.compile(rb"[^\x00-\x1f\x7f]*")  # what words consist of
-
-
-class _Window:
-    """A part of a stream: the bytes that were read, and where in them the next row starts."""
-
-    def __init__(self, stream: BinaryIO):
-        self._stream = stream
-        self.bytes = b""
-        self.start = 0
-
-    def reserve(self, size: int) -> None:
-        """Reads on until at least `size` bytes follow the start, or fewer at the stream's end."""
-        if len(self.bytes) - self.start < size:
-            more = self._stream.read(max(_CHUNK, size))
-            self.bytes, self.start = self.bytes[self.start :] + more, 0
-
-    def skip_line_ends(self) -> bool:
-        """Goes past line ends; tells whether anything follows."""
-        self.reserve(_LONGEST)
-        while self.bytes[self.start : self.start + 1] in (b"\n", b"\r"):
-            self.start += 1
-        return self.start < len(self.bytes)
 
 
 def bin_records(
@@ -62,10 +40,10 @@ def bin_records(
         InputError: if rows are cut short or do not line up: with the row, from 0.
     """
     num_rows, dim = _read_header(stream, path)
-    window, has_line_ends = _Window(stream), None
+    window, has_line_ends = Window(stream), None
     told: set[str] = set()
     for number in range(num_rows):
-        if not window.skip_line_ends():
+        if not _skip_line_ends(window):
             note(header_note(num_rows, number))
             return
         window.reserve(2 * _LONGEST + 4 * dim)
@@ -83,7 +61,7 @@ def bin_records(
             told.add(oddity)
         window.start = space + 1 + 4 * dim
         yield word, values
-    if window.skip_line_ends():
+    if _skip_line_ends(window):
         raise InputError(
             f"{path}: more follows the {num_rows} rows of {dim} numbers that its header says; "
             "expected the end of the file."
@@ -103,7 +81,15 @@ def _read_header(stream: BinaryIO, path: Path) -> tuple[int, int]:
     return header
 
 
-def _tell_line_ends(window: _Window, dim: int) -> bool:
+def _skip_line_ends(window: Window) -> bool:
+    """Goes past line ends; tells whether anything follows."""
+    window.reserve(_LONGEST)
+    while window.bytes[window.start : window.start + 1] in (b"\n", b"\r"):
+        window.start += 1
+    return window.start < len(window.bytes)
+
+
+def _tell_line_ends(window: Window, dim: int) -> bool:
     """Tells from the first row whether rows end with line feeds.
 
     A row of a word with spaces may end before a line feed by chance, if it is cut at a wrong one.
@@ -115,7 +101,7 @@ def _tell_line_ends(window: _Window, dim: int) -> bool:
     return bool(cuts) and _ends_line(data, cuts[0][1])
 
 
-def _find_space(window: _Window, dim: int, has_line_ends: bool, path: Path, row: str) -> int:
+def _find_space(window: Window, dim: int, has_line_ends: bool, path: Path, row: str) -> int:
     """Finds the space that ends the word of the next row, which an error names as `row`."""
     data, cuts = window.bytes, _cuts(window, dim)
     if not cuts and len(data) - window.start >= _LONGEST:
@@ -149,7 +135,7 @@ def _check_word(word: str, has_line_ends: bool, place: str) -> str | None:
     return None
 
 
-def _cuts(window: _Window, dim: int) -> list[tuple[int, int]]:
+def _cuts(window: Window, dim: int) -> list[tuple[int, int]]:
     """Lists the spaces that may end the next word, each with the place where its row would end.
 
     The first space is one of them; those after it only as long as what comes before is printed
