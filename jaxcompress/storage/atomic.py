@@ -1,6 +1,8 @@
 """Files that are written whole or not at all."""
 
+import contextlib
 import os
+import shutil
 from pathlib import Path
 from types import TracebackType
 
@@ -8,7 +10,8 @@ from types import TracebackType
 class atomic_write:
     """Writes a file under another name beside it, and renames it when it is complete.
 
-    If the block raises, the partial file is deleted and an older file stays as it was.
+    If the block raises, the partial file is deleted and an older file stays as it was. Permissions
+    are those that `open` would leave: of a new file by the umask, of an older one its own.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "note.txt"
@@ -32,6 +35,8 @@ class atomic_write:
         trace: TracebackType | None,
     ) -> None:
         if kind is None:
+            with contextlib.suppress(OSError):  # an older file keeps its permissions, if it may
+                shutil.copymode(self.path, self.partial)
             os.replace(self.partial, self.path)
         else:
             self.partial.unlink(missing_ok=True)

@@ -34,10 +34,10 @@ def write_tensors(
     stored = {**metadata, "format": format, "version": VERSION}
     stored["sha256"] = _digest(tensors, stored)
     with atomic_write(path) as partial:
+        partial.touch()  # safetensors gives its files to the owner alone; this is as `open` does
+        mode = partial.stat().st_mode
         safetensors.numpy.save_file(tensors, partial, stored)
-        mask = os.umask(0)
-        os.umask(mask)
-        partial.chmod(0o666 & ~mask)  # safetensors lets nobody but the owner read it
+        partial.chmod(mode)
 
 
 def read_tensors(
