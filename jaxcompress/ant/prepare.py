@@ -24,6 +24,7 @@ from jaxcompress.data.ratings.negatives import add_negatives
 from jaxcompress.data.ratings.planted import PLANTED, planted_ratings
 from jaxcompress.data.ratings.read import Ratings, read_ratings
 from jaxcompress.engine.job import Job
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.steps import make_engine
 from jaxcompress.errors import InputError
 
@@ -83,6 +84,7 @@ def read(config: Config) -> Ratings:
     return add_negatives(ratings, data.num_negatives, config.seed)
 
 
+@own_settings
 def prepare(
     ratings: Ratings,
     config: Config,

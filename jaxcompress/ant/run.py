@@ -23,6 +23,7 @@ from jaxcompress.data.ratings.read import Ratings
 from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.log import read_lines
 from jaxcompress.engine.loop import evaluate
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.report import format_figures, say, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.workdir import opened, read_config
@@ -59,6 +60,7 @@ def train(config: Config, workdir: str) -> Outcome:
     return run(config, workdir, "train")
 
 
+@own_settings
 def inspect_anchors(workdir: str, num_items: int = 8) -> list[Anchor]:
     """Looks at each anchor of the items of a run, trained or half-trained.
 
@@ -70,6 +72,7 @@ def inspect_anchors(workdir: str, num_items: int = 8) -> list[Anchor]:
         return inspect(problem, fitted.state, num_items)
 
 
+@own_settings
 def rank_items(workdir: str, k: int = 10, threshold: float = 3.5) -> Ranking:
     """Ranks the test items of each user by a run, trained or half-trained.
 
@@ -87,6 +90,7 @@ def rank_items(workdir: str, k: int = 10, threshold: float = 3.5) -> Ranking:
         return rank(problem, fitted.state, k, threshold)
 
 
+@own_settings
 def run(config: Config, workdir: str, mode: str, options: Options | None = None) -> Outcome:
     """Runs a mode in a workdir, and prints what it finds.
 

@@ -33,6 +33,7 @@ from jaxcompress.data.labelled.buckets import (
 )
 from jaxcompress.data.vectors.files import Vectors
 from jaxcompress.engine.job import Job
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.steps import make_engine
 from jaxcompress.engine.workdir import fingerprint
 from jaxcompress.errors import InputError
@@ -85,6 +86,7 @@ def read_source(config: Config) -> Vectors | Codes | None:
     return None if config.vectors is None else read_table(config.vectors, config.data.tensor)
 
 
+@own_settings
 def prepare(corpus: Corpus, source: Vectors | Codes | None, config: Config) -> Problem:
     """Makes task, optimiser, data on the devices and feeds, for the config's first seed.
 

@@ -22,6 +22,7 @@ from jaxcompress.classifier.prepare import (
 )
 from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.loop import evaluate
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.report import format_figures, say, write_json, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.workdir import opened
@@ -52,6 +53,7 @@ def train(config: Config, workdir: str) -> Outcome:
     return run(config, workdir, "train")
 
 
+@own_settings
 def run(config: Config, workdir: str, mode: str) -> Outcome:
     """Runs a mode: "train"; "evaluate", which tests the best state anew; or "export"."""
     corpus = read_corpus(config)

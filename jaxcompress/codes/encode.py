@@ -12,7 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcompress.codes.decode import sum_codewords
+from jaxcompress.codes.precision import exact_products
 from jaxcompress.codes.rows import pad_rows
+from jaxcompress.codes.scale import scale_exponent
 from jaxcompress.codes.search import (
     beam_search,
     default_search_steps,
@@ -20,14 +22,17 @@ from jaxcompress.codes.search import (
     squared_errors,
 )
 from jaxcompress.data.vectors.arrays import take_rows
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.errors import InputError
 from jaxcompress.storage.bits import code_type
 
 _BATCH = 1024  # rows at a time: what a search keeps between its steps stays in the cache
+_LEAST_BATCH = 8  # fewer rows are filled up to so many
 _MAX_KNOWN = 65_536  # rows of the largest table in which the nearest row is looked for
 _CHUNK = 4096  # rows of that table at a time
 
 
+@own_settings
 def encode(
     vectors: Any,
     codebooks: np.ndarray,
@@ -44,6 +49,11 @@ def encode(
     not always a better start than those of a beam search. If codebooks hold much of a small table,
     no search finds what is stored for its own rows: there the codes of the nearest row are the
     best start. So a row starts with the best of all three.
+
+    The search draws the same numbers for every row: the codes of a row do not depend on the rows
+    beside it, nor on its place among them. Batches are of 8, 16, ..., 1024 rows, and each size is
+    compiled once. Sums in batches of different sizes may differ in the last digit; a tie may then
+    be decided otherwise.
 
     Args:
         vectors: float [B, D], as `compress` takes them.
@@ -65,23 +75,34 @@ def encode(
     if num_rounds < 0:
         raise InputError(f"num_rounds is {num_rounds}; it must be at least 0.")
     kind, table, weights = code_type(num_codewords), None, None
+    exponent = scale_exponent(codebooks.reshape(-1, dim))
+    codebooks = np.ldexp(codebooks, -exponent)
     if start is not None:
         start = _check_start(np.asarray(start), (len(rows), num_codebooks), num_codewords)
     else:
-        weights = None if encoder is None else dict(encoder)
+        weights = None if encoder is None else _scale_encoder(encoder, -exponent)
         if known is not None and 0 < len(known) <= _MAX_KNOWN:
             table = _decode(jnp.asarray(known), codebooks)
     codes = np.zeros((len(rows), num_codebooks), kind)
-    key, size = jax.random.key(seed), max(1, min(_BATCH, len(rows)))
-    for number, first in enumerate(range(0, len(rows), size)):
+    key, size = jax.random.key(seed), _batch_size(len(rows))
+    for first in range(0, len(rows), size):
         part = slice(first, first + size)
-        batch = pad_rows(rows[part].astype(np.float32), size)
+        batch = pad_rows(np.ldexp(rows[part].astype(np.float32), -exponent), size)
         begin = None if start is None else pad_rows(start[part].astype(kind), size)
-        found = _encode_batch(
-            jax.random.fold_in(key, number), batch, codebooks, weights, table, begin, num_rounds
-        )
+        found = _encode_batch(key, batch, codebooks, weights, table, begin, num_rounds)
         codes[part] = np.asarray(found)[: len(codes[part])]
     return codes
+
+
+def _batch_size(num_rows: int) -> int:
+    """Chooses a power of two, so that few sizes are compiled."""
+    return min(_BATCH, max(_LEAST_BATCH, 1 << max(num_rows - 1, 0).bit_length()))
+
+
+def _scale_encoder(encoder: Mapping[str, np.ndarray], exponent: int) -> dict[str, np.ndarray]:
+    """Makes an encoder that takes rows times 2**exponent."""
+    scaled = {name: np.ldexp(encoder[name], exponent) for name in ("mean", "scale")}
+    return {**encoder, **scaled}
 
 
 def _check_start(start: np.ndarray, shape: tuple[int, int], num_codewords: int) -> np.ndarray:
@@ -109,6 +130,7 @@ class _Known(NamedTuple):
 
 
 @jax.jit
+@exact_products
 def _decode(known: jax.Array, codebooks: jax.Array) -> _Known:
     rows = sum_codewords(codebooks, known)
     missing = -len(rows) % _CHUNK
@@ -135,6 +157,7 @@ def _nearest_codes(rows: jax.Array, table: _Known) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnames="num_rounds")
+@exact_products
 def _encode_batch(
     key: jax.Array,
     rows: jax.Array,

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from jaxcompress.codes.precision import exact_products
 from jaxcompress.codes.search import MAX_TABLED_CODEWORDS, improve_codes
 
 _RIDGE = 1e-3  # times the mean count of a codeword: holds what the codes leave undetermined
@@ -54,6 +55,7 @@ def normal_equations(
 
 
 @jax.jit
+@exact_products
 def solve_codebooks(
     counts: jax.Array, sums: jax.Array, codebooks: jax.Array, relaxation: float | jax.Array = 1.0
 ) -> jax.Array:
@@ -108,13 +110,19 @@ def refine_batch(num_steps: int) -> Callable:
     [B, M].
     """
 
+    @exact_products
     def run(state: tuple, batch: dict) -> tuple[tuple, jax.Array]:
         codebooks, key, equations = state
         codes = improve_codes(key, batch["rows"], batch["codes"], codebooks, num_steps)
         if equations:
-            fit = batch["fit"] * batch["weights"] if "weights" in batch else batch["fit"]
-            more = normal_equations(batch["rows"], codes, fit, codebooks.shape[1])
+            more = normal_equations(batch["rows"], codes, weights_to_fit(batch), codebooks.shape[1])
             equations = jax.tree.map(jnp.add, equations, more)
         return equations, codes
 
     return run
+
+
+def weights_to_fit(batch: dict) -> jax.Array:
+    """Tells how much each row of a batch counts when codebooks are fitted: float32 [B]."""
+    fit = batch["fit"].astype(jnp.float32)
+    return fit * batch["weights"] if "weights" in batch else fit

@@ -9,8 +9,10 @@ import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.decode import sum_codewords
+from jaxcompress.codes.precision import exact_products
 from jaxcompress.codes.rows import PreparedTable, with_codes
 from jaxcompress.engine.loop import add_sums, fetch_one_behind
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.task import mean_metrics
 
 
@@ -50,12 +52,13 @@ def error_sums(
     return sums
 
 
-def error_metrics(sums: dict[str, np.ndarray]) -> dict[str, float]:
+def error_metrics(sums: dict[str, np.ndarray], exponent: int = 0) -> dict[str, float]:
     """Divides the totals of `error_sums`, and of a method's evaluation if they are among them.
 
     Args:
         sums: of `error_sums`; "usage" [M, K], how many rows use each codeword, "soft_l2" and
             "max_probability" if known.
+        exponent: the sums are of rows times 2**-exponent; figures are in the units of the table.
 
     Returns:
         Figures by name. "relative_error" is the sum of squared errors over the sum of squared
@@ -63,6 +66,7 @@ def error_metrics(sums: dict[str, np.ndarray]) -> dict[str, float]:
         "codebook_perplexity" is the mean over codebooks of exp(entropy of the use of codewords), K
         at best. "dead_codewords" is the number of codewords that none of these rows uses.
     """
+    sums = _to_units_of_table(sums, exponent)
     means = mean_metrics(sums)
     count = float(sums["count"])
     spread = float(sums["squared_distance"]) - float(sums["offset"] @ sums["offset"]) / count
@@ -83,6 +87,12 @@ def error_metrics(sums: dict[str, np.ndarray]) -> dict[str, float]:
     return figures
 
 
+def _to_units_of_table(sums: dict[str, np.ndarray], exponent: int) -> dict[str, np.ndarray]:
+    powers = dict.fromkeys(("l2", "soft_l2", "weighted_l2", "offset"), 1)
+    powers |= dict.fromkeys(("squared_l2", "weighted_squared_l2", "squared_distance"), 2)
+    return {name: np.ldexp(value, powers.get(name, 0) * exponent) for name, value in sums.items()}
+
+
 def _usage_metrics(used: np.ndarray) -> dict[str, float]:
     """Computes perplexity and unused codewords from the shares of rows [M, K] that use each one."""
     entropy = -np.sum(used * np.log(np.where(used > 0, used, 1.0)), axis=-1)
@@ -92,6 +102,7 @@ def _usage_metrics(used: np.ndarray) -> dict[str, float]:
     }
 
 
+@own_settings
 def code_errors(table: PreparedTable, codes: Codes) -> dict[str, dict[str, float]]:
     """Computes the figures of codes over "all" rows and, if some are held out, over "valid" ones.
 
@@ -103,8 +114,9 @@ def code_errors(table: PreparedTable, codes: Codes) -> dict[str, dict[str, float
         Figures of `error_metrics` by name, for "all" and perhaps "valid".
     """
     totals: dict[str, dict] = {"all": {}, "valid": {}}
-    center = codes.codebooks.mean(axis=1).sum(axis=0)
-    state, feed = table.place((codes.codebooks, center)), with_codes(table, codes.codes)
+    codebooks = np.ldexp(codes.codebooks, -table.exponent)
+    center = codebooks.mean(axis=1).sum(axis=0)
+    state, feed = table.place((codebooks, center)), with_codes(table, codes.codes)
     indices = map(feed.index, range(feed.num_batches))
     for parts in fetch_one_behind(table.map(_batch_errors, state, i) for i in indices):
         for name, sums in parts.items():
@@ -112,9 +124,12 @@ def code_errors(table: PreparedTable, codes: Codes) -> dict[str, dict[str, float
     totals["all"]["usage"] = np.stack(
         [np.bincount(column, minlength=codes.num_codewords) for column in codes.codes.T]
     )
-    return {name: error_metrics(sums) for name, sums in totals.items() if sums["count"]}
+    return {
+        name: error_metrics(sums, table.exponent) for name, sums in totals.items() if sums["count"]
+    }
 
 
+@exact_products
 def _batch_errors(state: tuple, batch: dict) -> dict:
     """Decodes a batch; its errors over all rows and over those held out."""
     codebooks, center = state

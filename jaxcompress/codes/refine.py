@@ -9,6 +9,7 @@ Axis letters: N rows, M codebooks, K codewords, D dimensions.
 
 import contextlib
 import dataclasses
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,14 +26,23 @@ from jaxcompress.codes.least_squares import (
     refine_batch,
     relaxation_of,
     solve_codebooks,
+    weights_to_fit,
     zero_equations,
 )
+from jaxcompress.codes.precision import exact_products
 from jaxcompress.codes.rows import PreparedTable, with_codes
-from jaxcompress.codes.search import MAX_TABLED_CODEWORDS, default_search_steps
+from jaxcompress.codes.search import (
+    MAX_TABLED_CODEWORDS,
+    default_search_steps,
+    squared_errors,
+)
 from jaxcompress.engine.checkpoint import Checkpoints
 from jaxcompress.engine.loop import fetch_one_behind
+from jaxcompress.engine.own_settings import own_settings
 
 FOLDER = "refinement"  # in a workdir: rounds of a refinement that is not finished
+_ERROR = "error"  # the metric by which the best round is kept
+_MAX_ERROR = sys.float_info.max  # that of codes whose error overflows or is NaN
 
 
 @flax.struct.dataclass
@@ -43,6 +53,14 @@ class _Round:
     codebooks: jax.Array
 
 
+class _Measured(NamedTuple):
+    """Codes int [N, M] and codebooks [M, K, D] with their summed squared error."""
+
+    error: float
+    codes: np.ndarray
+    codebooks: jax.Array
+
+
 class Refined(NamedTuple):
     """Refined codes, and the seconds that this took over all parts of the run."""
 
@@ -50,6 +68,7 @@ class Refined(NamedTuple):
     seconds: float
 
 
+@own_settings
 def refine_codes(
     table: PreparedTable,
     codes: Codes,
@@ -65,29 +84,40 @@ def refine_codes(
 
     Codebooks are not fitted to rows that are held out; for these only codes are searched.
 
+    After each round the summed squared error (weighted, if the rows are) over the rows that
+    codebooks are fitted to is measured. The result is what had the least error, the codes that were
+    given included, so that it is never worse than these.
+
     Args:
         table: the rows.
         codes: codes of all of them, in their order.
         config: how many rounds, and how many steps of search in each.
         seed: the search's randomness.
-        workdir: each round is saved in `WORKDIR/refinement/LABEL`; a run that was stopped goes on
-            from there and ends with the same codes. None: nothing is saved.
+        workdir: each round is saved in `WORKDIR/refinement/LABEL`, of which the last two and the
+            best are kept; a run that was stopped goes on from there and ends with the same codes.
+            None: nothing is saved.
         label: tells these codes from others that were refined in the same workdir.
         say: takes a line for the user.
         show_progress: whether to show a bar.
     """
     num_rounds = config.num_rounds
+    if num_rounds == 0:
+        return Refined(codes, 0.0)
     step = refine_batch(config.num_steps or default_search_steps(codes.num_codebooks))
-    state = table.place(_Round(codes.codes, codes.codebooks))
+    scaled = np.ldexp(codes.codebooks, -table.exponent)
+    state = table.place(_Round(codes.codes, scaled))
+    best = _measure(table, codes.codes, state.codebooks)
     with _open_checkpoints(workdir, label) as checkpoints:
         first, seconds = 0, 0.0
         if checkpoints is not None and (restored := checkpoints.restore_latest(state)):
             first, state = restored.step, restored.state
             seconds = restored.progress["seconds"]
             say(f"resumed from round {first} of {num_rounds} of refinement")
+            saved = checkpoints.restore_best(state).state
+            saved_best = _measure(table, np.array(saved.codes), saved.codebooks)
+            best = min(best, saved_best, key=_error_of)
         found, codebooks = np.array(state.codes), state.codebooks
-        if num_rounds:
-            _note_fixed_codebooks(codes, codebooks, say)
+        _note_fixed_codebooks(codes, codebooks, say)
         key, started = jax.random.key(seed), time.perf_counter() - seconds
         bar = tqdm.tqdm(total=num_rounds, initial=first, unit="round", disable=not show_progress)
         with bar:
@@ -97,12 +127,41 @@ def refine_codes(
                 if equations:
                     relaxation = relaxation_of(number, num_rounds)
                     codebooks = solve_codebooks(*equations, codebooks, relaxation)
+                measured = _measure(table, found.copy(), codebooks)
+                best = min(best, measured, key=_error_of)
                 if checkpoints is not None:
                     progress = {"seconds": time.perf_counter() - started}
-                    checkpoints.save(number + 1, table.place(_Round(found, codebooks)), progress)
+                    state = table.place(_Round(found, codebooks))
+                    checkpoints.save(number + 1, state, progress, {_ERROR: measured.error})
                 bar.update()
-    refined = dataclasses.replace(codes, codes=found, codebooks=np.asarray(codebooks))
+    codebooks = np.ldexp(np.asarray(best.codebooks), table.exponent)
+    refined = dataclasses.replace(codes, codes=best.codes, codebooks=codebooks)
     return Refined(refined, time.perf_counter() - started)
+
+
+def _error_of(measured: _Measured) -> float:
+    return measured.error
+
+
+def _measure(table: PreparedTable, codes: np.ndarray, codebooks: jax.Array) -> _Measured:
+    """Measures codes over the rows that codebooks may be fitted to.
+
+    Args:
+        table: the rows.
+        codes: int [N, M], which are kept.
+        codebooks: [M, K, D], as `table.place` gives them.
+    """
+    feed = with_codes(table, codes)
+    indices = map(feed.index, range(feed.num_batches))
+    sums = fetch_one_behind(table.map(_batch_error, codebooks, index) for index in indices)
+    error = sum(map(float, sums))
+    return _Measured(error if np.isfinite(error) else _MAX_ERROR, codes, codebooks)
+
+
+@exact_products
+def _batch_error(codebooks: jax.Array, batch: dict) -> jax.Array:
+    errors = squared_errors(batch["rows"], batch["codes"], codebooks)
+    return errors @ weights_to_fit(batch)
 
 
 def _open_checkpoints(
@@ -111,7 +170,7 @@ def _open_checkpoints(
     """Opens the rounds of these codes, to be closed at the end; None if there is no workdir."""
     if workdir is None:
         return contextlib.nullcontext()
-    return contextlib.closing(Checkpoints(workdir, None, f"{FOLDER}/{label}"))
+    return contextlib.closing(Checkpoints(workdir, _ERROR, f"{FOLDER}/{label}"))
 
 
 def _note_fixed_codebooks(codes: Codes, codebooks: jax.Array, say: Callable[[str], None]) -> None:

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxcompress.data.batches import Feed, gather_rows, in_order
+from jaxcompress.codes.scale import scale_exponent
+from jaxcompress.data.batches import Feed, gather_scaled, in_order
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.steps import make_mapper
 from jaxcompress.engine.task import PyTree
 
@@ -26,6 +28,7 @@ class PreparedTable(NamedTuple):
         rows: float16 or float32 [N, D].
         weights: float32 [N], how much each row counts; None: all rows count alike.
         is_training: bool [N], which rows codebooks may be fitted to.
+        exponent: batches have the rows times 2**-exponent; codebooks are to be in these units.
         stream: whether rows are sent from the host with each batch.
         place: any pytree -> the same arrays on every device.
         map: `function, state, index -> function(state, batch)`, replicated.
@@ -34,6 +37,7 @@ class PreparedTable(NamedTuple):
     rows: np.ndarray
     weights: np.ndarray | None
     is_training: np.ndarray
+    exponent: int
     stream: bool
     place: Callable[[PyTree], PyTree]
     map: Callable[..., PyTree]
@@ -44,7 +48,14 @@ class PreparedTable(NamedTuple):
         most = _CPU_BATCH if jax.default_backend() == "cpu" else _BATCH
         num_batches = -(-len(ids) // most)  # of nearly equal sizes, so that little is padding
         size = -(-len(ids) // num_batches // num_devices) * num_devices
-        return in_order(self.rows, ids, size, stream=self.stream, weights=self.weights)
+        return in_order(
+            self.rows,
+            ids,
+            size,
+            stream=self.stream,
+            weights=self.weights,
+            exponent=self.exponent,
+        )
 
     def everything(self) -> Feed:
         """Feeds all rows once, in order."""
@@ -63,14 +74,17 @@ def is_too_large(rows: np.ndarray) -> bool:
     return rows.nbytes > (device.memory_stats() or {}).get("bytes_limit", float("inf")) / 2
 
 
+@own_settings
 def make_table(rows: np.ndarray, weights: np.ndarray | None = None) -> PreparedTable:
     """Prepares rows [N, D] and their weights [N] without a method that trains on them."""
-    stream, mapper = is_too_large(rows), make_mapper(gather_rows)
+    exponent = scale_exponent(rows)
+    stream, mapper = is_too_large(rows), make_mapper(gather_scaled(exponent))
     data = () if stream else mapper.place(rows)
     return PreparedTable(
         rows=rows,
         weights=weights,
         is_training=np.ones(len(rows), bool),
+        exponent=exponent,
         stream=stream,
         place=mapper.place,
         map=lambda function, state, index: mapper.map(function, state, data, index),

@@ -6,6 +6,7 @@ uninterrupted one would have seen.
 Axis letters: N rows of the table, B rows of a batch, D dimensions.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -60,6 +61,25 @@ def gather_rows(data: Any, index: dict) -> dict:
     return {**others, "rows": rows.astype("float32")}
 
 
+@functools.lru_cache(maxsize=64)
+def gather_scaled(exponent: int) -> Callable[[Any, dict], dict]:
+    """Makes a `gather_rows` whose rows are multiplied by 2**-exponent, which is exact.
+
+    >>> gather_scaled(16)((), {"rows": np.array([[2.0**16, 2.0**17]], np.float32)})["rows"]
+    array([[1., 2.]], dtype=float32)
+    """
+    if exponent == 0:
+        return gather_rows
+    # Two factors: one alone may be outside of float32 where the product is not.
+    halves = [2.0**-half for half in (exponent // 2, exponent - exponent // 2)]
+
+    def gather(data: Any, index: dict) -> dict:
+        batch = gather_rows(data, index)
+        return {**batch, "rows": batch["rows"] * halves[0] * halves[1]}
+
+    return gather
+
+
 def shuffled(
     table: np.ndarray | None,
     ids: np.ndarray,
@@ -68,6 +88,7 @@ def shuffled(
     *,
     stream: bool,
     weights: np.ndarray | None = None,
+    exponent: int = 0,
 ) -> Feed:
     """Feeds the rows `ids` without end, in a new order each epoch; every batch is full.
 
@@ -84,6 +105,7 @@ def shuffled(
         seed: the order is a function of (seed, epoch).
         stream: whether the host sends `rows` [B, D] of the table, and not `ids` int32 [B].
         weights: float32 [N]; indices then have `weights` [B], those of their rows. None: no key.
+        exponent: batches have the rows times 2**-exponent.
     """
     orders: dict[int, np.ndarray] = {}
 
@@ -103,7 +125,7 @@ def shuffled(
             start, left = start + len(part), left - len(part)
         return _index(table, np.concatenate(parts), batch_size, stream, weights)
 
-    return Feed(index, gather_rows, batch_size)
+    return Feed(index, gather_scaled(exponent), batch_size)
 
 
 def in_order(
@@ -113,6 +135,7 @@ def in_order(
     *,
     stream: bool,
     weights: np.ndarray | None = None,
+    exponent: int = 0,
 ) -> Feed:
     """Feeds the rows `ids` once, in order; row 0 fills up the last batch, and its mask is false.
 
@@ -127,7 +150,7 @@ def in_order(
         part = ids[i * batch_size : (i + 1) * batch_size]
         return _index(table, part, batch_size, stream, weights)
 
-    return Feed(index, gather_rows, batch_size, -(-len(ids) // batch_size))
+    return Feed(index, gather_scaled(exponent), batch_size, -(-len(ids) // batch_size))
 
 
 def _index(

@@ -35,9 +35,9 @@ def to_codes(
     params, aux = jax.device_get((state.params, state.aux))
     return Codes(
         codes,
-        export_codebooks(params, aux),
+        export_codebooks(params, aux, table.exponent),
         words,
-        export_encoder(params, aux),
+        export_encoder(params, aux, table.exponent),
         metadata or {},
     )
 
@@ -47,7 +47,7 @@ def encode(state: TrainState, batch: dict) -> jax.Array:
 
     Args:
         state: a trained state.
-        batch: `rows` [B, D], in the units of the table.
+        batch: `rows` [B, D], in the units that the state was trained in.
 
     Returns:
         [B, M]; uint8, or uint16 if K is over 256.
@@ -61,23 +61,26 @@ def encode(state: TrainState, batch: dict) -> jax.Array:
     return jnp.argmax(alpha, axis=-1).astype(kind)
 
 
-def export_codebooks(params: dict, aux: dict) -> np.ndarray:
+def export_codebooks(params: dict, aux: dict, exponent: int = 0) -> np.ndarray:
     """Folds the normalisation into the codebooks, each of which takes a part of the mean.
 
     Args:
         params: `codebooks` [M, K, D], over normalised rows.
         aux: `mean` [D] and `scale` [].
+        exponent: parameters are of rows times 2**-exponent.
 
     Returns:
         float32 [M, K, D], whose sums are rows of the table.
     """
     codebooks = np.asarray(params["codebooks"], np.float64)
     folded = codebooks * float(aux["scale"]) + np.asarray(aux["mean"], np.float64) / len(codebooks)
-    return folded.astype(np.float32)
+    return np.ldexp(folded, exponent).astype(np.float32)
 
 
-def export_encoder(params: dict, aux: dict) -> dict[str, np.ndarray]:
+def export_encoder(params: dict, aux: dict, exponent: int = 0) -> dict[str, np.ndarray]:
     """Gives the encoder's weights by name, with the normalisation of the rows that enter it.
+
+    The arguments are those of `export_codebooks`.
 
     Returns:
         `hidden.kernel` [D, H], `hidden.bias` [H], `scores.kernel` [H, M*K], `scores.bias` [M*K],
@@ -88,4 +91,5 @@ def export_encoder(params: dict, aux: dict) -> dict[str, np.ndarray]:
         for layer, values in params["encoder"].items()
         for name, value in values.items()
     }
-    return {**weights, "mean": np.asarray(aux["mean"]), "scale": np.asarray(aux["scale"])}
+    mean, scale = (np.ldexp(np.asarray(aux[name]), exponent) for name in ("mean", "scale"))
+    return {**weights, "mean": mean, "scale": scale}

@@ -72,7 +72,7 @@ def exponential_noise(key: jax.Array, shape: tuple[int, int, int]) -> jax.Array:
         float32 [B, M, K], positive.
     """
     num_rows, width = shape[0], shape[1] * shape[2]
-    bits = jax.random.bits(key, (num_rows, -(-width // 2)))
+    bits = jax.random.bits(key, (num_rows, -(-width // 2)), jnp.uint32)
     halves = jnp.concatenate([bits & 0xFFFF, bits >> 16], axis=1)[:, :width]
     return -jnp.log((halves.astype(jnp.float32) + 0.5) * 2.0**-16).reshape(shape)
 

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxcompress.codes.rows import PreparedTable, is_too_large
+from jaxcompress.codes.scale import heavy_rows_note, scale_exponent
 from jaxcompress.data.batches import Feed, hold_out_rows, shuffled
 from jaxcompress.data.text.stdlib import STDLIB
 from jaxcompress.data.vectors.files import Vectors, read_vectors
@@ -18,6 +19,7 @@ from jaxcompress.data.vectors.weights import normalize_weights, read_weights
 from jaxcompress.dccl.config import Config, DataConfig
 from jaxcompress.dccl.task import default_num_steps, make_optimizer, make_task, row_statistics
 from jaxcompress.engine.job import Job
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.report import say
 from jaxcompress.engine.steps import make_engine
 from jaxcompress.errors import InputError, naming
@@ -81,6 +83,7 @@ def _read_vectors(config: DataConfig) -> Vectors:
     return vectors._replace(rows=vectors.rows[kept], words=vectors.words[kept])
 
 
+@own_settings
 def prepare(
     rows: np.ndarray,
     config: Config,
@@ -115,16 +118,29 @@ def prepare(
     num_steps = config.num_steps or default_num_steps(
         len(train_ids), batch_size, config.steps_per_dispatch
     )
-    task = make_task(config.model, row_statistics(rows, train_ids), num_steps)
+    exponent = scale_exponent(rows)
+    if weights is None and (note := heavy_rows_note(rows)):
+        say(f"note: {note}")
+    statistics = row_statistics(rows, train_ids, exponent)
+    task = make_task(config.model, statistics, num_steps, exponent)
     tx = make_optimizer(config.optimizer, num_steps)
     stream = is_too_large(rows) if config.data.stream is None else config.data.stream
-    feed = shuffled(rows, train_ids, batch_size, config.seed, stream=stream, weights=weights)
+    feed = shuffled(
+        rows,
+        train_ids,
+        batch_size,
+        config.seed,
+        stream=stream,
+        weights=weights,
+        exponent=exponent,
+    )
     engine = make_engine(config.parallel, batch_size, task, tx, feed.gather)
     data = () if stream else engine.place_data(rows)
     table = PreparedTable(
         rows=rows,
         weights=weights,
         is_training=np.isin(np.arange(len(rows)), valid_ids, invert=True),
+        exponent=exponent,
         stream=stream,
         place=engine.place_shared,
         map=lambda function, state, index: engine.map(function, state, data, index),
@@ -224,7 +240,8 @@ def _make_evaluations(
     counting = train_ids
     if table.weights is not None:
         counting = train_ids[table.weights[train_ids] > 0]
-    sampled = counting[:: max(1, len(counting) // _SAMPLE)][:_SAMPLE]
+    spread = np.linspace(0, len(counting) - 1, min(len(counting), _SAMPLE))
+    sampled = counting[spread.astype(np.int64)]
     evaluations = {"sample": table.batches(sampled)}
     if len(valid_ids):
         evaluations["valid"] = table.batches(valid_ids)

@@ -26,6 +26,7 @@ from jaxcompress.dccl.sweep import choose, plan, read_choice, with_size
 from jaxcompress.dccl.sweep_report import FILE, compare_sizes
 from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.loop import evaluate
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.report import format_figures, say, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.workdir import fingerprint, opened
@@ -69,6 +70,7 @@ def train(config: Config, workdir: str) -> Outcome:
     return run(config, workdir, "train")
 
 
+@own_settings
 def run(config: Config, workdir: str, mode: str) -> Outcome | None:
     """Runs a mode in a workdir.
 

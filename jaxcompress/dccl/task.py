@@ -9,6 +9,9 @@ Departures from the paper: the learning rate follows a cosine and gradients are 
 from the number of rows (`default_num_steps`).
 """
 
+import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -38,7 +41,7 @@ class RowStatistics(NamedTuple):
     scale: float
 
 
-def row_statistics(table: np.ndarray, ids: np.ndarray) -> RowStatistics:
+def row_statistics(table: np.ndarray, ids: np.ndarray, exponent: int = 0) -> RowStatistics:
     """Computes mean and scale of some rows, in float64 by chunks: the table is not copied whole.
 
     >>> row_statistics(np.array([[1.0, 0.0], [3.0, 0.0], [9.0, 9.0]], np.float32), np.arange(2))
@@ -47,10 +50,12 @@ def row_statistics(table: np.ndarray, ids: np.ndarray) -> RowStatistics:
     Args:
         table: float [N, D].
         ids: int [n], the rows that count.
+        exponent: the statistics are those of the rows times 2**-exponent.
     """
     total, squares = np.zeros(table.shape[1]), 0.0
     for start in range(0, len(ids), _CHUNK):
         rows = np.take(table, ids[start : start + _CHUNK], axis=0).astype(np.float64)
+        rows = np.ldexp(rows, -exponent)
         total += rows.sum(axis=0)
         squares += float((rows * rows).sum())
     mean = total / len(ids)
@@ -82,6 +87,12 @@ def make_optimizer(config: OptimizerConfig, num_steps: int) -> optax.GradientTra
 
     The paper has a constant rate of 1e-4 and clips the gradient norm at 0.001.
     """
+    return _make_optimizer(tuple(dataclasses.asdict(config).items()), num_steps)
+
+
+@functools.lru_cache(maxsize=8)
+def _make_optimizer(settings: tuple, num_steps: int) -> optax.GradientTransformation:
+    config = OptimizerConfig(**dict(settings))
     rate: Any = config.learning_rate
     if config.schedule == "cosine":
         warmup = max(1, round(config.warmup_fraction * num_steps))
@@ -116,17 +127,19 @@ def temperature_at(
     return first * (last / first) ** jnp.minimum(step / num_steps, 1.0)
 
 
-def make_task(config: ModelConfig, statistics: RowStatistics, num_steps: int) -> Task:
+def make_task(
+    config: ModelConfig, statistics: RowStatistics, num_steps: int, exponent: int = 0
+) -> Task:
     """Makes the functions that the loop runs.
 
     - params: `encoder`, and `codebooks` float32 [M, K, D] of normalised rows.
     - aux: `mean` float32 [D] and `scale` float32 [], of `normalize`; `center` float32 [D], the mean
       of the training rows.
-    - Batches: `rows` float32 [B, D], in the units of the table; `mask` bool [B], false for padding,
-      read at evaluation only; `weights` float32 [B] if rows are weighed.
+    - Batches: `rows` float32 [B, D], those of the table times 2**-exponent; `mask` bool [B], false
+      for padding, read at evaluation only; `weights` float32 [B] if rows are weighed.
     - Sums, all float32: those of `codes.measure.error_sums`, for hard codes without noise;
       `soft_l2` [] and `max_probability` [], of noisy draws; `usage` [M, K], rows that use each
-      codeword. Errors are in the units of the table.
+      codeword.
     - Metrics of a step: `max_probability`, the mean over draws of the largest of K.
 
     The loss is in the units of normalised rows.
@@ -135,15 +148,35 @@ def make_task(config: ModelConfig, statistics: RowStatistics, num_steps: int) ->
         config: the autoencoder.
         statistics: of the training rows.
         num_steps: optimiser steps of the whole run.
+        exponent: of the units of batches, statistics and sums; figures are in those of the table.
     """
-    shape = (config.num_codebooks, config.num_codewords)
-    row_scale = 1.0 if config.normalize else statistics.scale
-    model = CodeLearner(*shape, hidden_size(config), row_scale=row_scale)
+    model = _make_model(config, 1.0 if config.normalize else statistics.scale)
 
     def init(key):
         aux = _make_aux(statistics, config.normalize)
-        params = model.init(key, aux["center"][None], jnp.ones((1, *shape)), 1.0)["params"]
-        return params, aux
+        noise = jnp.ones((1, config.num_codebooks, config.num_codewords))
+        return model.init(key, aux["center"][None], noise, 1.0)["params"], aux
+
+    functions = _make_functions(tuple(dataclasses.asdict(config).items()), num_steps)
+    metrics = functools.partial(error_metrics, exponent=exponent)
+    return Task(init=init, metrics=metrics, **functions)
+
+
+def _make_model(config: ModelConfig, row_scale: float = 1.0) -> CodeLearner:
+    shape = (config.num_codebooks, config.num_codewords)
+    return CodeLearner(*shape, hidden_size(config), row_scale=row_scale)
+
+
+@functools.lru_cache(maxsize=8)
+def _make_functions(settings: tuple, num_steps: int) -> dict[str, Callable]:
+    """Makes what depends on the config alone: tables of one shape share compiled programs.
+
+    Args:
+        settings: names and values of a `ModelConfig`, which is no key of a cache itself.
+        num_steps: optimiser steps of the whole run.
+    """
+    config = ModelConfig(**dict(settings))
+    model, shape = _make_model(config), (config.num_codebooks, config.num_codewords)
 
     def reconstruct(params, rows, key, step):
         noise = exponential_noise(key, (len(rows), *shape))
@@ -173,8 +206,8 @@ def make_task(config: ModelConfig, statistics: RowStatistics, num_steps: int) ->
     def after_eval(step, key, params, aux, sums):
         return revive_codewords(key, params, sums["sample"]["usage"]), aux
 
-    task = Task(init=init, loss=loss, evaluate=evaluate, metrics=error_metrics)
-    return task._replace(after_eval=after_eval) if config.revive else task
+    functions = {"loss": loss, "evaluate": evaluate}
+    return {**functions, "after_eval": after_eval} if config.revive else functions
 
 
 def _make_aux(statistics: RowStatistics, is_normalized: bool) -> dict[str, jax.Array]:

@@ -22,11 +22,13 @@ from jaxcompress.engine.config import RunConfig
 from jaxcompress.engine.job import Fitted, Job, NonFiniteLoss, Stopped
 from jaxcompress.engine.log import MetricsLog
 from jaxcompress.engine.memory import BestInMemory
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.processes import stop_requests
 from jaxcompress.engine.task import PyTree, Task, TrainState, unchanged
 from jaxcompress.errors import InputError
 
 
+@own_settings
 def init_state(job: Job) -> TrainState:
     """Makes the state of step 0, a function of the seed alone, as `evaluate` takes it."""
     task, engine, seed = job.task, job.engine, job.config.seed
@@ -39,6 +41,7 @@ def init_state(job: Job) -> TrainState:
     return engine.global_state(engine.place_state(jax.jit(init)()))
 
 
+@own_settings
 def evaluate(job: Job, state: TrainState, feed: Feed) -> dict:
     """Adds up the task's sums over all batches of a feed, in float64 on the host.
 
@@ -49,7 +52,9 @@ def evaluate(job: Job, state: TrainState, feed: Feed) -> dict:
 
     def batches(state):
         for i in range(feed.num_batches):
-            carry, sums = job.engine.map(_evaluate_batch(job.task), state, job.data, feed.index(i))
+            carry, sums = job.engine.map(
+                _evaluate_batch(job.task.evaluate), state, job.data, feed.index(i)
+            )
             state = state.replace(carry=carry)
             yield sums
 
@@ -59,6 +64,7 @@ def evaluate(job: Job, state: TrainState, feed: Feed) -> dict:
     return totals
 
 
+@own_settings
 def restore_best(job: Job, workdir: str | os.PathLike) -> Fitted:
     """Takes the best state that the run in `workdir` has reached so far.
 
@@ -80,9 +86,9 @@ def add_sums(totals: dict[str, np.ndarray], sums: Mapping[str, np.ndarray]) -> N
 
 
 @functools.lru_cache(maxsize=8)
-def _evaluate_batch(task: Task) -> Callable:
+def _evaluate_batch(evaluate: Callable) -> Callable:
     def run(state, batch):
-        return task.evaluate(state.params, state.aux, state.carry, batch)
+        return evaluate(state.params, state.aux, state.carry, batch)
 
     return run
 
@@ -98,6 +104,7 @@ def fetch_one_behind(outputs: Iterable[PyTree]) -> Iterator[PyTree]:
         yield jax.device_get(late)
 
 
+@own_settings
 def map_rows(function: Callable, job: Job, state: PyTree, feed: Feed, num_rows: int) -> np.ndarray:
     """Applies `state, batch -> [B, ...]` to all batches: NumPy [num_rows, ...]."""
     indices = map(feed.index, range(feed.num_batches))
@@ -112,6 +119,7 @@ def map_rows(function: Callable, job: Job, state: PyTree, feed: Feed, num_rows: 
     return out
 
 
+@own_settings
 def fit(
     job: Job,
     *,
@@ -237,7 +245,7 @@ def _evaluate_all(job: Job, state: TrainState, step: int) -> dict[str, dict]:
 def _change(job: Job, state: TrainState, step: int, key: jax.Array, sums: dict) -> TrainState:
     """What the method makes of an evaluation. A resumed run evaluates again and does the same."""
     key = jax.random.fold_in(key, job.num_steps + step)
-    params, aux = _after_eval(job.task)(step, key, state.params, state.aux, sums)
+    params, aux = _after_eval(job.task.after_eval)(step, key, state.params, state.aux, sums)
     return state.replace(params=params, aux=aux)
 
 
@@ -293,5 +301,5 @@ def _not_finite(what: str, value: float) -> str:
 
 
 @functools.lru_cache(maxsize=8)
-def _after_eval(task: Task) -> Callable:
-    return jax.jit(task.after_eval)
+def _after_eval(after_eval: Callable) -> Callable:
+    return jax.jit(after_eval)

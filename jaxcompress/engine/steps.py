@@ -28,11 +28,19 @@ def train_step(
     batch: PyTree,
     key: jax.Array,
     *,
-    task: Task,
+    loss: Callable,
     tx: optax.GradientTransformation,
     axis_name: str | None = None,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Takes one optimiser step; `key` is the run's and is folded with the step.
+
+    Args:
+        state: before the step.
+        batch: what `loss` takes.
+        key: the run's, the same for all steps.
+        loss: of a `Task`.
+        tx: the optimiser.
+        axis_name: the axis over which gradients are averaged; None: there is none.
 
     Returns:
         The next state, and scalar metrics of the batch: `loss` and the task's own.
@@ -41,18 +49,24 @@ def train_step(
     if axis_name is not None:
         key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))
         # Without this cast the gradient of replicated params is summed over replicas already.
-        params = jax.tree.map(lambda p: jax.lax.pcast(p, axis_name, to="varying"), params)
+        params = jax.tree.map(lambda p: _as_varying(p, axis_name), params)
 
-    def loss(params):
-        return task.loss(params, state.aux, state.carry, batch, state.step, key)
+    def of_params(params):
+        return loss(params, state.aux, state.carry, batch, state.step, key)
 
-    (value, (carry, metrics)), gradients = jax.value_and_grad(loss, has_aux=True)(params)
+    (value, (carry, metrics)), gradients = jax.value_and_grad(of_params, has_aux=True)(params)
     metrics = {"loss": value, **metrics}
     if axis_name is not None:
         gradients, metrics = jax.lax.pmean((gradients, metrics), axis_name)
     updates, opt_state = tx.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     return TrainState(state.step + 1, params, opt_state, state.aux, carry), metrics
+
+
+def _as_varying(x: jax.Array, axis_name: str) -> jax.Array:
+    if hasattr(jax.lax, "pcast"):
+        return jax.lax.pcast(x, axis_name, to="varying")
+    return jax.lax.pvary(x, axis_name)  # its name before jax 0.8
 
 
 def train_steps(state, data, index, key, *, gather, **kwargs):
@@ -87,17 +101,20 @@ def make_mapper(gather: Callable[[Any, Any], PyTree]) -> Mapper:
     def place(tree: PyTree, sharding: NamedSharding = everywhere) -> PyTree:
         return jax.tree.map(lambda x: _global_array(x, sharding), tree)
 
-    @functools.lru_cache(maxsize=8)
-    def compiled(function):
-        def run(state, data, index):
-            return function(state, gather(data, index))
-
-        return jax.jit(run, out_shardings=everywhere)
-
     def map_batch(function, state, data, index):
-        return compiled(function)(state, data, place(index, split))
+        return _compile_map(function, gather, everywhere)(state, data, place(index, split))
 
     return Mapper(place, map_batch, split)
+
+
+@functools.lru_cache(maxsize=64)
+def _compile_map(function: Callable, gather: Callable, everywhere: NamedSharding) -> Callable:
+    """Compiles a function of a batch; all mappers share it, so that a second run need not."""
+
+    def run(state, data, index):
+        return function(state, gather(data, index))
+
+    return jax.jit(run, out_shardings=everywhere)
 
 
 class Engine(NamedTuple):
@@ -140,21 +157,42 @@ def make_engine(
     place, map_batch, split = make_mapper(gather)
     mesh, everywhere = split.mesh, NamedSharding(split.mesh, PartitionSpec())
     if parallel == "pmap":
-        return _pmap_engine(place, split, map_batch, task, tx, gather)
+        return _pmap_engine(place, split, task.loss, tx, gather)
 
     def place_state(state):
         return place(state.replace(carry=())).replace(carry=place(state.carry, split))
 
-    step = jax.jit(
-        functools.partial(train_steps, gather=gather, task=task, tx=tx),
-        donate_argnums=0,
-        out_shardings=(TrainState(*[everywhere] * 4, carry=split), everywhere),
-    )
+    step = _jit_steps(gather, task.loss, tx, everywhere, split)
 
     def train(state, data, index, key):
         return step(state, data, place(index, NamedSharding(mesh, PartitionSpec(None, AXIS))), key)
 
     return Engine(place, place, place_state, train, lambda state: state, map_batch)
+
+
+@functools.lru_cache(maxsize=8)
+def _jit_steps(
+    gather: Callable,
+    loss: Callable,
+    tx: optax.GradientTransformation,
+    everywhere: NamedSharding,
+    split: NamedSharding,
+) -> Callable:
+    return jax.jit(
+        functools.partial(train_steps, gather=gather, loss=loss, tx=tx),
+        donate_argnums=0,
+        out_shardings=(TrainState(*[everywhere] * 4, carry=split), everywhere),
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _pmap_steps(gather: Callable, loss: Callable, tx: optax.GradientTransformation) -> Callable:
+    return jax.pmap(
+        functools.partial(train_steps, gather=gather, loss=loss, tx=tx, axis_name=AXIS),
+        axis_name=AXIS,
+        in_axes=(0, 0, 0, None),
+        donate_argnums=0,
+    )
 
 
 def _global_array(x: Any, sharding: NamedSharding) -> jax.Array:
@@ -175,15 +213,11 @@ def _to_host(tree: PyTree) -> PyTree:
     )
 
 
-def _pmap_engine(place, split, map_batch, task, tx, gather) -> Engine:
+def _pmap_engine(place, split, loss, tx, gather) -> Engine:
     num_devices, num_local = jax.device_count(), jax.local_device_count()
     first = jax.process_index() * num_local
-    step = jax.pmap(
-        functools.partial(train_steps, gather=gather, task=task, tx=tx, axis_name=AXIS),
-        axis_name=AXIS,
-        in_axes=(0, 0, 0, None),
-        donate_argnums=0,
-    )
+    step = _pmap_steps(gather, loss, tx)
+    everywhere = NamedSharding(split.mesh, PartitionSpec())
     to_devices = jax.pmap(lambda x: x)
 
     def replicate(tree):
@@ -220,7 +254,25 @@ def _pmap_engine(place, split, map_batch, task, tx, gather) -> Engine:
         rest = _to_host(first_copy(state.replace(carry=())))
         return place(rest).replace(carry=place(carry, split))
 
-    def map_on_one_copy(function, state, data, index):
-        return map_batch(function, state, place(_to_host(first_copy(data))), index)
+    def view(x):
+        """Shows the copies [1, ...] of the devices as one replicated array; nothing is copied."""
+        copies = [shard.data for shard in x.addressable_shards]
+        shape = copies[0].shape
+        return jax.make_array_from_single_device_arrays(shape, everywhere, copies)
 
-    return Engine(place_data, place, place_state, train, global_state, map_on_one_copy)
+    map_batch = make_mapper(_gather_of_copy(gather)).map
+
+    def map_on_view(function, state, data, index):
+        return map_batch(function, state, jax.tree.map(view, data), index)
+
+    return Engine(place_data, place, place_state, train, global_state, map_on_view)
+
+
+@functools.lru_cache(maxsize=8)
+def _gather_of_copy(gather: Callable) -> Callable:
+    """Makes a `gather` that takes data with an axis of length 1 in front."""
+
+    def gather_of_copy(data, index):
+        return gather(jax.tree.map(lambda x: x[0], data), index)
+
+    return gather_of_copy

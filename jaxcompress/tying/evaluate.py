@@ -15,6 +15,7 @@ from jaxcompress.codes.artefact import Codes
 from jaxcompress.data.text.corpus import SPLITS
 from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.loop import evaluate, restore_best
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.task import TrainState
 from jaxcompress.engine.workdir import opened, read_config
 from jaxcompress.errors import InputError
@@ -35,6 +36,7 @@ class Restored(NamedTuple):
     state: TrainState
 
 
+@own_settings
 def perplexity(
     workdir: str | os.PathLike, split: str = "test", *, config: Config | None = None
 ) -> float:
@@ -58,6 +60,7 @@ def perplexity(
     return split_perplexity(*_restore(workdir, config), split)
 
 
+@own_settings
 def evaluate_codes(
     workdir: str | os.PathLike,
     codes: Codes | str | os.PathLike,

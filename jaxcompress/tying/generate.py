@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcompress.data.text.corpus import END
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.errors import InputError
 from jaxcompress.tying.config import ModelConfig
 from jaxcompress.tying.model import zero_carry
@@ -17,6 +18,7 @@ from jaxcompress.tying.predict import next_word
 from jaxcompress.tying.reader import Reader, read_text
 
 
+@own_settings
 def generate_text(
     reader: Reader,
     text: str = "",

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.errors import InputError
 from jaxcompress.nn.lstm import LSTMState
 from jaxcompress.tying.config import ModelConfig
@@ -15,6 +16,7 @@ from jaxcompress.tying.model import make_model, no_masks, zero_carry
 from jaxcompress.tying.reader import Reader, read_text
 
 
+@own_settings
 def predict_words(reader: Reader, text: str = "", num_words: int = 10) -> list[tuple[str, float]]:
     """Predicts the likeliest next words of a text.
 

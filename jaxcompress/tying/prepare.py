@@ -19,6 +19,7 @@ from jaxcompress.data.text.lanes import (
     training_lanes,
 )
 from jaxcompress.engine.job import Job
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.steps import make_engine
 from jaxcompress.engine.workdir import fingerprint
 from jaxcompress.errors import InputError
@@ -79,6 +80,7 @@ def read(config: Config) -> Corpus:
     return read_corpus(data.path, vocabulary=data.vocabulary, max_vocab=data.max_vocab)
 
 
+@own_settings
 def prepare(corpus: Corpus, config: Config) -> Problem:
     """Makes task, optimiser, feeds and engine of a text, and reads the given rows of the embedding.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxcompress.data.text.corpus import END, SPLITS, Corpus, token_ids
 from jaxcompress.engine.loop import restore_best
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
 from jaxcompress.storage.names import read_names
@@ -32,6 +33,7 @@ class Reader(NamedTuple):
     words: list[str]
 
 
+@own_settings
 def open_reader(workdir: str | os.PathLike, config: Config | None = None) -> Reader:
     """Opens the best state of a run, which may be under way.
 

@@ -10,6 +10,7 @@ import jax
 
 from jaxcompress.data.text.corpus import Corpus
 from jaxcompress.data.vectors.files import write_rows
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.report import format_figures, say, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.task import TrainState
@@ -49,6 +50,7 @@ def train(config: Config, workdir: str) -> Outcome:
     return run(config, workdir, "train")
 
 
+@own_settings
 def run(config: Config, workdir: str, mode: str, codes: str = "") -> Outcome:
     """Runs a mode in a workdir.
 

@@ -216,7 +216,7 @@ def test_twenty_seeds_give_twenty_finite_runs_that_learn():
         state = TrainState(jnp.int32(0), params, tx.init(params), aux, ())
 
         def body(state, _):
-            state, metrics = train_step(state, batch, jax.random.key(seed), task=task, tx=tx)
+            state, metrics = train_step(state, batch, jax.random.key(seed), loss=task.loss, tx=tx)
             return state, metrics["loss"]
 
         return jax.lax.scan(body, state, None, 40)[1]
