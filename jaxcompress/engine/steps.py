@@ -254,18 +254,20 @@ def _pmap_engine(place, split, loss, tx, gather) -> Engine:
         rest = _to_host(first_copy(state.replace(carry=())))
         return place(rest).replace(carry=place(carry, split))
 
-    def view(x):
-        """Shows the copies [1, ...] of the devices as one replicated array; nothing is copied."""
-        copies = [shard.data for shard in x.addressable_shards]
-        shape = copies[0].shape
-        return jax.make_array_from_single_device_arrays(shape, everywhere, copies)
-
     map_batch = make_mapper(_gather_of_copy(gather)).map
 
     def map_on_view(function, state, data, index):
-        return map_batch(function, state, jax.tree.map(view, data), index)
+        views = jax.tree.map(lambda x: view_copies(x, everywhere), data)
+        return map_batch(function, state, views, index)
 
     return Engine(place_data, place, place_state, train, global_state, map_on_view)
+
+
+def view_copies(x: jax.Array, everywhere: NamedSharding) -> jax.Array:
+    """Shows pmap's copies [number of devices, ...] as one replicated array [1, ...], uncopied."""
+    copies = [shard.data for shard in x.addressable_shards]
+    shape = (1, *x.shape[1:])
+    return jax.make_array_from_single_device_arrays(shape, everywhere, copies)
 
 
 @functools.lru_cache(maxsize=8)

@@ -15,7 +15,7 @@ import pytest
 
 import jaxcompress
 from jaxcompress import Codes, InputError, dccl
-from jaxcompress.codes import refine
+from jaxcompress.codes import encode, refine
 from jaxcompress.codes import rows as codes_rows
 from jaxcompress.codes.least_squares import (
     normal_equations,
@@ -320,6 +320,22 @@ def test_what_does_not_fit_is_one_line(refined):
         with pytest.raises(InputError, match=message) as caught:
             function()
         assert "\n" not in str(caught.value)
+
+
+def test_the_codes_of_a_row_do_not_depend_on_its_place(monkeypatch):
+    monkeypatch.setattr(encode, "_BATCH", 64)
+    codes, vectors = random_codes()
+    found = codes.encode(vectors[:200], num_rounds=3)
+    reversed_rows = codes.encode(vectors[:200][::-1], num_rounds=3)
+    np.testing.assert_array_equal(found, reversed_rows[::-1])
+
+
+def test_few_numbers_of_rows_are_compiled():
+    codes, vectors = random_codes()
+    before = encode._encode_batch._cache_size()
+    for num_rows in (33, 40, 57, 64):
+        codes.encode(vectors[:num_rows], num_rounds=1)
+    assert encode._encode_batch._cache_size() == before + 1
 
 
 def test_each_batch_of_a_round_is_searched_with_a_key_of_its_own(monkeypatch):

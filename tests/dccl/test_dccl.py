@@ -8,6 +8,7 @@ import optax
 import pytest
 from jax.test_util import check_grads
 
+import jaxcompress
 from jaxcompress import dccl
 from jaxcompress.dccl import prepare
 from jaxcompress.dccl.export import encode, export_codebooks
@@ -258,3 +259,26 @@ def test_the_default_batch_size_is_a_multiple_of_any_number_of_devices(
     assert prepare._fit_batch_size(given, 1000, notes.append) == taken
     assert bool(notes) == (given != taken)
     assert all(str(taken) in note for note in notes)
+
+
+def test_a_second_table_of_the_same_shape_compiles_next_to_nothing():
+    compiled = []
+
+    def record(name, seconds, **about):
+        if "backend_compile" in name:
+            compiled.append(name)
+
+    def compress(seed):
+        vectors = np.random.default_rng(seed).normal(size=(120, 5)).astype(np.float32)
+        config = dccl.Config(num_steps=20, refine=dccl.RefineConfig(num_rounds=1))
+        jaxcompress.compress(
+            vectors, num_codebooks=3, num_codewords=5, config=config, show_progress=False
+        )
+        count = len(compiled)
+        compiled.clear()
+        return count
+
+    jax.monitoring.register_event_duration_secs_listener(record)
+    first, second = compress(0), compress(1)
+    assert first > 5
+    assert second <= 1  # the first values, which are made of the table's mean
