@@ -31,7 +31,7 @@ class DataConfig:
     keep: str = setting("first", one_of=("first", "last"))  # which tokens of a longer text are kept
     # number of words, by frequency, of an embedding that is learned from scratch
     max_vocab: int = setting(30_000, at_least=2)
-    tensor: str | None = None  # name of a tensor in a .safetensors file; None: its only matrix
+    tensor: str | None = None  # a matrix of a .safetensors or .npz file; None: the only one
     bucket_width: int = setting(50, at_least=1)  # texts are padded to a multiple of so many tokens
 
 

@@ -20,7 +20,7 @@ class DataConfig:
 
     # a file, or "stdlib": vectors made of the standard library's English
     path: str = setting("stdlib", may_change=True)
-    tensor: str | None = None  # name of a tensor in a .safetensors file; None: its only matrix
+    tensor: str | None = None  # a matrix of a .safetensors or .npz file; None: the only one
     max_rows: int | None = None  # number of rows to read; None: all
     # how much each row counts: "zipf" (1/rank), or a file; None: all rows count alike
     weights: str | None = setting(None, may_change=True)

@@ -23,7 +23,7 @@ class DataConfig:
     # path of vectors that train.dccl reads, or of codes, for the first values of the embedding;
     # None: they are random
     vectors: str | None = None
-    tensor: str | None = None  # name of a tensor in a .safetensors file; None: its only matrix
+    tensor: str | None = None  # a matrix of a .safetensors or .npz file; None: the only one
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -59,6 +59,17 @@ def test_a_row_of_another_width_is_refused_wherever_it_is(tmp_path):
             read(tmp_path, b"".join(short))
 
 
+def test_if_rows_disagree_the_error_says_what_tells_the_width(tmp_path):
+    with pytest.raises(InputError, match=r"line 2: .* a word and 5 numbers, as in line 1"):
+        read(tmp_path, b"new 2003 1 2 3 4\na 1 2 3 4\n")
+    with pytest.raises(InputError, match=r"line 3: .* a word and 3 numbers, as its header"):
+        read(tmp_path, b"2 3\na 1 2 3\nb 1 2\n")
+    with pytest.raises(InputError, match=r"line 2: .* a word and 2 numbers, as in most"):
+        read(tmp_path, b"a 1 2\nb 1\nc 1 2\n")
+    vectors = read(tmp_path, b"2 3\nnew 2003 1 2 3\na 1 2 3\n")  # the header agrees with line 3
+    assert vectors.words == ["new 2003", "a"]
+
+
 def test_two_whole_numbers_are_a_row_if_all_rows_are_pairs(tmp_path):
     vectors = read(tmp_path, b"11 5\n12 7\n13 9\n")
     assert vectors.words == ["11", "12", "13"]

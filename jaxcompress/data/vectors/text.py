@@ -42,11 +42,13 @@ class _Layout(NamedTuple):
         num_rows: what the header says; None: there is no header.
         dim: D; None: no row ends in a number.
         is_agreed: whether most rows have D numbers; then a number before them is part of the word.
+        reason: where D is from, the end of an error.
     """
 
     num_rows: int | None
     dim: int | None
     is_agreed: bool
+    reason: str
 
 
 def text_records(
@@ -123,20 +125,26 @@ def _tell_layout(sample: list[_Line]) -> _Layout:
     are a word and one number.
     """
     header = read_header(sample[0].text) if sample and sample[0].number == 1 else None
-    widths = Counter(count_numbers(line.text) for line in sample[1 if header else 0 :])
+    counts = [count_numbers(line.text) for line in sample]
+    widths = Counter(counts[0 if header is None else 1 :])
     are_pairs = set(widths) == {1} and all(len(line.text.split()) == 2 for line in sample)
-    if header is not None and header[1] != 1 and are_pairs:
-        return _Layout(None, 1, True)
-    num_rows, dim = header or (None, None)
-    dim = dim or (widths.most_common(1)[0][0] if widths else None) or None
-    return _Layout(num_rows, dim, 2 * widths[dim] > widths.total())
+    if header is not None and header[1] > 0 and not (are_pairs and header[1] != 1):
+        num_rows, dim = header
+        widths[dim] += 1  # the header agrees with itself
+        return _Layout(num_rows, dim, 2 * widths[dim] > widths.total(), "as its header says")
+    [(dim, count)] = widths.most_common(1) or [(0, 0)]
+    if not dim:
+        return _Layout(None, None, False, "")
+    if 2 * count > widths.total():
+        return _Layout(None, dim, True, "as in most rows")
+    return _Layout(None, dim, False, f"as in line {sample[counts.index(dim)].number}")
 
 
 def _parse_row(line: _Line, layout: _Layout, path: Path) -> tuple[bytes, np.ndarray]:
     """Parses a row: the last D columns are numbers, and what stands before them is the word."""
     text, dim = line.text, layout.dim
     if dim is None:
-        raise _bad_line(path, line, dim)
+        raise _bad_line(path, line, layout)
     word, _, rest = text.partition(b" ")
     row = _numbers(rest)
     if row is not None and len(row) == dim:
@@ -144,7 +152,7 @@ def _parse_row(line: _Line, layout: _Layout, path: Path) -> tuple[bytes, np.ndar
     word, *columns = text.rsplit(None, dim)
     row = _numbers(b" ".join(columns))
     if row is None or len(row) != dim or not (layout.is_agreed or not _ends_in_number(word)):
-        raise _bad_line(path, line, dim)
+        raise _bad_line(path, line, layout)
     return word.strip(b" "), row
 
 
@@ -168,10 +176,10 @@ def _is_number(column: bytes) -> bool:
     return b"_" not in column  # Python reads 1_000, files of vectors do not have it
 
 
-def _bad_line(path: Path, line: _Line, dim: int | None) -> InputError:
+def _bad_line(path: Path, line: _Line, layout: _Layout) -> InputError:
     """Says what is wrong with a line: a column that is no number, or the number of columns."""
-    columns = line.text.split()
-    wanted = "a word and numbers" if dim is None else f"a word and {dim} numbers"
+    columns, dim = line.text.split(), layout.dim
+    wanted = "a word and numbers" if dim is None else f"a word and {dim} numbers, {layout.reason}"
     tail = columns[1:] if dim is None else columns[-dim:]
     bad = next((c for c in tail if not _is_number(c)), None)
     if len(columns) - 1 >= (dim or 1) and bad is not None:
