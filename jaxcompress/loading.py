@@ -13,6 +13,7 @@ from jaxcompress.data.text.stdlib import STDLIB
 from jaxcompress.data.vectors.files import GET_GLOVE, Vectors, read_vectors
 from jaxcompress.data.vectors.matrices import read_header
 from jaxcompress.errors import InputError
+from jaxcompress.storage.places import is_remote, reachable
 from jaxcompress.storage.tensors import read_tensors
 
 _FORMATS = (codes_files.FORMAT, anchors_artefact.FORMAT)
@@ -28,7 +29,7 @@ def load(path: str | os.PathLike) -> Codes | SparseAnchors:
     Raises:
         InputError: if there is none, or it is damaged.
     """
-    place = expand(path)
+    place = reachable(path) if is_remote(path) else expand(path)
     if place.is_dir():
         return _load_workdir(place)
     if not place.exists():
@@ -104,7 +105,7 @@ def read_table(path: str, tensor: str | None = None) -> Vectors | Codes:
 def _load_workdir(folder: Path) -> Codes | SparseAnchors:
     """Opens the checkpoint of codes if there is one, else what the run exported."""
     exported = [folder / "export" / name for name in (ANCHORS_FILE, CODES_FILE)]
-    found = next(filter(Path.exists, exported), None)
+    found = next((file for file in exported if file.exists()), None)
     if found is not None and not (folder / "artefact").is_dir():
         return _load_file(found)
     from jaxcompress.codes.checkpoint import load_artefact  # here, since it needs jax

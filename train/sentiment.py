@@ -8,13 +8,13 @@ finished.
 """
 
 import sys
-from pathlib import Path
 
 from jaxcompress.classifier.compare import Options, compare, show_comparison
 from jaxcompress.classifier.config import Config
 from jaxcompress.classifier.run import run, train
 from jaxcompress.cli.arguments import Arguments
 from jaxcompress.cli.console import config_and_workdir, run_main
+from jaxcompress.storage.places import as_path
 
 __all__ = ["main", "train"]
 MODES = ("train", "evaluate", "export", "compare")
@@ -24,7 +24,7 @@ def _main(arguments: Arguments) -> None:
     config, workdir = config_and_workdir(arguments, Config)
     if arguments.mode == "compare":
         rows = compare(config, workdir, arguments.options)
-        show_comparison(rows, Path(workdir) / "compare.png")
+        show_comparison(rows, as_path(workdir) / "compare.png")
     else:
         run(config, workdir, arguments.mode)
 

@@ -10,6 +10,7 @@ from jaxcompress.engine.plots import draw
 from jaxcompress.engine.report import format_rows, say
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
+from jaxcompress.storage.places import as_path
 
 _COLUMNS = ("workdir", "method", "test_mse", "valid_mse", "parameters", "stored_bytes",
             "num_anchors", "compression_ratio", "ratings_per_second")  # fmt: skip
@@ -24,7 +25,7 @@ def compare(workdirs: Sequence[str]) -> list[dict[str, Any]]:
     rows = []
     for workdir in workdirs:
         read_config(workdir, Config)
-        file = Path(workdir) / "summary.json"
+        file = as_path(workdir) / "summary.json"
         if not file.exists():
             raise InputError(f"workdir {workdir} has no summary.json yet; train first.")
         rows.append({"workdir": workdir, **json.loads(file.read_text())})

@@ -259,7 +259,7 @@ def _figures_of_source(config: Config, workdir: Path) -> dict[str, Any]:
     if config.data.path == PLANTED:
         figures["planted_anchors"] = config.data.planted_anchors
     if config.stream.window is not None:
-        lines = read_lines(workdir / "metrics.jsonl")
+        lines = read_lines(workdir)
         errors = [line["valid_mse"] for line in lines if "valid_mse" in line]
         figures["num_windows"] = len(errors) + 1
         figures["mean_next_window_mse"] = float(np.mean(errors))

@@ -15,6 +15,7 @@ from jaxcompress.classifier.run import announce_corpus, announce_table, run_seed
 from jaxcompress.engine.plots import draw
 from jaxcompress.engine.report import format_rows, say, write_json
 from jaxcompress.errors import InputError
+from jaxcompress.storage.places import as_path
 
 _OF_CODES = "finetune_codebooks"  # the embedding that needs codes
 _COLUMNS = ("embedding", "embedding_bytes", "test_accuracy", "test_accuracy_std", "seeds",
@@ -61,7 +62,7 @@ def compare(config: Config, workdir: str, options: Options) -> list[dict[str, An
         summary = run_seeds(problem, f"{workdir}/{folder}", "train").summary
         shared = {"test_accuracy_std": 0.0, "seeds": config.num_seeds}
         rows.append({**shared, **summary, "embedding": name})
-    write_json(Path(workdir) / "compare.json", rows)
+    write_json(as_path(workdir) / "compare.json", rows)
     return rows
 
 

@@ -16,6 +16,7 @@ from jaxcompress.cli.arguments import Arguments, parse_arguments
 from jaxcompress.engine.job import NonFiniteLoss, Stopped
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
+from jaxcompress.storage.places import reachable
 
 
 def run_main(
@@ -93,7 +94,8 @@ def config_and_workdir(arguments: Arguments, kind: type) -> tuple[Any, str]:
     """The config given, or else that of the run in the workdir, and the workdir.
 
     Raises:
-        InputError: if neither is there, or the config is not a `kind`.
+        InputError: if neither is there, the config is not a `kind`, or the workdir is in an object
+            store that cannot be reached.
     """
     config, workdir, mode = arguments.config, arguments.workdir, arguments.mode
     if config is not None and not isinstance(config, kind):
@@ -104,6 +106,7 @@ def config_and_workdir(arguments: Arguments, kind: type) -> tuple[Any, str]:
         raise InputError(
             f"no workdir given; add --workdir DIR, the folder of a run, to --mode {mode}"
         )
+    reachable(workdir)  # before data are read
     if config is None or mode not in ("train", "sweep", "compare"):  # those can begin a run
         saved = read_config(workdir, kind)
         config = saved if config is None else config
@@ -124,4 +127,4 @@ def split_workdirs(arguments: Arguments) -> tuple[list[str], Path]:
     paths = [path for path in arguments.options.workdirs.split(",") if path]
     if not paths:
         raise InputError("no workdirs given; add --workdirs=DIR,DIR,...")
-    return paths, Path(arguments.workdir or ".") / "compare.png"
+    return paths, reachable(arguments.workdir or ".") / "compare.png"

@@ -9,6 +9,7 @@ import numpy as np
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.engine.checkpoint import load_arrays, save_arrays
 from jaxcompress.errors import InputError
+from jaxcompress.storage.places import absolute
 
 _TABLE, _ENCODER = "table", "encoder"
 
@@ -51,4 +52,4 @@ def load_artefact(workdir: str | os.PathLike) -> Codes:
 
 
 def _folder(workdir: str | os.PathLike) -> Path:
-    return Path(workdir).absolute() / "artefact"
+    return absolute(workdir) / "artefact"

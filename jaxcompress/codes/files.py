@@ -16,6 +16,7 @@ from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.bits import pack_codes, unpack_codes
 from jaxcompress.storage.names import pack_names, unpack_names
+from jaxcompress.storage.places import as_path, local_copy
 from jaxcompress.storage.tensors import write_tensors
 
 FORMAT = "jaxcompress.codes"  # metadata["format"] of the .safetensors files
@@ -126,7 +127,7 @@ def read_codes_text(path: str | os.PathLike) -> FileContents:
     Raises:
         InputError: if either is missing or unreadable, with file and line.
     """
-    path = Path(path)
+    path = as_path(path)
     beside = path.with_suffix(".codebook.npy")
     codebook = _load_codebook(path, beside)
     lines = _split_lines(path)
@@ -143,7 +144,8 @@ def _load_codebook(path: Path, beside: Path) -> np.ndarray:
     if not beside.exists():
         raise InputError(f"{path}: no {beside.name} beside it; expected the codebook, [M*K, D].")
     try:
-        return np.load(beside, allow_pickle=False)
+        with local_copy(beside) as local:
+            return np.load(local, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise InputError(f"{beside}: not a readable .npy file ({error}).") from None
 

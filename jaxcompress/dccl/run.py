@@ -5,7 +5,6 @@ Departure from the paper: codes and codebooks are refined after training (`learn
 """
 
 import dataclasses
-import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +30,7 @@ from jaxcompress.engine.report import format_figures, say, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.workdir import fingerprint, opened
 from jaxcompress.errors import naming
+from jaxcompress.storage.places import delete_folder
 
 
 class Learned(NamedTuple):
@@ -192,7 +192,7 @@ def learn_codes(problem: Problem, fitted: Fitted, vectors: Vectors, path: Path) 
 def delete_refinement_checkpoints(path: Path) -> None:
     """Deletes the rounds that a finished refinement has kept in a workdir, on process 0."""
     if jax.process_index() == 0:
-        shutil.rmtree(path / FOLDER, ignore_errors=True)
+        delete_folder(path / FOLDER)
 
 
 def summarize(problem: Problem, fitted: Fitted, learned: Learned) -> dict[str, Any]:

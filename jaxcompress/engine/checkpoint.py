@@ -15,6 +15,9 @@ import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 from orbax.checkpoint import checkpoint_managers
 
+from jaxcompress.engine.lock import check_held
+from jaxcompress.storage.places import absolute, as_path
+
 _STATE, _PROGRESS, _ABOUT = "state", "progress", "about"
 
 
@@ -39,7 +42,8 @@ class Checkpoints:
     """
 
     def __init__(self, workdir: str | os.PathLike, metric: str | None, folder: str = "checkpoints"):
-        self._workdir, self._directory = Path(workdir), Path(workdir).absolute() / folder
+        self._workdir = as_path(workdir)
+        self._directory = absolute(workdir) / folder
         keep = [checkpoint_managers.LatestN(n=2)]
         if metric is not None:
             best = checkpoint_managers.BestN(
@@ -70,9 +74,14 @@ class Checkpoints:
         progress: Mapping[str, Any],
         metrics: Mapping[str, float] | None = None,
     ) -> None:
-        """Starts to save; returns before it is done. A step that is there already is kept."""
+        """Starts to save; returns before it is done. A step that is there already is kept.
+
+        Raises:
+            InputError: if another run has taken the workdir.
+        """
         if step in self._manager.all_steps():
             return
+        check_held(self._workdir)
         items = {
             _STATE: ocp.args.StandardSave(_as_dict(state)),
             _PROGRESS: ocp.args.JsonSave({**progress, "checksum": _checksum(state)}),
@@ -132,7 +141,7 @@ class Checkpoints:
             count = 1
             while target.exists():
                 target, count = aside / f"{step}.{count}", count + 1
-            os.rename(self._directory / f"{step:08d}", target)
+            (self._directory / f"{step:08d}").rename(target)
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices(f"set aside {step}")
         self._open()
@@ -202,7 +211,7 @@ def load_arrays(
     Raises:
         ValueError: if something is there that cannot be read; its message is one line.
     """
-    folder = Path(folder).absolute()
+    folder = absolute(folder)
     if not folder.is_dir():
         return None
     try:
@@ -220,7 +229,7 @@ def load_arrays(
 
 def _open_arrays(folder: str | os.PathLike, names: Iterable[str]) -> ocp.CheckpointManager:
     return ocp.CheckpointManager(
-        Path(folder).absolute(),
+        absolute(folder),
         options=ocp.CheckpointManagerOptions(max_to_keep=1, cleanup_tmp_directories=True),
         item_names=(*names, _ABOUT),
     )

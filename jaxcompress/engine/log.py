@@ -9,12 +9,15 @@ import math
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import jax
 import tqdm
 
 from jaxcompress.storage.atomic import atomic_write
+from jaxcompress.storage.growing import GrowingFiles
+from jaxcompress.storage.places import as_path
+
+METRICS_FILE = "metrics.jsonl"  # in a workdir
 
 
 class MetricsLog:
@@ -54,13 +57,14 @@ class MetricsLog:
         if workdir is not None and is_writer:
             import tensorboardX  # here, since it imports torch if that is installed
 
-            path = Path(workdir) / "metrics.jsonl"
-            kept = [line for line in read_lines(path) if line["step"] <= start_step]
+            self._files = GrowingFiles(workdir)
+            path = self._files.local / METRICS_FILE
+            kept = [line for line in read_lines(workdir) if line["step"] <= start_step]
             with atomic_write(path) as partial:
                 partial.write_text("".join(json.dumps(line) + "\n" for line in kept))
             self._lines = open(path, "a")  # noqa: SIM115 -- closed by close()
             self._board = tensorboardX.SummaryWriter(
-                str(Path(workdir) / "tensorboard"), purge_step=start_step + 1
+                str(self._files.local / "tensorboard"), purge_step=start_step + 1
             )
 
     def write(self, step: int, figures: Mapping[str, float]) -> None:
@@ -71,6 +75,12 @@ class MetricsLog:
             self._lines.flush()
             for name, value in finite.items():
                 self._board.add_scalar(name, value, step)
+
+    def send(self) -> None:
+        """Brings what was written to the workdir, if that is in an object store."""
+        if self._lines is not None and self._files.is_remote:
+            self._board.flush()
+            self._files.send()
 
     def progress(self, step: int, loss: float) -> None:
         """Moves the bar to `step`."""
@@ -83,13 +93,14 @@ class MetricsLog:
         if self._lines is not None:
             self._lines.close()
             self._board.close()
+            self._files.close()
 
 
-def read_lines(path: str | os.PathLike) -> list[dict[str, float]]:
-    """Reads the lines of a `metrics.jsonl`; one cut short by a kill is left out."""
-    lines = []
-    if Path(path).exists():
-        for text in Path(path).read_text().splitlines():
+def read_lines(workdir: str | os.PathLike) -> list[dict[str, float]]:
+    """Reads the lines of `WORKDIR/metrics.jsonl`; one cut short by a kill is left out."""
+    lines, file = [], as_path(workdir) / METRICS_FILE
+    if file.exists():
+        for text in file.read_text().splitlines():
             try:
                 lines.append(json.loads(text))
             except ValueError:

@@ -207,6 +207,7 @@ def _take_steps(
             sums = _evaluate_all(job, current, step)
             figures = _figures(task, sums, step)
             log.write(step, figures)
+            log.send()
         if checkpoints is not None:
             progress = {"train_seconds": time.perf_counter() - started}
             checkpoints.save(step, current, progress, figures if step >= job.best_from else None)

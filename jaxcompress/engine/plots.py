@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jaxcompress.engine.log import read_lines
 from jaxcompress.storage.atomic import atomic_write
+from jaxcompress.storage.places import as_path
 
 
 def plot_curves(workdir: str | os.PathLike, title: str) -> Path | None:
@@ -15,12 +16,12 @@ def plot_curves(workdir: str | os.PathLike, title: str) -> Path | None:
         The file, or None if matplotlib (extra `plots`) is missing or there are no figures.
     """
     panels: dict[str, dict[str, list[tuple[int, float]]]] = {}
-    for line in read_lines(Path(workdir) / "metrics.jsonl"):
+    for line in read_lines(workdir):
         step = line.pop("step")
         for name, value in line.items():
             curve, _, figure = name.partition("_")
             panels.setdefault(figure, {}).setdefault(curve, []).append((step, value))
-    return draw(panels, Path(workdir) / "curves.png", title)
+    return draw(panels, as_path(workdir) / "curves.png", title)
 
 
 def plot_comparison(
@@ -38,7 +39,7 @@ def plot_comparison(
     """
     panels: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for label, workdir in workdirs.items():
-        for line in read_lines(Path(workdir) / "metrics.jsonl"):
+        for line in read_lines(workdir):
             step = line.pop("step")
             for name, value in line.items():
                 if not name.startswith("train_"):

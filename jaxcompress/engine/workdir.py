@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import filelock
 import jax
 import numpy as np
 
 from jaxcompress.engine.config import from_dict, may_change
+from jaxcompress.engine.lock import held
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
+from jaxcompress.storage.places import is_remote, reachable
 
 _CHUNK = 8192  # rows hashed at a time
 _FINGERPRINT = "data_fingerprint"  # beside the settings in config.json
@@ -44,24 +45,20 @@ def opened(workdir: str | os.PathLike, config: Any, data: str) -> Iterator[Path]
         data: the data's `fingerprint`.
 
     Raises:
-        InputError: if another run holds it, or it is that of another config or other data.
+        InputError: if another run holds it, it cannot be reached, or it is that of another config
+            or other data.
     """
-    path = Path(workdir)
-    for part in (path, *path.parents):
+    path = reachable(workdir)
+    for part in () if is_remote(path) else (path, *path.parents):
         if part.exists() and not part.is_dir():
             raise InputError(f"workdir {path}: {part} is a file; expected a folder.")
     if jax.process_index() > 0:
         yield path
         return
     path.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(path / ".lock", timeout=0):
-            _check_same_run(path, config, data)
-            yield path
-    except filelock.Timeout:
-        raise InputError(
-            f"workdir {path} is in use by another run; wait for it, or give another --workdir."
-        ) from None
+    with held(path):
+        _check_same_run(path, config, data)
+        yield path
 
 
 def _check_same_run(path: Path, config: Any, data: str) -> None:
@@ -108,7 +105,7 @@ def read_config(workdir: str | os.PathLike, kind: type) -> Any:
     Raises:
         InputError: if there is no run, or one of another method.
     """
-    file = Path(workdir) / "config.json"
+    file = reachable(workdir) / "config.json"
     if not file.exists():
         raise InputError(f"workdir {workdir} holds no run (no {file}); train one first.")
     values = json.loads(file.read_text())

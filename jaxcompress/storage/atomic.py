@@ -3,15 +3,19 @@
 import contextlib
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from types import TracebackType
+
+from jaxcompress.storage.places import is_remote, reachable
 
 
 class atomic_write:
     """Writes a file under another name beside it, and renames it when it is complete.
 
     If the block raises, the partial file is deleted and an older file stays as it was. Permissions
-    are those that `open` would leave: of a new file by the umask, of an older one its own.
+    are those that `open` would leave: of a new file by the umask, of an older one its own. For an
+    object of an object store the partial file is a local one, which is sent when it is complete.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "note.txt"
@@ -19,11 +23,16 @@ class atomic_write:
     ...     _ = partial.write_text("done")
     >>> path.read_text(), partial.exists()
     ('done', False)
+
+    Raises:
+        InputError: if the path is in an object store that cannot be reached.
     """
 
     def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
-        self.partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+        self.path = reachable(path)
+        self._is_remote = is_remote(self.path)
+        folder = Path(tempfile.mkdtemp()) if self._is_remote else self.path.parent
+        self.partial = folder / f"{self.path.name}.{os.getpid()}.tmp"
 
     def __enter__(self) -> Path:
         return self.partial
@@ -34,9 +43,19 @@ class atomic_write:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            with contextlib.suppress(OSError):  # an older file keeps its permissions, if it may
-                shutil.copymode(self.path, self.partial)
-            os.replace(self.partial, self.path)
-        else:
-            self.partial.unlink(missing_ok=True)
+        try:
+            if kind is None:
+                self._put_in_place()
+        finally:
+            if self._is_remote:
+                shutil.rmtree(self.partial.parent)
+            elif kind is not None:
+                self.partial.unlink(missing_ok=True)
+
+    def _put_in_place(self) -> None:
+        if self._is_remote:
+            self.path.write_bytes(self.partial.read_bytes())
+            return
+        with contextlib.suppress(OSError):  # an older file keeps its permissions, if it may
+            shutil.copymode(self.path, self.partial)
+        os.replace(self.partial, self.path)

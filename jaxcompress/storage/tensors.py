@@ -13,6 +13,7 @@ import safetensors.numpy
 
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
+from jaxcompress.storage.places import local_copy
 
 VERSION = "1"  # of the container; read_tensors refuses others
 
@@ -56,7 +57,7 @@ def read_tensors(
         InputError: if it has another format or version, or is cut short or damaged.
     """
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
+        with local_copy(path) as local, safetensors.safe_open(local, framework="numpy") as file:
             metadata = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, ValueError, OSError) as error:

@@ -11,6 +11,7 @@ from jaxcompress.engine.plots import plot_comparison
 from jaxcompress.engine.report import format_rows, say
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
+from jaxcompress.storage.places import as_path
 from jaxcompress.tying.config import Config, describe
 
 _COLUMNS = ("workdir", "variant", "num_parameters", "valid_perplexity", "test_perplexity",
@@ -29,9 +30,9 @@ def compare_runs(workdirs: Sequence[str | os.PathLike]) -> list[dict[str, Any]]:
     """
     rows = []
     for workdir in workdirs:
-        config, file = read_config(workdir, Config), Path(workdir) / "summary.json"
+        config, file = read_config(workdir, Config), as_path(workdir) / "summary.json"
         summary = json.loads(file.read_text()) if file.exists() else {}
-        if not summary and not read_lines(Path(workdir) / "metrics.jsonl"):
+        if not summary and not read_lines(workdir):
             raise InputError(f"workdir {workdir} has no figures yet; train first.")
         rows.append({"workdir": str(workdir), "variant": describe(config), **summary})
     return rows

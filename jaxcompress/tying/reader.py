@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
 from jaxcompress.storage.names import read_names
+from jaxcompress.storage.places import as_path
 from jaxcompress.tying.config import Config, DataConfig, ModelConfig
 from jaxcompress.tying.prepare import prepare
 
@@ -46,7 +46,7 @@ def open_reader(workdir: str | os.PathLike, config: Config | None = None) -> Rea
     """
     if config is None:
         config = read_config(workdir, Config)
-    file = Path(workdir) / VOCABULARY
+    file = as_path(workdir) / VOCABULARY
     if not file.exists():
         raise InputError(f"workdir {workdir} holds no run (no {file}); train one first.")
     words = read_names(file)
