@@ -1,7 +1,6 @@
 """What the mains share: errors in one line, exit codes, processes of several hosts."""
 
 import contextlib
-import os
 import signal
 import sys
 import threading
@@ -10,10 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from jaxcompress.cli.arguments import Arguments, parse_arguments
 from jaxcompress.engine.job import NonFiniteLoss, Stopped
+from jaxcompress.engine.processes import join_processes, leave_processes
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
 from jaxcompress.storage.places import reachable
@@ -32,38 +30,34 @@ def run_main(
     with _plain_warnings(), _sigterm_as_ctrl_c():
         try:
             arguments = parse_arguments(argv, modes, options)
-            if arguments.distributed:
-                _initialize_processes()  # before any other call that finds the devices
+            if arguments.distributed:  # before any other call that finds the devices
+                status = join_processes()
+                if status is not None:
+                    return status
             main(arguments)
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-        except NonFiniteLoss as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
         except Stopped as stopped:
             print(f"{stopped}; run the same command to go on.", file=sys.stderr)
             return 130
-        except KeyboardInterrupt:
-            print(
-                "interrupted; run the same command to go on from the last checkpoint.",
-                file=sys.stderr,
-            )
-            return 130
+        except BaseException as error:
+            status = _tell(error)
+            leave_processes(status, error)
+            if status is None:
+                raise
+            return status
     return 0
 
 
-def _initialize_processes() -> None:
-    """Joins the processes of all hosts.
-
-    TPU pods and clusters tell jax all it needs; elsewhere JAX_COORDINATOR_ADDRESS,
-    JAX_NUM_PROCESSES and JAX_PROCESS_ID do.
-    """
-    number, process = (os.environ.get(f"JAX_{n}") for n in ("NUM_PROCESSES", "PROCESS_ID"))
-    jax.distributed.initialize(
-        num_processes=int(number) if number else None,
-        process_id=int(process) if process else None,
-    )
+def _tell(error: BaseException) -> int | None:
+    """Says an error in one line and gives the exit status; None if it is none of those foreseen."""
+    if isinstance(error, InputError | NonFiniteLoss):
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    if isinstance(error, KeyboardInterrupt):
+        print(
+            "interrupted; run the same command to go on from the last checkpoint.", file=sys.stderr
+        )
+        return 130
+    return None
 
 
 @contextlib.contextmanager

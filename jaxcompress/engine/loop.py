@@ -7,7 +7,6 @@ while the next one runs.
 
 import functools
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -23,7 +22,7 @@ from jaxcompress.engine.job import Fitted, Job, NonFiniteLoss, Stopped
 from jaxcompress.engine.log import MetricsLog
 from jaxcompress.engine.memory import BestInMemory
 from jaxcompress.engine.own_settings import own_settings
-from jaxcompress.engine.processes import stop_requests
+from jaxcompress.engine.stopping import StopRequests, stop_requests
 from jaxcompress.engine.task import PyTree, Task, TrainState, unchanged
 from jaxcompress.errors import InputError
 
@@ -156,7 +155,7 @@ def fit(
     try:
         with stop_requests(can_save=workdir is not None) as stop:
             fitted = _take_steps(job, start, checkpoints, log, stop)
-        if stop.is_set():  # in the last evaluation, or after it
+        if stop.asked(wait=True):  # in the last evaluation, or after it
             raise Stopped(_stopped_at(job.num_steps, job))
         return fitted
     finally:
@@ -178,7 +177,7 @@ def _take_steps(
     start: _Start,
     checkpoints: Checkpoints | BestInMemory | None,
     log: MetricsLog,
-    stop: threading.Event,
+    stop: StopRequests,
 ) -> Fitted:
     """The loop itself: dispatches, evaluations, checkpoints."""
     task, engine, run, num_steps = job.task, job.engine, job.config, job.num_steps
@@ -199,7 +198,7 @@ def _take_steps(
         pending = (step, metrics)
         step = end
         at_eval = step % eval_every == 0 or step == num_steps
-        if not at_eval and not stop.is_set():
+        if not at_eval and not stop.asked():
             continue
         _report(log, run.log_every, *pending)
         pending, current, figures = None, engine.global_state(state), None
@@ -211,7 +210,7 @@ def _take_steps(
         if checkpoints is not None:
             progress = {"train_seconds": time.perf_counter() - started}
             checkpoints.save(step, current, progress, figures if step >= job.best_from else None)
-        if stop.is_set():
+        if stop.asked(wait=True):
             raise Stopped(_stopped_at(step, job))  # once the caller has waited for the checkpoint
         if at_eval and step < num_steps and task.after_eval is not unchanged:
             state = engine.place_state(_change(job, current, step, key, sums))

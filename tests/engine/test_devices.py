@@ -1,6 +1,4 @@
 import json
-import socket
-import subprocess
 import sys
 
 import helpers
@@ -61,26 +59,8 @@ def test_a_batch_that_does_not_split_over_the_devices_is_told(table, tmp_path):
 
 
 def test_two_processes_train_as_one_with_one_writer(table, tmp_path, one_device):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
     workdir = tmp_path / "two"
-    processes = [
-        subprocess.Popen(
-            helpers.command(table, workdir, "--distributed"),
-            cwd=helpers.ROOT,
-            env=helpers.environment(
-                JAX_COORDINATOR_ADDRESS=address,
-                JAX_NUM_PROCESSES="2",
-                JAX_PROCESS_ID=str(i),
-                JAX_CPU_COLLECTIVES_IMPLEMENTATION="gloo",
-            ),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for i in range(2)
-    ]
+    processes = helpers.start_processes(helpers.command(table, workdir, "--distributed"))
     outputs = [process.communicate(timeout=300) for process in processes]
     assert [p.returncode for p in processes] == [0, 0], outputs
     np.testing.assert_allclose(helpers.losses(workdir)[:20], helpers.losses(one_device)[:20], 1e-5)
