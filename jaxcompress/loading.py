@@ -11,7 +11,8 @@ from jaxcompress.codes.files import CODES_FILE, read_codes_text, unpack_tensors
 from jaxcompress.data.paths import expand, find_either
 from jaxcompress.data.text.stdlib import STDLIB
 from jaxcompress.data.vectors.files import GET_GLOVE, Vectors, read_vectors
-from jaxcompress.data.vectors.matrices import read_header
+from jaxcompress.data.vectors.shards import find_model
+from jaxcompress.data.vectors.tensors import read_header
 from jaxcompress.errors import InputError
 from jaxcompress.storage.places import is_remote, reachable
 from jaxcompress.storage.tensors import read_tensors
@@ -92,6 +93,7 @@ def read_table(path: str, tensor: str | None = None) -> Vectors | Codes:
 
         return stdlib_vectors()
     place = find_either(path, GET_GLOVE)
+    place = find_model(place) or place
     is_tensors = place.suffix == ".safetensors"
     if not (place.is_dir() or place.suffix == ".codes" or (is_tensors and _is_artefact(place))):
         names_tensors = not {".safetensors", ".npz"}.isdisjoint(place.suffixes)
@@ -123,5 +125,4 @@ def _load_file(file: Path) -> Codes | SparseAnchors:
 
 
 def _is_artefact(file: Path) -> bool:
-    metadata = read_header(file)[0].get("__metadata__", {})
-    return metadata.get("format") in _FORMATS
+    return read_header(file).metadata.get("format") in _FORMATS

@@ -47,9 +47,9 @@ def find_folder(path: str, hint: str) -> Path:
     return _find(path, hint, "folder", Path.is_dir)
 
 
-def find_either(path: str, hint: str) -> Path:
-    """Finds a file or a folder as `find_file` finds a file."""
-    return _find(path, hint, "file or folder", lambda place: place.exists() or _is_in_zip(place))
+def find_either(path: str, hint: str, kind: str = "file or folder") -> Path:
+    """Finds a file or a folder as `find_file` finds a file; an error calls it `kind`."""
+    return _find(path, hint, kind, lambda place: place.exists() or _is_in_zip(place))
 
 
 def _find(path: str, hint: str, kind: str, is_kind: Callable[[Path], bool]) -> Path:

@@ -11,12 +11,14 @@ import ml_dtypes
 import numpy as np
 
 from jaxcompress.data.compression import without_compression
-from jaxcompress.data.paths import find_file, is_file
+from jaxcompress.data.paths import find_either, is_file
 from jaxcompress.data.text_files import open_text
 from jaxcompress.data.vectors.cache import RECORDS, duplicates_note, read_cached
 from jaxcompress.data.vectors.checks import check_finite
 from jaxcompress.data.vectors.formats import find_format
-from jaxcompress.data.vectors.matrices import read_npy, read_npz, read_safetensors
+from jaxcompress.data.vectors.matrices import read_npy, read_npz
+from jaxcompress.data.vectors.shards import find_shard
+from jaxcompress.data.vectors.tensors import read_safetensors
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.names import number_rows, write_names
@@ -46,7 +48,8 @@ def read_vectors(path: str, *, tensor: str | None = None, max_rows: int | None =
     Args:
         path: GloVe, word2vec or fastText text, word2vec .bin, fastText .bin, .npy or .npz (with the
             names of its rows in a `.words.txt` beside it, if there is one), or .safetensors; plain,
-            .gz, .bz2, .xz, or inside a .zip.
+            .gz, .bz2, .xz, or inside a .zip. A model in shards is named by its
+            `.safetensors.index.json`, or by its folder.
         tensor: the name of the matrix in a .safetensors or .npz file; None: the only one.
         max_rows: number of rows; those after it are not read. None: all.
 
@@ -54,7 +57,7 @@ def read_vectors(path: str, *, tensor: str | None = None, max_rows: int | None =
         InputError: if there is no such file or it holds no vectors: with file, line or row, and
             what was expected.
     """
-    file = find_file(path, GET_GLOVE)
+    file, tensor = find_shard(find_either(path, GET_GLOVE, "file"), tensor)
     if max_rows is not None and max_rows < 1:
         raise InputError(f"data.max_rows is {max_rows}; it must be at least 1.")
     form = find_format(file)

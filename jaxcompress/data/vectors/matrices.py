@@ -1,25 +1,20 @@
-"""Matrices in files of arrays: .npy, .npz and .safetensors, plain or compressed.
+"""Matrices in files of arrays: .npy and .npz, plain or compressed; and which one of several.
 
 What is plain is mapped, since tables are large; what is compressed is read into memory.
 
 Axis letters: N rows, D dimensions.
 """
 
-import json
-import math
-import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from jaxcompress.data.paths import is_plain, open_binary
 from jaxcompress.errors import InputError
 
-_DTYPES = {"F16": np.float16, "BF16": ml_dtypes.bfloat16, "F32": np.float32, "F64": np.float64}
-_LONGEST_HEADER = 100_000_000  # bytes, as the safetensors library limits it
+_MOST_LISTED = 10  # matrices that an error lists
 
 
 def read_npy(file: Path) -> np.ndarray:
@@ -52,7 +47,7 @@ def read_npz(file: Path, name: str | None) -> np.ndarray:
             if name is None and len(arrays.files) == 1:
                 return arrays[arrays.files[0]]
             shapes = {key: _peek_shape(arrays, key) for key in arrays.files}
-            return arrays[_choose(shapes, name, file)]
+            return arrays[choose_matrix(shapes, name, file)]
     except (ValueError, KeyError) as error:
         if isinstance(error, InputError):
             raise
@@ -70,80 +65,31 @@ def _peek_shape(arrays: np.lib.npyio.NpzFile, key: str) -> list[int]:
     return list(shape) if dtype.kind in "fV" else []
 
 
-def read_safetensors(file: Path, name: str | None) -> np.ndarray:
-    """Reads one matrix of a .safetensors file.
-
-    By hand, since the safetensors library copies a whole tensor, and tables are large.
+def choose_matrix(shapes: Mapping[str, Sequence[int]], name: str | None, file: Path) -> str:
+    """Chooses the matrix of this name, or the only one.
 
     Args:
-        file: plain or compressed.
-        name: the name of the matrix; None: the only one.
+        shapes: of all arrays, by name.
+        name: what was asked for; None: nothing.
+        file: the file that they are in.
 
     Raises:
-        InputError: if it is damaged, or there is no such matrix.
+        InputError: if there is no such matrix, or no name among several; it lists those that there
+            are, with their shapes, the likeliest first.
     """
-    header, data = read_header(file)
-    try:
-        shapes = {key: about["shape"] for key, about in header.items() if key != "__metadata__"}
-        name = _choose(shapes, name, file)
-        shape, dtype = shapes[name], header[name]["dtype"]
-        start, end = header[name]["data_offsets"]
-        if dtype not in _DTYPES:
-            raise InputError(f"{file}: {name} is {dtype}; expected one of {', '.join(_DTYPES)}.")
-        if end - start != math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize:
-            raise ValueError(f"{name} has {end - start} bytes")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{file}: its header is damaged ({error!r}).") from None
-    return _read_bytes(file, data + start, data + end, name).view(_DTYPES[dtype]).reshape(shape)
-
-
-def _read_bytes(file: Path, start: int, end: int, name: str) -> np.ndarray:
-    """Reads the bytes of a tensor, uint8 [bytes]."""
-    if is_plain(file):
-        if end <= os.path.getsize(file):
-            return np.memmap(file, np.uint8, "r", offset=start, shape=(end - start,))
-    else:
-        with open_binary(file) as stream:
-            stream.read(start)
-            raw = stream.read(end - start)
-        if len(raw) == end - start:
-            return np.frombuffer(raw, np.uint8)
-    raise InputError(f"{file}: cut short; {name} should end at byte {end}.")
-
-
-def read_header(path: str | os.PathLike) -> tuple[dict[str, Any], int]:
-    """Reads the header of a .safetensors file: its length in 8 bytes, then JSON.
-
-    Returns:
-        What stands about each tensor, and about the file by the name "__metadata__"; and the byte
-        at which the data start.
-
-    Raises:
-        InputError: if the file has no such header.
-    """
-    with open_binary(Path(path)) as stream:
-        try:
-            length = int.from_bytes(stream.read(8), "little")
-            text = stream.read(length) if length <= _LONGEST_HEADER else b""
-            if not 0 < length == len(text):
-                raise ValueError("the length of its header is invalid")
-            header = json.loads(text)
-            if not isinstance(header, dict):
-                raise ValueError("its header names no tensors")
-            return header, 8 + length
-        except ValueError as error:
-            raise InputError(f"{path}: not a .safetensors file, or cut short ({error}).") from None
-
-
-def _choose(shapes: Mapping[str, Sequence[int]], name: str | None, file: Path) -> str:
-    """Chooses the matrix of this name, or the only one."""
     matrices = {key: list(shape) for key, shape in shapes.items() if len(shape) == 2}
     if name is None and len(matrices) == 1:
         return next(iter(matrices))
-    if name not in matrices:
-        listed = ", ".join(f"{key} {shape}" for key, shape in matrices.items()) or "none"
-        reason = "no data.tensor given" if name is None else f"no matrix named {name!r}"
-        raise InputError(f"{file}: {reason}; matrices in it: {listed}.")
-    return name
+    if name is not None and name in matrices:
+        return name
+    likeliest = sorted(matrices, key=lambda key: (not _is_embedding(key), -matrices[key][0]))
+    listed = ", ".join(f"{key} {matrices[key]}" for key in likeliest[:_MOST_LISTED]) or "none"
+    if len(matrices) > _MOST_LISTED:
+        listed += f" and {len(matrices) - _MOST_LISTED} more"
+    reason = "no data.tensor given" if name is None else f"no matrix named {name!r}"
+    raise InputError(f"{file}: {reason}; matrices in it: {listed}.")
+
+
+def _is_embedding(name: str) -> bool:
+    """Tells whether a matrix is named as embeddings of tokens are, and not those of places."""
+    return bool(re.search(r"emb|wte", name, re.I)) and not re.search(r"pos|type|wpe", name, re.I)
