@@ -54,11 +54,19 @@ def test_rows_are_those_that_fasttext_gives(tmp_path, ending):
 
 
 @pytest.mark.parametrize("name", ["m.bin", "m"])
-def test_a_row_is_the_mean_of_the_words_own_and_its_ngrams(tmp_path, name):
-    (tmp_path / name).write_bytes(model())
+@pytest.mark.parametrize(
+    ("lengths", "ngrams"),
+    [
+        ((2, 2), (b"<a", b"ab", b"b>")),
+        ((1, 2), (b"a", b"b", b"<a", b"ab", b"b>")),  # a mark alone is none
+        ((3, 9), (b"<ab", b"ab>", b"<ab>")),
+    ],
+)
+def test_a_row_is_the_mean_of_the_words_own_and_its_ngrams(tmp_path, name, lengths, ngrams):
+    (tmp_path / name).write_bytes(model(ngrams=lengths))
     vectors = read_vectors(str(tmp_path / name))
     assert vectors.words == ["</s>", "ab"]
-    ids = [1, *(2 + bucket_of(ngram) for ngram in (b"<a", b"ab", b"b>"))]
+    ids = [1, *(2 + bucket_of(ngram) for ngram in ngrams)]
     np.testing.assert_allclose(vectors.rows, [ROWS[0], ROWS[ids].mean(axis=0)])
 
 

@@ -67,10 +67,17 @@ def test_compression_and_names_do_not_hide_a_format(tmp_path, name, ending, is_n
 
 def test_compression_inside_of_a_zip_is_opened_too(tmp_path):
     (tmp_path / "a.zip").write_bytes(
-        zipped(x_txt_gz=gzip.compress(CONTENTS["v.txt"]), __MACOSX__x="", y_npy=CONTENTS["v.npy"])
+        zipped(x_txt_gz=gzip.compress(CONTENTS["v.txt"]), y_npy=CONTENTS["v.npy"])
     )
     assert read_vectors(str(tmp_path / "a.zip" / "x.txt.gz")).words == ["king", "queen"]
     np.testing.assert_array_equal(read_vectors(str(tmp_path / "a.zip" / "y.npy")).rows, ROWS)
+
+
+def test_what_macos_adds_to_a_zip_does_not_count(tmp_path):
+    with zipfile.ZipFile(tmp_path / "v.zip", "w") as bundle:
+        bundle.writestr("v.txt", CONTENTS["v.txt"])
+        bundle.writestr("__MACOSX/._v.txt", b"\x00")
+    assert read_vectors(str(tmp_path / "v.zip")).words == ["king", "queen"]
 
 
 def test_names_lie_beside_compressed_arrays(tmp_path):

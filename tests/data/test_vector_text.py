@@ -75,6 +75,7 @@ def test_two_whole_numbers_are_a_row_if_all_rows_are_pairs(tmp_path):
     assert vectors.words == ["11", "12", "13"]
     np.testing.assert_array_equal(vectors.rows, [[5], [7], [9]])
     assert read(tmp_path, b"2 1\n12 7\n13 9\n").words == ["12", "13"]
+    assert read(tmp_path, b"3 0\na 1\n").words == ["3", "a"]
 
 
 def test_rows_past_max_rows_are_not_looked_at(tmp_path):

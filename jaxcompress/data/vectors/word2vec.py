@@ -106,10 +106,8 @@ def _find_space(window: Window, dim: int, has_line_ends: bool, path: Path, row: 
     data, cuts = window.bytes, _cuts(window, dim)
     if not cuts and len(data) - window.start >= _LONGEST:
         raise InputError(f"{path}: {row}: no space in {_LONGEST} bytes; expected a word first.")
-    if has_line_ends:  # a byte of a number may be a space, but hardly belongs to a printed word
-        fitting = [space for space, end in reversed(cuts) if _ends_line(data, end)]
-    else:
-        fitting = [space for space, end in cuts if _precedes_word(data, end)]
+    can_end = _ends_line if has_line_ends else _precedes_word
+    fitting = [space for space, end in cuts if can_end(data, end)]
     if len(fitting) > 1:
         return min(fitting, key=lambda space: _strangeness(data, space, dim))
     if fitting:
@@ -171,15 +169,14 @@ def _precedes_word(data: bytes, end: int) -> bool:
 def _strangeness(data: bytes, space: int, dim: int) -> int:
     """Counts what speaks against the end of a word at this space, if words may end at others too.
 
-    Letters that are taken for a number make it huge or all but nothing. Bytes of a number that are
-    taken for the start of the next word are seldom UTF-8, or have one of these signs at their end.
+    Letters that are taken for a number make it huge or all but nothing, and bytes of a number that
+    are taken for the start of the next word are seldom UTF-8.
     """
     numbers = np.abs(np.frombuffer(data, "<f4", dim, space + 1))
     is_usual = (numbers == 0) | ((numbers > _TINY) & (numbers < 1 / _TINY))
     end = space + 1 + 4 * dim
     follows = data[end : end + _LOOKAHEAD].lstrip(b"\n").partition(b" ")[0]
-    has_sign = follows[3:4] in (b"<", b"=", b">", b"?")  # of a float32 from 0.008 to 2
-    return int(np.sum(~is_usual)) + (not _is_utf8(follows)) + has_sign
+    return int(np.sum(~is_usual)) + (not _is_utf8(follows))
 
 
 def _is_utf8(text: bytes) -> bool:
