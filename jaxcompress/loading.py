@@ -8,13 +8,13 @@ from jaxcompress.anchors.artefact import ANCHORS_FILE, SparseAnchors
 from jaxcompress.codes import files as codes_files
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.files import CODES_FILE, read_codes_text, unpack_tensors
-from jaxcompress.data.paths import expand, find_either
+from jaxcompress.data.paths import find_either
 from jaxcompress.data.text.stdlib import STDLIB
 from jaxcompress.data.vectors.files import GET_GLOVE, Vectors, read_vectors
 from jaxcompress.data.vectors.shards import find_model
 from jaxcompress.data.vectors.tensors import read_header
 from jaxcompress.errors import InputError
-from jaxcompress.storage.places import is_remote, reachable
+from jaxcompress.storage.places import reachable
 from jaxcompress.storage.tensors import read_tensors
 
 _FORMATS = (codes_files.FORMAT, anchors_artefact.FORMAT)
@@ -30,7 +30,7 @@ def load(path: str | os.PathLike) -> Codes | SparseAnchors:
     Raises:
         InputError: if there is none, or it is damaged.
     """
-    place = reachable(path) if is_remote(path) else expand(path)
+    place = reachable(path)
     if place.is_dir():
         return _load_workdir(place)
     if not place.exists():

@@ -12,19 +12,12 @@ from typing import IO, BinaryIO
 
 from jaxcompress.data.compression import decompressed, without_compression
 from jaxcompress.errors import InputError
+from jaxcompress.storage.places import expand
 
 
 def cache_dir() -> Path:
     """Gives the folder of caches: `$JAXCOMPRESS_CACHE`, or else `~/.cache/jaxcompress`."""
     return expand(os.environ.get("JAXCOMPRESS_CACHE") or "~/.cache/jaxcompress")
-
-
-def expand(path: str | os.PathLike) -> Path:
-    """Puts a home folder in the place of `~` or `~user`.
-
-    If there is no such user, the path stays as it is; `Path.expanduser` would raise.
-    """
-    return Path(os.path.expanduser(path))
 
 
 def find_file(path: str, hint: str) -> Path:

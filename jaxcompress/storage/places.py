@@ -38,14 +38,24 @@ def is_remote(path: str | os.PathLike) -> bool:
     return False
 
 
+def expand(path: str | os.PathLike) -> Path:
+    """Puts a home folder in the place of `~` or `~user`.
+
+    If there is no such user, the path stays as it is; `Path.expanduser` would raise.
+    """
+    return Path(os.path.expanduser(path))
+
+
 def as_path(path: str | os.PathLike) -> Path:
     """Gives the path as an object with the methods of `Path`, which of an object store are epath's.
+
+    A `~` at its start is the home folder.
 
     Raises:
         InputError: if it is that of a store which is not supported.
     """
     if not is_remote(path):
-        return Path(path)
+        return expand(path)
     from etils import epath  # here, since few paths need it
 
     return cast(Path, epath.Path(os.fspath(path)))

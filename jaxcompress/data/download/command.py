@@ -17,8 +17,9 @@ import pooch
 from jaxcompress.data.download.archives import unpack
 from jaxcompress.data.download.sources import File, find_data_set, list_data_sets
 from jaxcompress.data.download.transfer import TransferError, fetch
-from jaxcompress.data.paths import cache_dir, expand
+from jaxcompress.data.paths import cache_dir
 from jaxcompress.errors import InputError
+from jaxcompress.storage.places import expand
 
 
 def download(name: str, to: str | os.PathLike | None = None) -> list[Path]:
