@@ -1,6 +1,5 @@
 """Runs side by side: their figures, and a picture of error against parameters."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from jaxcompress.engine.plots import draw
 from jaxcompress.engine.report import format_rows, say
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
+from jaxcompress.storage.json_files import REWRITE, read_json
 from jaxcompress.storage.places import as_path
 
 _COLUMNS = ("workdir", "method", "test_mse", "valid_mse", "parameters", "stored_bytes",
@@ -28,7 +28,7 @@ def compare(workdirs: Sequence[str]) -> list[dict[str, Any]]:
         file = as_path(workdir) / "summary.json"
         if not file.exists():
             raise InputError(f"workdir {workdir} has no summary.json yet; train first.")
-        rows.append({"workdir": workdir, **json.loads(file.read_text())})
+        rows.append({"workdir": workdir, **read_json(file, REWRITE)})
     return rows
 
 

@@ -146,8 +146,9 @@ def _load_codebook(path: Path, beside: Path) -> np.ndarray:
     try:
         with local_copy(beside) as local:
             return np.load(local, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{beside}: not a readable .npy file ({error}).") from None
+    except Exception as error:  # a damaged header is parsed as Python, which can fail in many ways
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{beside}: not a readable .npy file ({reason}).") from None
 
 
 def _split_lines(path: Path) -> list[_Line]:

@@ -13,7 +13,6 @@ Axis letters: N rows of the table, n rows of the sample, D dimensions, M codeboo
 """
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,6 +31,7 @@ from jaxcompress.dccl.prepare import Problem, Source, prepare, split_ids
 from jaxcompress.engine.loop import fit
 from jaxcompress.engine.report import say, write_json
 from jaxcompress.errors import InputError
+from jaxcompress.storage.json_files import read_json
 
 _MAX_HELD_OUT = 2000  # rows
 
@@ -249,9 +249,6 @@ def _size(row: dict[str, Any]) -> Size:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text()) if path.exists() else {}
-    except ValueError:
-        raise InputError(
-            f"{path} is damaged; delete it, and its sizes are measured anew."
-        ) from None
+    if not path.exists():
+        return {}
+    return read_json(path, "delete it, and its sizes are measured anew")

@@ -1,8 +1,11 @@
 """Checkpoints: training states, and arrays of any kind. The only file that imports orbax."""
 
 import contextlib
+import functools
+import json
 import logging
 import os
+import sys
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +19,7 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint import checkpoint_managers
 
 from jaxcompress.engine.lock import check_held
+from jaxcompress.errors import InputError
 from jaxcompress.storage.places import absolute, as_path
 
 _STATE, _PROGRESS, _ABOUT = "state", "progress", "about"
@@ -63,9 +67,31 @@ class Checkpoints:
             cleanup_tmp_directories=True,
             step_format_fixed_length=8,
         )
-        self._manager = ocp.CheckpointManager(
-            self._directory, options=options, item_names=(_STATE, _PROGRESS)
-        )
+
+        def make() -> ocp.CheckpointManager:
+            return ocp.CheckpointManager(
+                self._directory, options=options, item_names=(_STATE, _PROGRESS)
+            )
+
+        try:
+            self._manager = make()
+        except Exception as error:  # orbax reads the metadata of all steps, and gives up at one
+            damaged = [step for step in self._steps() if not _has_metadata(self._folder(step))]
+            if not damaged:
+                raise InputError(
+                    f"{self._directory} cannot be opened ({_one_line(error)}); move it away, and "
+                    "the run begins anew."
+                ) from None
+            for step in damaged:
+                self._move_aside(step, error)
+            self._manager = make()
+
+    def _steps(self) -> list[int]:
+        names = [path.name for path in self._directory.iterdir()]
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def _folder(self, step: int) -> Path:
+        return self._directory / f"{step:08d}"
 
     def save(
         self,
@@ -121,6 +147,7 @@ class Checkpoints:
             _STATE: ocp.args.StandardRestore(target),
             _PROGRESS: ocp.args.JsonRestore(),
         }
+        _say_nothing_of_closed_loops()
         found = self._manager.restore(step, args=ocp.args.Composite(**items))
         state, progress = type(like)(**found[_STATE], **_empty_parts(like)), found[_PROGRESS]
         if progress["checksum"] != _checksum(state):
@@ -128,12 +155,16 @@ class Checkpoints:
         return Restored(step, state, progress)
 
     def _set_aside(self, step: int, error: Exception) -> None:
+        self._manager.close()
+        self._move_aside(step, error)
+        self._open()
+
+    def _move_aside(self, step: int, error: Exception) -> None:
         warnings.warn(
             f"checkpoint {step} cannot be read ({_one_line(error)}); it was moved to "
             f"damaged/{step} and the one before it is tried.",
-            stacklevel=3,
+            stacklevel=4,
         )
-        self._manager.close()
         if jax.process_index() == 0:
             aside = self._workdir / "damaged"
             aside.mkdir(exist_ok=True)
@@ -141,10 +172,9 @@ class Checkpoints:
             count = 1
             while target.exists():
                 target, count = aside / f"{step}.{count}", count + 1
-            (self._directory / f"{step:08d}").rename(target)
+            self._folder(step).rename(target)
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices(f"set aside {step}")
-        self._open()
 
     def wait(self) -> None:
         """Waits for saves under way."""
@@ -154,6 +184,25 @@ class Checkpoints:
         """Waits for saves under way and lets go."""
         self._manager.wait_until_finished()
         self._manager.close()
+
+
+@functools.cache
+def _say_nothing_of_closed_loops() -> None:
+    """Hides tracebacks of a damaged step's other reads, which end later than their event loop."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            before(unraisable)
+
+    sys.unraisablehook = hook
+
+
+def _has_metadata(folder: Path) -> bool:
+    try:
+        return isinstance(json.loads((folder / "_CHECKPOINT_METADATA").read_bytes()), dict)
+    except (OSError, ValueError):
+        return False
 
 
 def _as_dict(state: Any) -> dict[str, Any]:

@@ -16,10 +16,12 @@ from jaxcompress.engine.config import from_dict, may_change
 from jaxcompress.engine.lock import held
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
+from jaxcompress.storage.json_files import read_json
 from jaxcompress.storage.places import is_remote, reachable
 
 _CHUNK = 8192  # rows hashed at a time
 _FINGERPRINT = "data_fingerprint"  # beside the settings in config.json
+_RESTORE = "restore it from a copy, or begin anew in another workdir"
 
 
 def fingerprint(
@@ -65,7 +67,7 @@ def _check_same_run(path: Path, config: Any, data: str) -> None:
     new = {_FINGERPRINT: data, **dataclasses.asdict(config)}
     file = path / "config.json"
     if file.exists():
-        old, new = (_flatten(tree) for tree in (json.loads(file.read_text()), _plain(new)))
+        old, new = (_flatten(tree) for tree in (read_json(file, _RESTORE), _plain(new)))
         same = new.keys() - may_change(config)
         other = [name for name in new if name in same and old.get(name) != new[name]]
         if _FINGERPRINT in other:
@@ -108,11 +110,18 @@ def read_config(workdir: str | os.PathLike, kind: type) -> Any:
     file = reachable(workdir) / "config.json"
     if not file.exists():
         raise InputError(f"workdir {workdir} holds no run (no {file}); train one first.")
-    values = json.loads(file.read_text())
+    values = read_json(file, _RESTORE)
     known = {field.name for field in dataclasses.fields(kind)} | {_FINGERPRINT}
     if others := sorted(values.keys() - known):
         raise InputError(
             f"workdir {workdir} holds a run of another method, with settings of "
             f"{', '.join(others)}; use the main that trained it."
         )
-    return from_dict(kind, values)
+    try:
+        config = from_dict(kind, values)
+        config.check()
+        return config
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{file} is damaged ({error}); {_RESTORE}.") from None

@@ -1,6 +1,5 @@
 """Runs of language models side by side: their figures, and their learning curves in one picture."""
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from jaxcompress.engine.plots import plot_comparison
 from jaxcompress.engine.report import format_rows, say
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
+from jaxcompress.storage.json_files import REWRITE, read_json
 from jaxcompress.storage.places import as_path
 from jaxcompress.tying.config import Config, describe
 
@@ -31,7 +31,7 @@ def compare_runs(workdirs: Sequence[str | os.PathLike]) -> list[dict[str, Any]]:
     rows = []
     for workdir in workdirs:
         config, file = read_config(workdir, Config), as_path(workdir) / "summary.json"
-        summary = json.loads(file.read_text()) if file.exists() else {}
+        summary = read_json(file, REWRITE) if file.exists() else {}
         if not summary and not read_lines(workdir):
             raise InputError(f"workdir {workdir} has no figures yet; train first.")
         rows.append({"workdir": str(workdir), "variant": describe(config), **summary})

@@ -20,3 +20,13 @@ def test_a_run_of_another_method_is_refused(method, tmp_path):
         if other is not method:
             with pytest.raises(InputError, match="holds a run of another method, with settings of"):
                 read_config(tmp_path, other.Config)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "\xff", '{"model": 3}', '{"batch_size": "many"}'])
+def test_a_damaged_config_is_said_in_one_line(text, tmp_path):
+    (tmp_path / "config.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(
+        InputError, match=r"config\.json is damaged .*; restore it from a copy"
+    ) as error:
+        read_config(tmp_path, dccl.Config)
+    assert "\n" not in str(error.value)

@@ -28,8 +28,11 @@ def read_npy(file: Path) -> np.ndarray:
             return np.load(file, mmap_mode="r", allow_pickle=False)
         with open_binary(file) as stream:
             return np.lib.format.read_array(stream, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{file}: not a readable .npy file of numbers ({error}).") from None
+    except InputError:
+        raise
+    except Exception as error:  # a damaged header is parsed as Python, which can fail in many ways
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{file}: not a readable .npy file of numbers ({reason}).") from None
 
 
 def read_npz(file: Path, name: str | None) -> np.ndarray:
@@ -48,10 +51,11 @@ def read_npz(file: Path, name: str | None) -> np.ndarray:
                 return arrays[arrays.files[0]]
             shapes = {key: _peek_shape(arrays, key) for key in arrays.files}
             return arrays[choose_matrix(shapes, name, file)]
-    except (ValueError, KeyError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{file}: not a readable .npz file of numbers ({error}).") from None
+    except InputError:
+        raise
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{file}: not a readable .npz file of numbers ({reason}).") from None
 
 
 def _peek_shape(arrays: np.lib.npyio.NpzFile, key: str) -> list[int]:
