@@ -60,7 +60,7 @@ def measure_rows(codes: np.ndarray, codebooks: np.ndarray, chunks: Iterable[np.n
     lengths = np.sqrt(np.einsum("mkd,mkd->mk", codebooks, codebooks, dtype=np.float64))
     # Each of M additions in float32 is off by half an _EPS of what has been added up, at most.
     errors = _over(_EPS * len(codebooks) * _sum_entries(lengths, codes), norms)
-    return Lengths(norms, np.minimum(errors, 2))  # cosines are 2 apart at most
+    return Lengths(norms, errors)
 
 
 def check_query(query: Any, dim: int) -> np.ndarray:
@@ -105,7 +105,7 @@ def find_nearest(
     if count <= 0:
         return np.zeros(0, np.int64), np.zeros(0)
     products = np.einsum("mkd,d->mk", codebooks, query, dtype=np.float64)
-    sums = np.clip(_over(_sum_entries(products, codes), lengths.norms), -1, 1)
+    sums = _over(_sum_entries(products, codes), lengths.norms)
     sums[list(left_out)] = -np.inf
     surely = np.partition(sums - lengths.errors, -count)[-count]  # so near are `count` rows
     ids = np.flatnonzero(sums + lengths.errors >= surely)

@@ -85,6 +85,22 @@ def test_a_row_that_rounds_to_zero_has_cosine_0():
     assert codes.nearest([1.0, 0.0]) == [("0", 0.0)]
 
 
+def test_a_row_whose_codewords_cancel_to_almost_nothing_hides_no_other():
+    """As sums of products say, the first row is a million times as near as can be."""
+    codebooks = np.float32([[[1e8, 0], [1, 1]], [[3, 1e-6], [0, 0]], [[-1e8, 0], [0, 0]]])
+    codes = Codes(np.array([[0, 0, 0], [1, 1, 1]]), codebooks)
+    assert codes.decode().tolist() == [[0, np.float32(1e-6)], [1, 1]]
+    assert codes.nearest([1.0, 0.0], 1) == [("1", pytest.approx(np.sqrt(0.5)))]
+
+
+def test_a_row_that_is_nearer_than_its_codewords_say_is_found():
+    """As a sum the first row is (5, 6); float32 has no 100,000,005, and decodes (8, 6)."""
+    codebooks = np.float32([[[1e8, 6], [1, 1]], [[5, 0], [0, 0]], [[-1e8, 0], [0, 0]]])
+    codes = Codes(np.array([[0, 0, 0], [1, 1, 1]]), codebooks)
+    assert codes.decode().tolist() == [[8, 6], [1, 1]]
+    assert codes.nearest([1.0, 0.0], 1) == [("0", pytest.approx(0.8))]
+
+
 def test_many_codewords_take_memory_and_time_by_their_number_and_not_by_its_square():
     for num_codebooks, num_codewords in ((2, 65_536), (4, 4096)):
         codebooks = RNG.normal(size=(num_codebooks, num_codewords, 3)).astype(np.float32)

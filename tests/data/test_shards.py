@@ -80,6 +80,14 @@ def test_a_shard_that_is_not_there_is_told_if_it_is_needed(model):
         read_vectors(str(model), tensor="h.0.bias")
 
 
+def test_what_the_index_does_not_name_is_not_there(model):
+    write_index(model, {NAME: SECOND})
+    np.testing.assert_array_equal(read_vectors(str(model)).rows, ROWS)
+    name = "embeddings.position_embeddings.weight"
+    with pytest.raises(InputError, match=rf"no matrix named '{name}'; matrices in it: {NAME} "):
+        read_vectors(str(model), tensor=name)
+
+
 @pytest.mark.parametrize(
     "content",
     ["", "[]", "{}", '{"weight_map": []}', '{"weight_map": {"wte": 5}}',
