@@ -92,10 +92,9 @@ def read_table(path: str, tensor: str | None = None) -> Vectors | Codes:
         from jaxcompress.data.vectors.stdlib import stdlib_vectors  # here, since it needs SciPy
 
         return stdlib_vectors()
-    place = find_either(path, GET_GLOVE)
+    place = reachable(path) if is_remote(path) else find_either(path, GET_GLOVE)
     place = find_model(place) or place
-    is_tensors = place.suffix == ".safetensors"
-    if not (place.is_dir() or place.suffix == ".codes" or (is_tensors and _is_artefact(place))):
+    if not (place.is_dir() or place.suffix == ".codes" or _is_artefact(place)):
         names_tensors = not {".safetensors", ".npz"}.isdisjoint(place.suffixes)
         return read_vectors(str(place), tensor=tensor if names_tensors else None)
     table = load(place)
@@ -125,4 +124,8 @@ def _load_file(file: Path) -> Codes | SparseAnchors:
 
 
 def _is_artefact(file: Path) -> bool:
+    if file.suffix != ".safetensors":
+        return False
+    if is_remote(file):  # where vectors are not read from
+        return True
     return read_header(file).metadata.get("format") in _FORMATS

@@ -46,6 +46,8 @@ def find_either(path: str, hint: str, kind: str = "file or folder") -> Path:
 
 
 def _find(path: str, hint: str, kind: str, is_kind: Callable[[Path], bool]) -> Path:
+    if "://" in path:
+        raise InputError(f"{path}: data are read from local files; copy it to one.")
     places = [expand(path)]
     if not places[0].is_absolute():
         if root := os.environ.get("JAXCOMPRESS_DATA"):

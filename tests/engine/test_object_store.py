@@ -16,6 +16,7 @@ from jaxcompress.engine.job import Stopped
 from jaxcompress.engine.log import read_lines
 from jaxcompress.engine.loop import fit
 from jaxcompress.engine.workdir import opened
+from jaxcompress.loading import read_table
 from train import ant, sentiment, tying
 from train import dccl as dccl_main
 
@@ -41,6 +42,9 @@ def test_a_run_in_an_object_store_is_that_of_a_local_one(table, tmp_path, capsys
         assert dccl_main.main([*arguments, "--mode=export"]) == 0  # finds the run finished
         loaded = [jaxcompress.load(f"{WORKDIR}{rest}") for rest in (
             "", "/export/model.safetensors", "/export/model.codes")]  # fmt: skip
+        loaded += [read_table(WORKDIR), read_table(f"{WORKDIR}/export/model.safetensors")]
+        with pytest.raises(InputError, match=r"^gs://.*npy: data are read from local files"):
+            read_table(f"{WORKDIR}/export/model.codebook.npy")
     for codes in loaded:
         np.testing.assert_array_equal(codes.codes, jaxcompress.load(local).codes)
     assert f"wrote {WORKDIR}/export/model.safetensors" in capsys.readouterr().out
