@@ -14,7 +14,7 @@ from jaxcompress.data.vectors.files import GET_GLOVE, Vectors, read_vectors
 from jaxcompress.data.vectors.shards import find_model
 from jaxcompress.data.vectors.tensors import read_header
 from jaxcompress.errors import InputError
-from jaxcompress.storage.places import reachable
+from jaxcompress.storage.places import is_remote, reachable
 from jaxcompress.storage.tensors import read_tensors
 
 _FORMATS = (codes_files.FORMAT, anchors_artefact.FORMAT)
