@@ -49,11 +49,17 @@ def programs(num_codewords):
     yield search, key, rows, codebooks, weights, known
 
 
+def _jaxprs_in(params):
+    # Before jax 0.8 the function is at another place.
+    core = jax.extend.core if hasattr(jax.extend.core, "jaxprs_in_params") else jax.core
+    return core.jaxprs_in_params(params)
+
+
 def products_of(jaxpr):
     for equation in jaxpr.eqns:
         if equation.primitive.name == "dot_general":
             yield equation
-        for inner in jax.extend.core.jaxprs_in_params(equation.params):
+        for inner in _jaxprs_in(equation.params):
             yield from products_of(inner)
 
 
