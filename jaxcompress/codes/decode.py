@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcompress.codes.meshes import in_auto_mesh, join_specs, spec_of, vary_together, zeros_as
+
 
 def sum_codewords(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
     """Sums one codeword of each codebook: `sum_m codebooks[m, codes[:, m]]`.
@@ -66,7 +68,7 @@ def pair_up(codes: Any, codebooks: Any) -> tuple[Any, Any]:
 
 
 def _sum_gathers(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
-    """Adds one gather at a time, in a loop.
+    """Adds one gather at a time, in a loop: codebooks [M, K, D], codes int32 [..., M] -> [..., D].
 
     XLA fuses a plain sum of gathers into whatever reads it, and computes it there element by
     element, which takes 20 times as long on CPU. The loop has two turns or more, since XLA takes a
@@ -74,15 +76,16 @@ def _sum_gathers(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
     """
 
     def add(m, total):
-        return total + take_rows(codebooks[m], codes[:, m])
+        return total + take_rows(codebooks[m], codes[..., m])
 
-    start = jnp.zeros((codes.shape[0], codebooks.shape[2]), codebooks.dtype)
+    codes, codebooks = vary_together(codes, codebooks)
+    start = zeros_as(codebooks, (*codes.shape[:-1], codebooks.shape[2]))
     unroll = max(1, min(8, codebooks.shape[0] // 2))
     return jax.lax.fori_loop(0, codebooks.shape[0], add, start, unroll=unroll)
 
 
 def take_rows(table: jax.Array, ids: jax.Array) -> jax.Array:
-    """Takes rows that are known to be there: [N, D], int [B], not checked -> [B, D]."""
+    """Takes rows that are known to be there: [N, ...], int [B], not checked -> [B, ...]."""
     return table.at[ids].get(mode="promise_in_bounds")
 
 
@@ -105,6 +108,10 @@ def lookup(codes: jax.Array, codebooks: jax.Array, ids: jax.Array) -> jax.Array:
         least.
     """
     kind, codebooks = codebooks.dtype, codebooks.astype(sum_type(codebooks))
-    taken = codes.at[ids.reshape(-1)].get(mode="clip").astype(jnp.int32)
-    rows = _sum_gathers(codebooks, taken).astype(kind)
-    return rows.reshape(*ids.shape, codebooks.shape[-1])
+    codes, codebooks, ids = vary_together(codes, codebooks, ids)
+    spec = join_specs(*spec_of(ids), spec_of(codebooks)[-1])
+    return in_auto_mesh(_sum_rows, spec)(codes, codebooks, ids).astype(kind)
+
+
+def _sum_rows(codes: jax.Array, codebooks: jax.Array, ids: jax.Array) -> jax.Array:
+    return _sum_gathers(codebooks, codes.at[ids].get(mode="clip").astype(jnp.int32))

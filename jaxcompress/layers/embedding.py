@@ -3,6 +3,7 @@
 Axis letters: V rows of the table, M codebooks, K codewords, D dimensions.
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.decode import lookup, sum_type
+from jaxcompress.codes.meshes import in_auto_mesh, join_specs, spec_of
 from jaxcompress.errors import InputError
 
 
@@ -41,11 +43,21 @@ def embed(codes: jax.Array, codebooks: jax.Array, ids: jax.Array, dtype: Any) ->
     ids = jnp.asarray(ids)
     if not jnp.issubdtype(ids.dtype, jnp.integer):
         raise InputError(f"ids are {ids.dtype}; expected integers.")
-    if ids.dtype.itemsize < 4:
-        ids = ids.astype(jnp.int32)
-    there = ids < len(codes)  # compared in their own type: uint32 has larger ids than int32
-    if jnp.issubdtype(ids.dtype, jnp.signedinteger):
-        there &= ids >= -len(codes)
+    return _embed(codes, codebooks, ids, jnp.dtype(dtype or codebooks.dtype))
+
+
+@functools.partial(jax.jit, static_argnames="dtype")  # its constants are no transfers to a device
+def _embed(codes: jax.Array, codebooks: jax.Array, ids: jax.Array, dtype: jnp.dtype) -> jax.Array:
     wide = codebooks.astype(sum_type(codebooks))  # so that rows are rounded once, to their type
-    rows = lookup(codes, wide, jnp.where(there, ids, 0).astype(jnp.int32))
-    return jnp.where(there[..., None], rows, jnp.nan).astype(dtype or codebooks.dtype)
+
+    def rows_or_nan(codes, codebooks, ids):
+        if ids.dtype.itemsize < 4:
+            ids = ids.astype(jnp.int32)
+        there = ids < len(codes)  # compared in their own type: uint32 has larger ids than int32
+        if jnp.issubdtype(ids.dtype, jnp.signedinteger):
+            there &= ids >= -len(codes)
+        rows = lookup(codes, codebooks, jnp.where(there, ids, 0).astype(jnp.int32))
+        return jnp.where(there[..., None], rows, jnp.nan)
+
+    spec = join_specs(*spec_of(ids), spec_of(codebooks)[-1])
+    return in_auto_mesh(rows_or_nan, spec)(codes, wide, ids).astype(dtype)
