@@ -35,7 +35,8 @@ def test_if_one_process_dies_the_other_says_so_in_one_line_and_ends(pairs, victi
     dying, other = (started[f"die-{victim}"][i] for i in (victim, 1 - victim))
     dying.communicate(timeout=300)
     assert dying.returncode == 128 + 9
-    _, errors = other.communicate(timeout=15)
+    # Ten seconds on an idle machine; more if it is busy, but less than the minute that jax takes.
+    _, errors = other.communicate(timeout=40)
     assert errors.strip() == "error: another process died; run the same command to go on."
     assert other.returncode == 1
 
