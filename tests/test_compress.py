@@ -119,13 +119,13 @@ def test_words_that_come_with_the_vectors_name_the_rows(monkeypatch):
 
 
 def test_compress_returns_what_a_run_returns_the_best_state(tmp_path, monkeypatch):
-    measured = loop._figures
+    measured = loop.figures_of
 
     def figures(task, sums, step):
         names = measured(task, sums, step)
         return {**names, "sample_mean_squared_l2": float(abs(step - 8))}
 
-    monkeypatch.setattr(loop, "_figures", figures)
+    monkeypatch.setattr(loop, "figures_of", figures)
     np.save(tmp_path / "table.npy", ROWS)
     config = tiny(data=dccl.DataConfig(path=str(tmp_path / "table.npy"), valid_rows=0))
     outcome = dccl.train(config, str(tmp_path / "run"))

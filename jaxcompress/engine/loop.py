@@ -18,12 +18,13 @@ import numpy as np
 from jaxcompress.data.batches import Feed
 from jaxcompress.engine.checkpoint import Checkpoints
 from jaxcompress.engine.config import RunConfig
-from jaxcompress.engine.job import Fitted, Job, NonFiniteLoss, Stopped
+from jaxcompress.engine.figures import figures_of, log_steps
+from jaxcompress.engine.job import Fitted, Job, Stopped
 from jaxcompress.engine.log import MetricsLog
 from jaxcompress.engine.memory import BestInMemory
 from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.stopping import StopRequests, stop_requests
-from jaxcompress.engine.task import PyTree, Task, TrainState, unchanged
+from jaxcompress.engine.task import PyTree, TrainState, unchanged
 from jaxcompress.errors import InputError
 
 
@@ -194,17 +195,17 @@ def _take_steps(
         index = stack([job.feed.index(s) for s in range(step, end)])
         state, metrics = engine.train(state, job.data, index, key)
         if pending is not None:  # of the dispatch before, which is done by now
-            _report(log, run.log_every, *pending)
+            log_steps(log, run.log_every, *pending)
         pending = (step, metrics)
         step = end
         at_eval = step % eval_every == 0 or step == num_steps
         if not at_eval and not stop.asked():
             continue
-        _report(log, run.log_every, *pending)
+        log_steps(log, run.log_every, *pending)
         pending, current, figures = None, engine.global_state(state), None
         if at_eval:
             sums = _evaluate_all(job, current, step)
-            figures = _figures(task, sums, step)
+            figures = figures_of(task, sums, step)
             log.write(step, figures)
             log.send()
         if checkpoints is not None:
@@ -267,37 +268,6 @@ def _dispatch_end(step: int, steps_per_dispatch: int, eval_every: int) -> int:
 def stack(indices: list[PyTree]) -> PyTree:
     """Stacks the indices of successive steps, for one dispatch: leading axis = steps."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *indices)
-
-
-def _report(log: MetricsLog, log_every: int, first: int, metrics: dict[str, jax.Array]) -> None:
-    """Fetches a dispatch's metrics, checks the losses, logs the steps that are due."""
-    values = jax.device_get(metrics)
-    finite = np.isfinite(values["loss"])
-    if not finite.all():
-        i = int(np.argmin(finite))
-        raise NonFiniteLoss(_not_finite(f"the loss of step {first + i + 1:,}", values["loss"][i]))
-    for i in range(len(values["loss"])):
-        step = first + i + 1
-        if step % log_every == 0:
-            log.write(step, {f"train_{name}": value[i] for name, value in values.items()})
-    log.progress(first + len(values["loss"]), float(values["loss"][-1]))
-
-
-def _figures(task: Task, sums: Mapping[str, dict], step: int) -> dict[str, float]:
-    """The figures of all evaluations; a state that gives one that is not finite is not saved."""
-    figures = {
-        f"{name}_{figure}": value
-        for name, some in sums.items()
-        for figure, value in task.metrics(some).items()
-    }
-    for name, value in figures.items():
-        if not np.isfinite(value):
-            raise NonFiniteLoss(_not_finite(f"{name} after step {step:,}", value))
-    return figures
-
-
-def _not_finite(what: str, value: float) -> str:
-    return f"{what} is {value}; lower optimizer.learning_rate. The last good checkpoint is kept."
 
 
 @functools.lru_cache(maxsize=8)
