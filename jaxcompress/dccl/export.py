@@ -91,5 +91,6 @@ def export_encoder(params: dict, aux: dict, exponent: int = 0) -> dict[str, np.n
         for layer, values in params["encoder"].items()
         for name, value in values.items()
     }
-    mean, scale = (np.ldexp(np.asarray(aux[name]), exponent) for name in ("mean", "scale"))
-    return {**weights, "mean": mean, "scale": scale}
+    for name in ("mean", "scale"):
+        weights[name] = np.asarray(np.ldexp(np.asarray(aux[name]), exponent))  # no scalar
+    return weights
