@@ -12,7 +12,7 @@ from jaxcompress import ant, dccl, tying
 from jaxcompress.engine import own_settings
 
 SETTINGS = {
-    "x64": lambda: own_settings._enable_x64(True),
+    "x64": lambda: own_settings.enable_x64(True),
     "ranks": lambda: jax.numpy_rank_promotion("raise"),
     "types": lambda: jax.numpy_dtype_promotion("strict"),
     "transfers": lambda: jax.transfer_guard("disallow"),

@@ -287,7 +287,9 @@ def _open_arrays(folder: str | os.PathLike, names: Iterable[str]) -> ocp.Checkpo
 def _restore_numpy(path: Path) -> dict[str, np.ndarray]:
     with ocp.PyTreeCheckpointer() as reader:
         with _without_warnings("absl"):  # each item lacks a file that a whole checkpoint has
-            shapes = reader.metadata(path).item_metadata.tree
+            metadata = reader.metadata(path)
+        # Before orbax 0.11.21 or so, the tree lies one attribute higher.
+        shapes = getattr(metadata, "item_metadata", metadata).tree
         args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), dict(shapes))
         return reader.restore(path, restore_args=args)
 

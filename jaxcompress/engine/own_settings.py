@@ -37,7 +37,7 @@ def own_settings(function: Callable[_Parameters, _Result]) -> Callable[_Paramete
 
 def _settings() -> list[contextlib.AbstractContextManager]:
     settings = [
-        _enable_x64(False),
+        enable_x64(False),
         jax.numpy_rank_promotion("allow"),
         jax.numpy_dtype_promotion("standard"),
         jax.transfer_guard("allow"),
@@ -48,8 +48,8 @@ def _settings() -> list[contextlib.AbstractContextManager]:
     return settings
 
 
-def _enable_x64(is_enabled: bool) -> contextlib.AbstractContextManager:
-    # Before jax 0.8 the context manager is among the experimental functions.
+def enable_x64(is_enabled: bool) -> contextlib.AbstractContextManager:
+    """Gives `jax.enable_x64(is_enabled)`, which before jax 0.8 is among experimental functions."""
     if hasattr(jax, "enable_x64"):
         return jax.enable_x64(is_enabled)
     from jax.experimental import disable_x64, enable_x64

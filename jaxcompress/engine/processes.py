@@ -19,6 +19,7 @@ from jaxcompress.errors import InputError
 
 OTHER_DIED = "another process died; run the same command to go on."
 _HEARTBEAT = 8  # seconds without a sign of life after which a process counts as dead
+_SERVICE = "jax_enable_preemption_service"
 _ERROR = re.compile(rb"[EF]\d{4} ")  # how a line of an error begins in C++
 _ABORTED = b"JAX distributed service detected fatal errors"
 _joined = threading.Event()
@@ -40,7 +41,8 @@ def join_processes() -> int | None:
     if status is not None:
         return status
     number, process = (os.environ.get(f"JAX_{n}") for n in ("NUM_PROCESSES", "PROCESS_ID"))
-    jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM for itself
+    if hasattr(jax.config, _SERVICE):  # it would take SIGTERM for itself; jax 0.7 has none
+        jax.config.update(_SERVICE, False)
     try:
         jax.distributed.initialize(
             num_processes=int(number) if number else None,

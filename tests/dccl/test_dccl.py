@@ -15,6 +15,7 @@ from jaxcompress.dccl.export import encode, export_codebooks
 from jaxcompress.dccl.model import CodeLearner, exponential_noise
 from jaxcompress.dccl.revive import revive_codewords
 from jaxcompress.dccl.task import make_optimizer, make_task, row_statistics
+from jaxcompress.engine.own_settings import enable_x64
 from jaxcompress.engine.steps import train_step
 from jaxcompress.engine.task import TrainState
 from jaxcompress.errors import InputError
@@ -158,7 +159,7 @@ def test_sums_have_the_shapes_that_make_task_states():
 
 
 def test_gradients_agree_with_finite_differences():
-    with jax.enable_x64(True):
+    with enable_x64(True):
         rows, task, _ = small_task(num_rows=16)
         params, aux = task.init(jax.random.key(0))
         params = jax.tree.map(lambda p: p.astype(jnp.float64), params)
