@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.decode import lookup, sum_type
@@ -22,6 +23,14 @@ def check_codes(codes: Any, layer: str) -> None:
             f"{layer} got an object of type {type(codes).__name__}; expected jaxcompress.Codes, as "
             "jaxcompress.load_codes(PATH) or jaxcompress.compress(TABLE) gives them."
         )
+
+
+def put(x: np.ndarray, dtype: Any = None) -> jax.Array:
+    """Puts an array of an artefact on the device, in a type; None: its own.
+
+    `jnp.asarray` would be an implicit transfer, which `jax.transfer_guard` may forbid.
+    """
+    return jax.device_put(np.asarray(x, dtype))
 
 
 def embed(codes: jax.Array, codebooks: jax.Array, ids: jax.Array, dtype: Any) -> jax.Array:

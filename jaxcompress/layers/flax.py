@@ -12,7 +12,7 @@ from flax.linen.dtypes import promote_dtype
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.attend import attend
-from jaxcompress.layers.embedding import check_codes, embed
+from jaxcompress.layers.embedding import check_codes, embed, put
 
 
 class CodesEmbed(nn.Module):
@@ -62,8 +62,8 @@ class CodesEmbed(nn.Module):
         super().__post_init__()
 
     def setup(self) -> None:
-        make_codebooks = lambda *_: jnp.asarray(self.codes.codebooks, self.param_dtype)
-        make_codes = lambda: jnp.asarray(self.codes.codes)
+        make_codebooks = lambda *_: put(self.codes.codebooks, self.param_dtype)
+        make_codes = lambda: put(self.codes.codes)
         self.row_codes = self.variable("codes", "codes", make_codes)
         if self.trainable:
             self.codebooks = self.param("codebooks", make_codebooks)

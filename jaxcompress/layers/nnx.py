@@ -12,7 +12,7 @@ from flax.linen.dtypes import promote_dtype
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.attend import attend
-from jaxcompress.layers.embedding import check_codes, embed
+from jaxcompress.layers.embedding import check_codes, embed, put
 
 
 class Fixed(nnx.Variable):
@@ -53,8 +53,8 @@ class NNXCodesEmbed(nnx.Module):
     ):
         check_codes(codes, "NNXCodesEmbed")
         kind = nnx.Param if trainable else Fixed
-        self.codes = Fixed(jnp.asarray(codes.codes))
-        self.codebooks = kind(jnp.asarray(codes.codebooks, param_dtype))
+        self.codes = Fixed(put(codes.codes))
+        self.codebooks = kind(put(codes.codebooks, param_dtype))
         self.num_embeddings = codes.num_rows
         self.features = codes.dim
         self.dtype = dtype or param_dtype
