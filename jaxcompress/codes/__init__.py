@@ -5,8 +5,9 @@ trains codes (`dccl`) and any that only reads them (`tables`, `layers`) need the
 live here and know no method.
 
 `artefact` is `Codes`; `files`, `checkpoint` and `faiss_index` keep it; `decode` and `attend` read
-rows and logits with jax, `neighbours` finds similar rows with NumPy. `search` finds better codes,
-`least_squares` better codebooks, `refine` takes both in turn over the `rows` of a whole table,
-`encode` codes new rows. `measure` computes errors, `bound` the error that no code can beat, `sizes`
-the bytes. `artefact`, `files`, `neighbours`, `faiss_index`, `bound` and `sizes` load no jax.
+rows and logits with jax, under any mesh by `meshes`; `neighbours` finds similar rows with NumPy.
+`search` finds better codes, `least_squares` better codebooks, `refine` takes both in turn over the
+`rows` of a whole table, `encode` codes new rows. `measure` computes errors, `bound` the error that
+no code can beat, `sizes` the bytes. `artefact`, `files`, `neighbours`, `faiss_index`, `bound` and
+`sizes` load no jax.
 """
