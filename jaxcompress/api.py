@@ -86,19 +86,25 @@ def _settle(
     config: Config, num_codebooks: int | None, num_codewords: int | None, seed: int | None
 ) -> Config:
     """Puts what was given in the place of what the config says."""
+    if not isinstance(config, Config):
+        raise InputError(
+            f"config is a {type(config).__name__}; expected a jaxcompress.dccl.Config."
+        )
     model = config.model
     if num_codebooks is not None:
         model = dataclasses.replace(model, num_codebooks=num_codebooks)
     if num_codewords is not None:
         model = dataclasses.replace(model, num_codewords=num_codewords)
-    if config.data.max_rows is not None and config.data.max_rows < 1:
-        raise InputError(f"data.max_rows is {config.data.max_rows}; it must be at least 1.")
-    return dataclasses.replace(
+    settled = dataclasses.replace(
         config,
         seed=config.seed if seed is None else seed,
         model=model,
         data=dataclasses.replace(config.data, valid_rows=config.data.valid_rows or 0),
     )
+    settled.check()
+    if settled.data.max_rows is not None and settled.data.max_rows < 1:
+        raise InputError(f"data.max_rows is {settled.data.max_rows}; it must be at least 1.")
+    return settled
 
 
 def refine(

@@ -86,3 +86,11 @@ def finished_sentiment(reviews, tmp_path_factory) -> tuple[Path, str]:
     """The workdir of an uninterrupted small run of the classifier, and what it printed."""
     workdir = tmp_path_factory.mktemp("runs") / "sentiment"
     return workdir, helpers.printed(helpers.sentiment_command(reviews, workdir))
+
+
+_LONG = ("test_train_", "test_devices", "test_pages", "test_resume", "test_earlier", "test_sweep")
+
+
+def pytest_collection_modifyitems(items):
+    """Puts files that start processes first: at the end no worker waits for the other's."""
+    items.sort(key=lambda item: not item.path.name.startswith(_LONG))

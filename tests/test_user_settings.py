@@ -70,6 +70,7 @@ def test_settings_are_the_users_again_after_a_call_and_after_an_error():
         assert jax.sharding.get_abstract_mesh().axis_names == ("mine",)
 
 
+@pytest.mark.slow
 def test_other_methods_train_and_answer_as_without(tmp_path):
     helpers.make_text(tmp_path)
     ratings = tmp_path / "ratings.csv"

@@ -26,8 +26,8 @@ from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.errors import InputError
 from jaxcompress.storage.bits import code_type
 
-_BATCH = 1024  # rows at a time: what a search keeps between its steps stays in the cache
-_LEAST_BATCH = 8  # fewer rows are filled up to so many
+# Rows at a time. On CPU what a search keeps between its steps stays in the cache.
+_CPU_BATCH, _BATCH = 256, 4096
 _MAX_KNOWN = 65_536  # rows of the largest table in which the nearest row is looked for
 _CHUNK = 4096  # rows of that table at a time
 
@@ -51,9 +51,8 @@ def encode(
     best start. So a row starts with the best of all three.
 
     The search draws the same numbers for every row: the codes of a row do not depend on the rows
-    beside it, nor on its place among them. Batches are of 8, 16, ..., 1024 rows, and each size is
-    compiled once. Sums in batches of different sizes may differ in the last digit; a tie may then
-    be decided otherwise.
+    beside it, on its place among them, or on their number. For sums that differ in their last
+    digits lead to other codes, all batches are of one size, and fewer rows are filled up to it.
 
     Args:
         vectors: float [B, D], as `compress` takes them.
@@ -84,7 +83,8 @@ def encode(
         if known is not None and 0 < len(known) <= _MAX_KNOWN:
             table = _decode(jnp.asarray(known), codebooks)
     codes = np.zeros((len(rows), num_codebooks), kind)
-    key, size = jax.random.key(seed), _batch_size(len(rows))
+    key = jax.random.key(seed)
+    size = _CPU_BATCH if jax.default_backend() == "cpu" else _BATCH
     for first in range(0, len(rows), size):
         part = slice(first, first + size)
         batch = pad_rows(np.ldexp(rows[part].astype(np.float32), -exponent), size)
@@ -92,11 +92,6 @@ def encode(
         found = _encode_batch(key, batch, codebooks, weights, table, begin, num_rounds)
         codes[part] = np.asarray(found)[: len(codes[part])]
     return codes
-
-
-def _batch_size(num_rows: int) -> int:
-    """Chooses a power of two, so that few sizes are compiled."""
-    return min(_BATCH, max(_LEAST_BATCH, 1 << max(num_rows - 1, 0).bit_length()))
 
 
 def _scale_encoder(encoder: Mapping[str, np.ndarray], exponent: int) -> dict[str, np.ndarray]:

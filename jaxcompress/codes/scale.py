@@ -10,9 +10,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from jaxcompress.errors import InputError
+
 _CHUNK = 8192  # rows that are float64 at a time
 _SPACING = 16  # of exponents: rows then have norms from 2**-8 to 2**8 or so
-_HEAVY_SHARE = 0.5  # of the squared norm, which a thousandth of the rows may hold without a note
+_MOST = 112  # of an exponent's size: a factor 2**-128 would be flushed to 0, 2**128 is infinite
+_SHORTEST = 2.0**-116  # numbers below 2**-126 lose digits, and devices take them for 0
+_HEAVY = 10  # times the median length, from which on a row is heavy
+_FEW = 20  # rows of a table too small to say which are unusual
 
 
 def scale_exponent(rows: np.ndarray) -> int:
@@ -25,16 +30,25 @@ def scale_exponent(rows: np.ndarray) -> int:
         rows: float [N, D].
 
     Returns:
-        A multiple of 16; 0 if all rows are 0. The median is used since a few large rows cannot move
-        it; but the largest row must not overflow either, and it decides if it would.
+        A multiple of 16, from -112 to 112; 0 if all rows are 0. The median is used since a few
+        large rows cannot move it; but the largest row must not overflow either, and it decides if
+        it would.
+
+    Raises:
+        InputError: if the rows are so short that devices take many of their numbers for 0.
     """
     norms = np.concatenate([np.zeros(0), *_norms(rows)])
     norms = norms[norms > 0]
     if not len(norms):
         return 0
-    exponent = _SPACING * round(float(np.log2(np.median(norms))) / _SPACING)
+    if (median := np.median(norms)) < _SHORTEST:
+        raise InputError(
+            f"the median length of the rows is {median:.2g}, where float32 holds few digits; "
+            "multiply the table by a power of two, 2**100 for example."
+        )
+    exponent = _SPACING * round(float(np.log2(median)) / _SPACING)
     least = _SPACING * int(np.ceil((np.log2(norms.max()) - 56) / _SPACING))
-    return max(exponent, least)
+    return min(max(exponent, least, -_MOST), _MOST)
 
 
 def _norms(rows: np.ndarray) -> Iterator[np.ndarray]:
@@ -46,28 +60,27 @@ def _norms(rows: np.ndarray) -> Iterator[np.ndarray]:
 def heavy_rows_note(rows: np.ndarray) -> str | None:
     """Says so if few rows hold most of the squared norm, for the errors are then mostly theirs.
 
-    >>> heavy_rows_note(np.vstack([np.ones((2999, 2)), [[3e4, 4e4]]]))[:52]
-    '1 of 3,000 rows holds 100.0 % of the squared norm, a'
+    >>> heavy_rows_note(np.vstack([np.ones((2999, 2)), [[3e4, 4e4]]]))[:71]
+    '1 of 3,000 rows has over 10 times the median length and holds 100.0 % o'
 
     Args:
         rows: float [N, D].
 
     Returns:
-        One line; None if no thousandth of the rows holds half of the squared norm.
+        One line; None unless at most a hundredth of the rows, or a single one, are over 10 times
+        as long as the median row, and hold over half of the squared norm.
     """
-    squares = np.square(np.concatenate([np.zeros(0), *_norms(rows)]))
-    most = max(1, len(squares) // 1000)
-    if len(squares) < 100 or not squares.any():
+    norms = np.concatenate([np.zeros(0), *_norms(rows)])
+    heavy = norms > _HEAVY * np.median(norms)
+    count, total = np.count_nonzero(heavy), np.square(norms).sum()
+    if not 0 < count <= max(1, len(norms) // 100) or len(norms) < _FEW:
         return None
-    largest = np.sort(np.partition(squares, -most)[-most:])[::-1]
-    shares = np.cumsum(largest) / squares.sum()
-    if shares[-1] <= _HEAVY_SHARE:
+    share = np.square(norms[heavy]).sum() / total
+    if share <= 0.5:
         return None
-    count = int(np.argmax(shares > _HEAVY_SHARE)) + 1
-    verb = "holds" if count == 1 else "hold"
-    share = 100 * shares[count - 1]
+    has, holds, decides = ("has", "holds", "decides") if count == 1 else ("have", "hold", "decide")
     return (
-        f"{count:,} of {len(squares):,} rows {verb} {share:.1f} % of the squared norm, "
-        "and so decides most of the loss and of relative_error; look at mean_l2, leave such rows "
-        "out, or give them a small weight."
+        f"{count:,} of {len(norms):,} rows {has} over {_HEAVY} times the median length and {holds} "
+        f"{100 * share:.1f} % of the squared norm, and so {decides} most of the loss and of "
+        "relative_error; look at mean_l2, leave such rows out, or give them a small weight."
     )

@@ -63,19 +63,18 @@ def gather_rows(data: Any, index: dict) -> dict:
 
 @functools.lru_cache(maxsize=64)
 def gather_scaled(exponent: int) -> Callable[[Any, dict], dict]:
-    """Makes a `gather_rows` whose rows are multiplied by 2**-exponent, which is exact.
+    """Makes a `gather_rows` whose rows are multiplied by 2**-exponent, a normal float32.
 
     >>> gather_scaled(16)((), {"rows": np.array([[2.0**16, 2.0**17]], np.float32)})["rows"]
     array([[1., 2.]], dtype=float32)
     """
     if exponent == 0:
         return gather_rows
-    # Two factors: one alone may be outside of float32 where the product is not.
-    halves = [2.0**-half for half in (exponent // 2, exponent - exponent // 2)]
+    factor = 2.0**-exponent
 
     def gather(data: Any, index: dict) -> dict:
         batch = gather_rows(data, index)
-        return {**batch, "rows": batch["rows"] * halves[0] * halves[1]}
+        return {**batch, "rows": batch["rows"] * factor}
 
     return gather
 

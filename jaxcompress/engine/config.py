@@ -7,6 +7,8 @@ any config, so that neither this file nor the workdir nor the command line knows
 
 import dataclasses
 import math
+import numbers
+import types
 import typing
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -99,8 +101,11 @@ def _fields(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclass
 
 
 def check_bounds(config: Any) -> None:
-    """Raises InputError for the first field that is out of bounds."""
+    """Raises InputError for the first field that is of another type or out of bounds."""
     for name, value, field in _fields(config):
+        if not _is_of(value, field.type):
+            kind = field.type.__name__ if isinstance(field.type, type) else field.type
+            raise InputError(f"{name} is {value!r}; it must be of type {kind}.")
         bounds = field.metadata.get(_BOUNDS, Bounds())
         if isinstance(value, tuple):
             for element in value:
@@ -108,6 +113,22 @@ def check_bounds(config: Any) -> None:
                     raise InputError(f"{name} has {element!r}; each must be {bounds}.")
         elif value is not None and not bounds.admit(value):
             raise InputError(f"{name} is {value!r}; it must be {bounds}.")
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    """Tells whether a value is of a field's type; a whole number is a float too.
+
+    >>> _is_of(3, float), _is_of(3.0, int | None), _is_of(True, int), _is_of((4,), tuple[int, ...])
+    (True, False, False, True)
+    """
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        return any(_is_of(value, part) for part in typing.get_args(kind))
+    if typing.get_origin(kind) is tuple:
+        element = typing.get_args(kind)[0]
+        return isinstance(value, (tuple, list)) and all(_is_of(part, element) for part in value)
+    if kind in (int, float) and not isinstance(value, bool):
+        return isinstance(value, numbers.Integral if kind is int else numbers.Real)
+    return isinstance(value, kind) and not (kind in (int, float) and isinstance(value, bool))
 
 
 def may_change(config: Any) -> set[str]:

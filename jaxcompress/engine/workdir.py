@@ -121,7 +121,6 @@ def read_config(workdir: str | os.PathLike, kind: type) -> Any:
         config = from_dict(kind, values)
         config.check()
         return config
-    except InputError:
-        raise
     except (TypeError, ValueError) as error:
-        raise InputError(f"{file} is damaged ({error}); {_RESTORE}.") from None
+        reason = str(error).removesuffix(".")
+        raise InputError(f"{file} is damaged ({reason}); {_RESTORE}.") from None

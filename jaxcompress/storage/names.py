@@ -123,7 +123,9 @@ def is_one_row(row: Any) -> bool:
     >>> [is_one_row(row) for row in ("w4", 4, np.int64(4), ["w4"], np.zeros(3))]
     [True, True, True, False, False]
     """
-    return isinstance(row, str) or not isinstance(row, Iterable) or getattr(row, "ndim", 1) == 0
+    if isinstance(row, (str, bytes)):  # bytes name no row, and are not several numbers either
+        return True
+    return not isinstance(row, Iterable) or getattr(row, "ndim", 1) == 0
 
 
 def read_names(file: Path) -> list[str]:

@@ -121,3 +121,10 @@ def test_few_rows_are_decoded_once_all_have_been_measured(monkeypatch):
     check = codes.nearest(query, 10)
     assert sum(decoded) < 100
     assert check[0][0] == "3"
+
+
+def test_bytes_name_no_row_and_are_not_several_numbers():
+    rng = np.random.default_rng(0)
+    codes = Codes(rng.integers(0, 4, (300, 2)), rng.normal(size=(2, 4, 3)).astype(np.float32))
+    with pytest.raises(KeyError, match="no row b'w4'"):
+        codes.nearest(3, 5, exclude=b"w4")

@@ -96,7 +96,7 @@ def refined_and_encoded(codes, rows):
     table = make_table(rows)
     refined = refine.refine_codes(table, codes, RefineConfig(num_rounds=8)).codes
     error = measure.code_errors(table, refined)["all"]["mean_squared_l2"]
-    return error, refined.encode(rows[:64], num_rounds=2)
+    return error, refined.encode(rows[:64], num_rounds=1)
 
 
 def test_errors_are_the_same_where_other_products_are_rounded():

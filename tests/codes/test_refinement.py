@@ -323,18 +323,22 @@ def test_what_does_not_fit_is_one_line(refined):
         assert "\n" not in str(caught.value)
 
 
-def test_the_codes_of_a_row_do_not_depend_on_its_place(monkeypatch):
-    monkeypatch.setattr(encode, "_BATCH", 64)
-    codes, vectors = random_codes()
-    found = codes.encode(vectors[:200], num_rounds=3)
-    reversed_rows = codes.encode(vectors[:200][::-1], num_rounds=3)
-    np.testing.assert_array_equal(found, reversed_rows[::-1])
+def test_the_codes_of_a_row_do_not_depend_on_its_place_or_on_other_rows(monkeypatch):
+    monkeypatch.setattr(encode, "_CPU_BATCH", 64)
+    rng = np.random.default_rng(1)
+    codes = Codes(rng.integers(0, 16, (300, 8)), rng.normal(size=(8, 16, 6)).astype(np.float32))
+    vectors = rng.normal(size=(200, 6)).astype(np.float32)
+    found = codes.encode(vectors)
+    np.testing.assert_array_equal(codes.encode(vectors[::-1])[::-1], found)
+    for size in (1, 7, 100):
+        parts = [codes.encode(vectors[i : i + size]) for i in range(0, 200, size)[:3]]
+        np.testing.assert_array_equal(np.concatenate(parts), found[: 3 * size])
 
 
-def test_few_numbers_of_rows_are_compiled():
+def test_all_numbers_of_rows_share_one_program():
     codes, vectors = random_codes()
     before = encode._encode_batch._cache_size()
-    for num_rows in (33, 40, 57, 64):
+    for num_rows in (1, 40, 300):
         codes.encode(vectors[:num_rows], num_rounds=1)
     assert encode._encode_batch._cache_size() == before + 1
 

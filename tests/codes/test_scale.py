@@ -1,13 +1,15 @@
 """Codes do not depend on the unit of the table."""
 
+import jax
 import numpy as np
 import pytest
 
 import jaxcompress
-from jaxcompress import dccl
+from jaxcompress import InputError, dccl
 from jaxcompress.codes.measure import code_errors
 from jaxcompress.codes.rows import make_table
 from jaxcompress.codes.scale import heavy_rows_note, scale_exponent
+from jaxcompress.data.batches import gather_scaled
 from jaxcompress.dccl.prepare import prepare
 
 
@@ -78,16 +80,37 @@ def test_the_unit_is_that_of_the_median_row_and_leaves_usual_tables_alone():
 def test_few_rows_that_hold_most_of_the_squared_norm_are_noted():
     rows = make_rows(4000)
     assert heavy_rows_note(rows) is None
-    rows[[5, 77]] *= 1e4
+    heavy = np.arange(20) * 7
+    rows[heavy] *= 1e4
     note = heavy_rows_note(rows)
-    assert note.startswith(("1 of 4,000 rows holds", "2 of 4,000 rows hold"))
+    assert note.startswith("20 of 4,000 rows have over 10 times the median length and hold 100.0 %")
+    assert "decide most" in note
+    few = make_rows(80)
+    few[3] *= 1e4
+    assert heavy_rows_note(few).startswith("1 of 80 rows has over")
     said = []
     config = dccl.Config(num_steps=20, model=dccl.ModelConfig(num_codebooks=2, num_codewords=4))
     prepare(rows, config, say=said.append)
     assert f"note: {note}" in said
     said.clear()
-    prepare(rows, config, np.where(np.isin(np.arange(4000), [5, 77]), 0.0, 1.0), say=said.append)
+    weights = np.where(np.isin(np.arange(4000), heavy), 0.0, 1.0)
+    prepare(rows, config, weights, say=said.append)
     assert not any("squared norm" in line for line in said)
+
+
+def test_rows_of_which_float32_holds_few_digits_are_refused():
+    with pytest.raises(InputError, match=r"the median length of the rows is .*e-4.*; multiply"):
+        compress(np.ldexp(make_rows(), -146).astype(np.float32))
+
+
+@pytest.mark.parametrize("power", [-110, -90, 100, 124])
+def test_units_at_the_ends_of_float32_are_brought_near_1(power):
+    rows = np.ldexp(make_rows(), power).astype(np.float32)
+    exponent = scale_exponent(rows)
+    scaled = jax.jit(gather_scaled(exponent))((), {"rows": rows})["rows"]
+    np.testing.assert_array_equal(scaled, np.ldexp(rows, -exponent))
+    norm = np.median(np.linalg.norm(np.asarray(scaled, np.float64), axis=1))
+    assert 2.0**-40 < norm < 2.0**20
 
 
 def test_the_sample_whose_errors_are_followed_is_spread_over_all_rows():

@@ -1,5 +1,9 @@
 """Columns of labelled texts as others export them: titles and contents, labels from 0, TSV."""
 
+import bz2
+import gzip
+import lzma
+
 import numpy as np
 import pytest
 from test_labelled_text import error_of, read_csv, write
@@ -84,3 +88,12 @@ def test_marks_and_line_ends_make_no_difference(tmp_path, content):
 def test_utf_16_is_named(tmp_path):
     file = write(tmp_path, "text,label\na,x\n".encode("utf-16"))
     assert "train.csv:1: begins with the byte order mark of UTF-16" in error_of(file, test=file)
+
+
+@pytest.mark.parametrize("name", ["t.TSV", "t.tsv.bz2", "t.tsv.xz", "t.tsv.gz"])
+def test_tabs_are_told_by_the_name_inside_of_a_compressed_file(tmp_path, name):
+    compress = {".bz2": bz2.compress, ".xz": lzma.compress, ".gz": gzip.compress}
+    content = b"good film\tpos\nbad film\tneg\n"
+    content = compress.get(name[-4:].removeprefix("v"), compress.get(name[-3:], bytes))(content)
+    path = write(tmp_path, content, name)
+    assert read_labelled_text(path, test=path).classes == ("neg", "pos")

@@ -1,5 +1,6 @@
 """Readers of ratings: MovieLens, Amazon, one's own; what is wrong, in one line."""
 
+import bz2
 import gzip
 import zipfile
 
@@ -62,6 +63,17 @@ def test_a_folder_of_files_is_one_data_set_and_the_last_of_duplicates_wins(tmp_p
     ratings = read_ratings(str(tmp_path))
     assert as_triples(ratings) == [("1", "10", 5.0), ("2", "10", 1.0), ("3", "11", 2.0)]
     assert any(note.startswith("left out 1 of 4 ratings") for note in ratings.notes)
+
+
+def test_all_csv_files_of_a_folder_are_read_and_what_is_hidden_is_not(tmp_path):
+    write(tmp_path, "1,10,5\n", "a.csv")
+    write(tmp_path, "3,11,2\n", "B.CSV")
+    (tmp_path / "c.csv.bz2").write_bytes(bz2.compress(b"4,12,1\n"))
+    (tmp_path / "._a.csv").write_bytes(b"\x00\x05\x16")
+    (tmp_path / "d.csv").mkdir()
+    assert sorted(as_triples(read_ratings(str(tmp_path)))) == [
+        ("1", "10", 5.0), ("3", "11", 2.0), ("4", "12", 1.0),
+    ]  # fmt: skip
 
 
 def test_the_core_is_taken_again_and_again(tmp_path):
@@ -148,6 +160,9 @@ def test_gz_and_zip(tmp_path):
         ('1,10,5\n2,"7,3\n3,8",4\n', r"r.csv:2: item '7,3\\n3,8' has a line break, as if a"),
         ('1,10,5,"so\nso"\n2,7,x,y\n', r"r.csv:3: rating 'x' is not a finite number"),
         ("1,10,5\r2,7\r", r"r.csv:2: the number of columns in '2,7' is 2; expected user,item,"),
+        ("u1,a,inf\nu2,b,4\n", "r.csv:1: rating 'inf' is not a finite number"),
+        ("u1,a,3\nu2,b,1e39\n", "r.csv:2: rating '1e39' is not a finite number"),
+        ("u1,a,1_0\nu2,b,4\n", "r.csv:1: "),
         ("", "first line is empty"),
         ("user,item,rating\n", "no ratings after the header"),
     ],

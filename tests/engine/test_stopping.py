@@ -22,6 +22,14 @@ ROWS, IDS = np.ones((8, 2), np.float32), np.arange(8, dtype=np.int32)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard():
+    """A shell that starts the tests in the background has its jobs ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def loss(params, aux, carry, batch, step, key):
     return jnp.square(batch["rows"] @ params["w"]).mean(), (carry, {})
 

@@ -30,3 +30,18 @@ def test_a_damaged_config_is_said_in_one_line(text, tmp_path):
     ) as error:
         read_config(tmp_path, dccl.Config)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seed": True}, "seed is True; it must be of type int"),
+        ({"num_steps": 2.5}, r"num_steps is 2\.5; it must be of type int | None"),
+        ({"model": dccl.ModelConfig(num_codebooks="8")}, "model.num_codebooks is '8'; it must be"),
+        ({"sweep": dccl.SweepConfig(num_codewords=(4, "8"))}, "sweep.num_codewords is"),
+    ],
+)
+def test_a_setting_of_another_type_is_said_in_one_line(settings, message):
+    with pytest.raises(InputError, match=message):
+        dccl.Config(**settings).check()
+    dccl.Config(optimizer=dccl.OptimizerConfig(learning_rate=1)).check()  # 1 is a float too

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from jaxcompress.data.paths import inner_name
 from jaxcompress.data.rows import Row, read_rows
 from jaxcompress.errors import InputError
 
@@ -112,7 +113,7 @@ def _lowered(rows: _LabelledRows) -> _LabelledRows:
 
 def _read(file: Path) -> _LabelledRows:
     """Reads one file, with a header or without."""
-    is_tsv = file.name.removesuffix(".gz").endswith(".tsv")
+    is_tsv = inner_name(file).lower().endswith(".tsv")
     rows = list(read_rows(file, "\t" if is_tsv else ","))
     if not rows:
         raise InputError(f"{file} is empty; {_EXPECTED}.")

@@ -18,7 +18,7 @@ import pyarrow
 import pyarrow.compute
 import pyarrow.csv
 
-from jaxcompress.data.paths import find_either
+from jaxcompress.data.paths import find_either, inner_name
 from jaxcompress.data.ratings.header import is_finite
 from jaxcompress.data.ratings.layout import Layout, read_layout
 from jaxcompress.data.rows import has_quotes, read_rows
@@ -55,7 +55,7 @@ def find_ratings(path: str) -> tuple[list[Path], Path]:
 
     Args:
         path: a file, or a folder with one of MovieLens's files, or else with any number of .csv
-            files, plain or .gz.
+            files, plain or compressed.
 
     Raises:
         InputError: if there is none; it names the paths that were looked at.
@@ -66,12 +66,17 @@ def find_ratings(path: str) -> tuple[list[Path], Path]:
     for name in _KNOWN:
         if (place / name).is_file():
             return [place / name], place
-    files = sorted(f for f in place.iterdir() if f.name.endswith((".csv", ".csv.gz")))
+    files = sorted(file for file in place.iterdir() if _is_csv(file))
     if not files:
         raise InputError(
             f"{place}: no ratings in this folder; expected {', '.join(_KNOWN)} or .csv files."
         )
     return files, place
+
+
+def _is_csv(file: Path) -> bool:
+    is_hidden = file.name.startswith(".")  # as what macOS leaves beside a file
+    return file.is_file() and not is_hidden and inner_name(file).lower().endswith(".csv")
 
 
 def read_columns(file: Path, columns: Sequence[str], with_times: bool) -> Columns:

@@ -1,11 +1,13 @@
 """Headers of files of ratings: which column each field names, and what to say if one names none."""
 
-import math
 import shlex
 from collections.abc import Sequence
 
+import numpy as np
+
 from jaxcompress.errors import InputError
 
+_LARGEST = float(np.finfo(np.float32).max)
 COLUMNS = ("user", "item", "rating", "timestamp")
 
 _NAMES = {  # names of a column in a header, as `_plain` makes them
@@ -106,7 +108,7 @@ def is_like_header(fields: Sequence[str], second: Sequence[str], has_ratings: bo
     """
     numbers = [is_finite(field) for field in second]
     follows = any(numbers) if has_ratings else bool(numbers) and all(numbers)
-    return follows and not any(map(is_finite, fields))
+    return follows and not any(map(_is_number, fields))
 
 
 def suggest_columns(fields: Sequence[str], second: Sequence[str]) -> str:
@@ -132,11 +134,17 @@ def suggest_columns(fields: Sequence[str], second: Sequence[str]) -> str:
 
 
 def is_finite(text: str) -> bool:
-    """Tells whether a text is a finite number."""
+    """Tells whether a text is a number within float32."""
+    return _is_number(text) and abs(float(text)) <= _LARGEST
+
+
+def _is_number(text: str) -> bool:
+    """Tells whether a text is a number, infinity and NaN too."""
     try:
-        return math.isfinite(float(text))
+        float(text)
     except ValueError:
         return False
+    return "_" not in text  # which Python allows between digits
 
 
 def _unquoted(field: str) -> str:

@@ -13,7 +13,7 @@ _LONGEST = 1e15  # a length that no vector has; bytes that are no numbers give l
 
 def is_finite(row: np.ndarray) -> bool:
     """Tells whether all numbers of a row [D] of float32 are finite; quick if they are."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(np.dot(row, row)) or np.isfinite(row).all())
 
 

@@ -92,7 +92,8 @@ def _as_table(array: np.ndarray, file: Path) -> tuple[np.ndarray, tuple[str, ...
     if array.dtype == ml_dtypes.bfloat16:
         return array.astype(np.float32), ()
     if array.dtype == np.float64:
-        return array.astype(np.float32), ("float64 numbers were rounded to float32.",)
+        with np.errstate(over="ignore"):  # what is too large is found by `check_finite`
+            return array.astype(np.float32), ("float64 numbers were rounded to float32.",)
     raise InputError(f"{file}: numbers are {array.dtype}; expected float16, bfloat16 or float32.")
 
 
