@@ -128,13 +128,14 @@ def refine_codes(
                 if equations:
                     relaxation = relaxation_of(number, num_rounds)
                     codebooks = solve_codebooks(*equations, codebooks, relaxation)
-                figures = None
+                # A copy, since `found` changes while this is saved; jax need not make one on CPU.
+                figures, kept = None, found.copy()
                 if _is_measured(number, num_rounds):
-                    measured = _measure(table, found.copy(), codebooks)
+                    measured = _measure(table, kept, codebooks)
                     best, figures = min(best, measured, key=_error_of), {_ERROR: measured.error}
                 if checkpoints is not None:
                     progress = {"seconds": time.perf_counter() - started}
-                    state = table.place(_Round(found, codebooks))
+                    state = table.place(_Round(kept, codebooks))
                     checkpoints.save(number + 1, state, progress, figures)
                 bar.update()
     codebooks = np.ldexp(np.asarray(best.codebooks), table.exponent)
