@@ -192,7 +192,8 @@ def _say_nothing_of_closed_loops() -> None:
     before = sys.unraisablehook
 
     def hook(unraisable: "sys.UnraisableHookArgs") -> None:
-        if str(unraisable.exc_value) != "Event loop is closed":
+        is_of_read = "_read_array_index" in repr(unraisable.object)
+        if str(unraisable.exc_value) != "Event loop is closed" and not is_of_read:
             before(unraisable)
 
     sys.unraisablehook = hook
