@@ -128,7 +128,7 @@ def refine(
         show_progress: whether to show a bar; None: on a terminal and in a notebook.
 
     Returns:
-        Codes of the same words and size. No round makes the (weighted) error larger.
+        Codes of the same words and size, whose (weighted) error is never larger than before.
 
     Raises:
         InputError: if vectors, weights and codes do not fit each other.

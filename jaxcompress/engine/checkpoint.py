@@ -87,8 +87,9 @@ class Checkpoints:
             self._manager = make()
 
     def _steps(self) -> list[int]:
-        names = [path.name for path in self._directory.iterdir()]
-        return sorted(int(name) for name in names if name.isdigit())
+        if not self._directory.is_dir():
+            return []
+        return [int(path.name) for path in self._directory.iterdir() if path.name.isdigit()]
 
     def _folder(self, step: int) -> Path:
         return self._directory / f"{step:08d}"
@@ -289,7 +290,7 @@ def _restore_numpy(path: Path) -> dict[str, np.ndarray]:
     with ocp.PyTreeCheckpointer() as reader:
         with _without_warnings("absl"):  # each item lacks a file that a whole checkpoint has
             metadata = reader.metadata(path)
-        # Before orbax 0.11.21 or so, the tree lies one attribute higher.
+        # In orbax 0.11.20 the tree lies one attribute higher.
         shapes = getattr(metadata, "item_metadata", metadata).tree
         args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), dict(shapes))
         return reader.restore(path, restore_args=args)

@@ -126,9 +126,9 @@ def _is_of(value: Any, kind: Any) -> bool:
     if typing.get_origin(kind) is tuple:
         element = typing.get_args(kind)[0]
         return isinstance(value, (tuple, list)) and all(_is_of(part, element) for part in value)
-    if kind in (int, float) and not isinstance(value, bool):
-        return isinstance(value, numbers.Integral if kind is int else numbers.Real)
-    return isinstance(value, kind) and not (kind in (int, float) and isinstance(value, bool))
+    if isinstance(value, bool):  # which Python takes for an int
+        return kind is bool
+    return isinstance(value, {int: numbers.Integral, float: numbers.Real}.get(kind, kind))
 
 
 def may_change(config: Any) -> set[str]:

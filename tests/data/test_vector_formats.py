@@ -147,7 +147,7 @@ def test_formats_that_are_not_read_are_named_with_a_way_out(
     tmp_path, name, content, message, ending
 ):
     if ending and content[:4] in (b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf"):
-        pytest.skip("what is compressed twice is not looked into")
+        message = ""  # what is compressed twice is refused without its name
     (tmp_path / f"{name}{ending}").write_bytes(gzip.compress(content) if ending else content)
     with pytest.raises(InputError, match=rf"{name}{ending}.* ?{message}") as caught:
         read_vectors(str(tmp_path / f"{name}{ending}"))

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 sys.path[:0] = map(str, Path(__file__).parents[1:3])
-from fuzz.cases import SilentChange, file_case, settings_case, workdir_case  # noqa: E402
+from fuzz.cases import SilentChange, file_case, settings_case, workdir_case  # noqa: E402 -- not installed
 
 from jaxcompress import InputError  # noqa: E402
 
