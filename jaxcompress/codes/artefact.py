@@ -22,6 +22,7 @@ from jaxcompress.codes.files import (
     write_safetensors,
     write_word2vec,
 )
+from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.neighbours import (
     Lengths,
     check_query,
@@ -58,6 +59,8 @@ class Codes:
         words: the N names of the rows; None if rows are named by their numbers.
         encoder: weights of the network that made the codes, by name, for rows never seen; or None.
         metadata: strings that are stored with the codes.
+        groups: which codebooks are 0 outside of a slice of the dimensions; None: none are.
+        codebook_type: how files hold the codebooks: "float32", "float16" or "int8".
 
     Raises:
         InputError: if shapes, codes or words do not fit each other.
@@ -68,6 +71,8 @@ class Codes:
     words: Sequence[str] | None = None
     encoder: Mapping[str, np.ndarray] | None = None
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    groups: Groups | None = None
+    codebook_type: str = "float32"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "codes", np.asarray(self.codes))
@@ -93,6 +98,8 @@ class Codes:
             )
         if self.num_codewords > 65_536:
             raise InputError(f"{self.num_codewords:,} codewords; there can be at most 65,536.")
+        if self.groups is not None:
+            self.groups.check(self.num_codebooks, self.dim)
         if self.words is not None:
             check_names(self.words, self.num_rows)
         kind = code_type(self.num_codewords)
