@@ -8,6 +8,7 @@ live here and know no method.
 rows and logits with jax, under any mesh by `meshes`; `neighbours` finds similar rows with NumPy.
 `search` finds better codes, `least_squares` better codebooks, `refine` takes both in turn over the
 `rows` of a whole table, `encode` codes new rows. `measure` computes errors, `bound` the error that
-no code can beat, `sizes` the bytes. `artefact`, `files`, `neighbours`, `faiss_index`, `bound` and
-`sizes` load no jax.
+no code can beat, `integers` the table as small integers, which is what codes are measured against,
+`sizes` the bytes. `artefact`, `files`, `neighbours`, `faiss_index`, `bound`, `integers` and `sizes`
+load no jax.
 """
