@@ -22,6 +22,9 @@ from jaxcompress.errors import InputError
 from jaxcompress.loading import load_codes
 from jaxcompress.tying.config import Config, describe
 from jaxcompress.tying.prepare import Problem, make_evaluation, make_problem
+from jaxcompress.tying.task import make_hidden_sums
+
+_MOMENT_TOKENS = 2**20  # training tokens whose hidden states are looked at
 
 
 class Restored(NamedTuple):
@@ -99,6 +102,28 @@ def split_perplexity(problem: Problem, state: TrainState, split: str) -> float:
     job = problem.job
     sums = evaluate(job, state, make_evaluation(problem.splits[split], 1))
     return job.task.metrics(sums)["perplexity"]
+
+
+def hidden_second_moment(problem: Problem, state: TrainState) -> np.ndarray:
+    """Computes the mean of h h^T over the hidden states h of training tokens, nothing dropped.
+
+    An error e of a row of the classifier changes the logit of its word by h.e, whose mean square is
+    e^T H e for this H: it says which directions of the table matter.
+
+    Args:
+        problem: a text and a config.
+        state: a trained state.
+
+    Returns:
+        float32 [D, D], over the first 2**20 tokens at most, which are read in
+        `config.batch_size` lanes.
+    """
+    job, config = problem.job, problem.config
+    sum_hidden = make_hidden_sums(config.model, len(problem.corpus.words))
+    job = job._replace(task=job.task._replace(evaluate=sum_hidden))
+    feed = make_evaluation(problem.splits["train"][:_MOMENT_TOKENS], config.batch_size)
+    sums = evaluate(job, state, feed)
+    return (sums["second_moment"] / sums["count"]).astype(np.float32)
 
 
 def summarize(problem: Problem, fitted: Fitted) -> dict[str, Any]:

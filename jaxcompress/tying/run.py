@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from jaxcompress.data.text.corpus import Corpus
 from jaxcompress.data.vectors.files import write_rows
@@ -18,9 +19,11 @@ from jaxcompress.engine.workdir import opened
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.names import write_names
 from jaxcompress.tying.config import Config, describe
-from jaxcompress.tying.evaluate import codes_figures, summarize
+from jaxcompress.tying.evaluate import codes_figures, hidden_second_moment, summarize
 from jaxcompress.tying.prepare import Problem, prepare, read
 from jaxcompress.tying.reader import VOCABULARY
+
+MOMENT = "hidden_second_moment.npy"  # file of the exports: what the rows of the table meet
 
 
 class Outcome(NamedTuple):
@@ -102,23 +105,31 @@ def _run_mode(problem: Problem, path: Path, mode: str, codes: str) -> Outcome:
         say("\n" + format_figures(summary))
         write_summary(path, summary, f"{describe(problem.config)}, {summary['dataset']}")
     if mode != "evaluate":
-        export(fitted.state, corpus.words, path)
-        say(f"\nwrote {path}/export/embedding.npy and embedding.words.txt; compress them with "
+        export(problem, fitted.state, path)
+        say(f"\nwrote {path}/export/embedding.npy, embedding.words.txt and "
+            f"hidden_second_moment.npy; compress them with "
             f"python -m train.dccl --config configs/glove.py "
             f"--config.data.path={path}/export/embedding.npy")  # fmt: skip
     return Outcome(jax.device_get(fitted.state.params), corpus.words, summary)
 
 
-def export(state: TrainState, words: list[str], workdir: Path) -> None:
-    """Writes `WORKDIR/export/embedding.npy` float32 [V, D] and `embedding.words.txt`, on process 0.
+def export(problem: Problem, state: TrainState, workdir: Path) -> None:
+    """Writes the files of `WORKDIR/export`, on process 0.
+
+    They are `embedding.npy` float32 [V, D], `embedding.words.txt`, and `hidden_second_moment.npy`
+    float32 [D, D], as `hidden_second_moment` computes it.
 
     Args:
+        problem: the run's text and config.
         state: a trained state.
-        words: the V words, in the order of the embedding's rows.
         workdir: the run's folder.
     """
+    second_moment = hidden_second_moment(problem, state)
     if jax.process_index() == 0:
-        write_rows(workdir / "export", state.params["embedding"], words)
+        folder = workdir / "export"
+        write_rows(folder, state.params["embedding"], problem.corpus.words)
+        with atomic_write(folder / MOMENT) as partial, open(partial, "wb") as stream:
+            np.save(stream, second_moment)
 
 
 def _write_vocabulary(corpus: Corpus, workdir: Path) -> None:

@@ -8,6 +8,7 @@ Departures from the paper: tau can rise during training (`temperature_at`), and 
 stay as it is in the first epochs (`freeze_embedding`); both are off by default.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -140,6 +141,30 @@ def make_task(
         return zero_carry(config, batch_size)
 
     return Task(init, loss, evaluate, init_carry, metrics=corpus_metrics)
+
+
+def make_hidden_sums(config: ModelConfig, num_words: int) -> Callable[..., Any]:
+    """Makes the function that sums what the model multiplies with the rows of its classifier.
+
+    It takes and returns what `Task.evaluate` of `make_task` does, but for the sums: `count`, the
+    tokens, and `second_moment` [D, D], the sum of h h^T over their hidden states h, nothing
+    dropped.
+
+    Args:
+        config: the model's.
+        num_words: V.
+    """
+    model = make_model(config, num_words)
+
+    def sum_hidden(params, aux, carry, batch):
+        masks = no_masks(config, len(batch["targets"]))
+        predicted = _predict(model, params, carry, batch, masks)
+        hidden = predicted.hidden * batch["mask"][..., None]
+        second_moment = jnp.einsum("btd,bte->de", hidden, hidden, precision="highest")
+        count = batch["mask"].astype(jnp.float32).sum()
+        return predicted.carry, {"count": count, "second_moment": second_moment}
+
+    return sum_hidden
 
 
 def _first_values(

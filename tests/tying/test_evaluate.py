@@ -9,7 +9,13 @@ from jaxcompress import Codes, InputError, tying
 from jaxcompress.data.text.corpus import Corpus
 from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.loop import init_state
-from jaxcompress.tying.evaluate import codes_figures, split_perplexity, summarize
+from jaxcompress.tying.evaluate import (
+    codes_figures,
+    hidden_second_moment,
+    split_perplexity,
+    summarize,
+)
+from jaxcompress.tying.model import make_model, no_masks, zero_carry
 from jaxcompress.tying.prepare import prepare
 
 WORDS = ["<eos>", "<unk>", "anna", "sees", "bob"]
@@ -77,6 +83,43 @@ def test_the_summary_counts_words_tokens_parameters_epochs_and_speed(untied):
     assert summary["best_epoch"] == 6 / 4
     assert summary["num_epochs"] == 8 / 4
     assert summary["tokens_per_second"] == 8 * 2 * 3 / 2.0
+
+
+@pytest.mark.parametrize("variant", ["tied", "untied"])
+def test_the_second_moment_is_that_of_the_hidden_states_of_the_training_tokens(variant, request):
+    """An independent reckoning: each lane as one sequence, its state from zero."""
+    problem, state = request.getfixturevalue(variant)
+    config = dataclasses.replace(problem.config.model, dropout=0.0)
+    tokens = np.concatenate([[0], SPLITS["train"]])  # an end of line stands before the split
+    hidden = []
+    for lane in (tokens[:12], tokens[12:24]):  # batch_size is 2
+        predicted = make_model(config, V).apply(
+            {"params": state.params}, lane[None], zero_carry(config, 1), no_masks(config, 1)
+        )
+        hidden.append(np.asarray(predicted.hidden[0], np.float64))
+    hidden = np.concatenate(hidden)
+    found = hidden_second_moment(problem, state)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, hidden.T @ hidden / 24, rtol=1e-5, atol=1e-8)
+    assert np.abs(found).max() > 1e-3
+
+
+def test_the_second_moment_is_the_mean_square_of_the_change_of_a_logit(tied):
+    """Only what counts is counted: 24 tokens in 5 lanes, each of 5 places, fill 24 of 25."""
+    problem, state = tied
+    config = dataclasses.replace(problem.config, batch_size=5)
+    moment = hidden_second_moment(problem._replace(config=config), state)
+    error, model = np.array([0.3, -0.1, 0.2, 0.5]), config.model
+    tokens, changes = np.concatenate([[0], SPLITS["train"]]), []
+    for start in range(0, 25, 5):
+        lane = tokens[start : min(start + 5, 24)]
+        predicted = make_model(model, V).apply(
+            {"params": state.params}, lane[None], zero_carry(model, 1), no_masks(model, 1)
+        )
+        changes.append(np.asarray(predicted.hidden[0]) @ error)
+    changes = np.concatenate(changes)
+    assert len(changes) == 24
+    np.testing.assert_allclose(error @ moment @ error, np.square(changes).mean(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("variant", ["tied", "untied"])

@@ -95,13 +95,20 @@ def test_evaluate_and_export_need_only_the_workdir(finished_lm, capsys):
     workdir, _ = finished_lm
     before = json.loads((workdir / "summary.json").read_text())
     table = np.load(workdir / "export" / "embedding.npy")
-    (workdir / "export" / "embedding.npy").unlink()
+    moment = np.load(workdir / "export" / "hidden_second_moment.npy")
+    assert moment.shape == (table.shape[1],) * 2
+    assert 0 < np.trace(moment) < table.shape[1]  # outputs of an LSTM are within -1 and 1
+    for name in ("embedding", "hidden_second_moment"):
+        (workdir / "export" / f"{name}.npy").unlink()
     assert main("--mode=evaluate", f"--workdir={workdir}") == 0
     after = json.loads((workdir / "summary.json").read_text())
     assert after["test_perplexity"] == before["test_perplexity"]
     assert not (workdir / "export" / "embedding.npy").exists()
     assert main("--mode=export", f"--workdir={workdir}") == 0
     np.testing.assert_array_equal(np.load(workdir / "export" / "embedding.npy"), table)
+    np.testing.assert_allclose(
+        np.load(workdir / "export" / "hidden_second_moment.npy"), moment, rtol=1e-6
+    )
     words = (workdir / "export" / "embedding.words.txt").read_text().splitlines()
     assert len(words) == len(table) == 17
     capsys.readouterr()
