@@ -10,7 +10,7 @@ import time
 
 import jax
 import numpy as np
-import peers
+import quantizers
 
 from jaxcompress import Codes
 
@@ -25,7 +25,7 @@ def main():
         rng.integers(0, 16, (400_000, 32)), rng.normal(size=(32, 16, 300)).astype(np.float32)
     )
     ours = lambda ids: jax.block_until_ready(codes.lookup(ids))
-    theirs = peers.additive_decoder(codes.codes, codes.codebooks)
+    theirs = quantizers.additive_decoder(codes.codes, codes.codebooks)
     ids = rng.integers(0, len(codes), flags.batch)
     np.testing.assert_allclose(ours(ids), theirs(ids), atol=1e-4)
 

@@ -22,20 +22,19 @@ import sys
 import time
 from pathlib import Path
 
+import bars
 import data
-import faiss
+import fits
 import jax
 import numpy as np
-import peers
-from matplotlib.figure import Figure
+import quantizers
 
 import jaxcompress
 from jaxcompress import dccl
-from jaxcompress.codes.neighbours import unit_rows
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 
-BATCH, SAMPLE, NEAREST = 4096, 1000, 10
+BATCH, NEAREST = fits.BATCH, fits.NEAREST
 OURS = "refined"
 COLUMNS = {
     "row_bytes": ("bytes a row", "d"),
@@ -59,22 +58,24 @@ def make_rows(num_bytes, rows_seen):
                     lambda table: train(table, m, "glove", None, refine=False)),
         "refined": (f"DCCL {m}x16, ours",
                     lambda table: train(table, m, "glove", None, refine=True)),
-        "pq4": (f"FAISS PQ{m}x4", lambda table: peers.product(table, m, 4)),
-        "pq8": (f"FAISS PQ{b}x8", lambda table: peers.product(table, b, 8)),
-        "opq4": (f"FAISS OPQ{m},PQ{m}x4", lambda table: peers.opq(table, m, 4, same_shape=False)),
+        "pq4": (f"FAISS PQ{m}x4", lambda table: quantizers.product(table, m, 4)),
+        "pq8": (f"FAISS PQ{b}x8", lambda table: quantizers.product(table, b, 8)),
+        "opq4": (f"FAISS OPQ{m},PQ{m}x4",
+                 lambda table: quantizers.opq(table, m, 4, same_shape=False)),
         "opq4same": (f"FAISS OPQ{m},PQ{m}x4, rotation for 4 bits",
-                     lambda table: peers.opq(table, m, 4, same_shape=True)),
-        "opq8": (f"FAISS OPQ{b},PQ{b}x8", lambda table: peers.opq(table, b, 8, same_shape=False)),
+                     lambda table: quantizers.opq(table, m, 4, same_shape=True)),
+        "opq8": (f"FAISS OPQ{b},PQ{b}x8",
+                 lambda table: quantizers.opq(table, b, 8, same_shape=False)),
         "rq": (f"FAISS RQ{m}x4, beam 5",
-               lambda table: peers.additive(table, "ResidualQuantizer", m, 4)),
+               lambda table: quantizers.additive(table, "ResidualQuantizer", m, 4)),
         "lsq": (f"FAISS LSQ{m}x4",
-                lambda table: peers.additive(table, "LocalSearchQuantizer", m, 4)),
-        "int8": (f"PCA to {b}, int8", lambda table: peers.scalar_pca(table, b, 8)),
-        "int4": (f"PCA to {m}, int4", lambda table: peers.scalar_pca(table, m, 4)),
+                lambda table: quantizers.additive(table, "LocalSearchQuantizer", m, 4)),
+        "int8": (f"PCA to {b}, int8", lambda table: quantizers.scalar_pca(table, b, 8)),
+        "int4": (f"PCA to {m}, int4", lambda table: quantizers.scalar_pca(table, m, 4)),
     }  # fmt: skip
 
 
-@peers.timed
+@quantizers.timed
 def train(table, num_codebooks, name, rows_seen, *, refine):
     """Compresses by `configs/NAME.py`; with `rows_seen`, in so many rows, and the paper's encoder
     at half as many hidden units as codewords."""
@@ -109,31 +110,20 @@ def measure(key, flags):
         squares[i : i + BATCH] = ((rows - ours) ** 2).sum(axis=1)
         norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(ours, axis=1)
         cosines[i : i + BATCH] = (rows * ours).sum(axis=1) / np.maximum(norms, 1e-30)
-    rng = np.random.default_rng(0)
-    ids = rng.choice(len(table), min(SAMPLE, len(table)), replace=False)
-    pairs = zip(neighbours(table, ids), neighbours(decoded, ids), strict=True)
     return {
         "row_bytes": fitted.row_bytes,
         "table_bytes": fitted.table_bytes,
         "mean_l2": np.sqrt(squares).mean(),
         "mean_squared_l2": squares.mean(),
         "mean_cosine": cosines.mean(),
-        "same_neighbours": np.mean([len(a & b) for a, b in pairs]) / NEAREST,
+        "same_neighbours": fits.same_neighbours(table, decoded),
         "seconds": fitted.seconds,
-        "rows_per_second": decoding_speed(fitted.decode, len(table), rng),
+        "rows_per_second": decoding_speed(fitted.decode, len(table)),
     }
 
 
-def neighbours(rows, ids):
-    """The ids of the NEAREST other rows of largest cosine, a set for each of `ids`."""
-    unit = unit_rows(rows)
-    _, found = faiss.knn(unit[ids], unit, NEAREST + 1, metric=faiss.METRIC_INNER_PRODUCT)
-    others = ([j for j in near if j != i] for i, near in zip(ids, found.tolist(), strict=True))
-    return [set(near[:NEAREST]) for near in others]
-
-
-def decoding_speed(decode, num_rows, rng):
-    seconds = []
+def decoding_speed(decode, num_rows):
+    seconds, rng = [], np.random.default_rng(0)
     for _ in range(55):
         ids = rng.integers(0, num_rows, BATCH)
         started = time.perf_counter()
@@ -169,32 +159,12 @@ def write_table(results, bound, title, out):
     text = f"{title}\n\n" + "\n".join(lines) + "\n"
     with atomic_write(out / "table.md") as partial:
         partial.write_text(text)
-    draw(results, bound, title, out / "table.png")
-    return text
-
-
-def draw(results, bound, title, path):
-    """One panel a figure, one bar a row."""
-    figure = Figure(figsize=(15, 1.4 + 0.36 * len(results)), layout="constrained")
-    figure.suptitle(title)
     panels = ("mean_squared_l2", "same_neighbours", "seconds", "rows_per_second", "table_bytes")
-    for i, (axis, name) in enumerate(
-        zip(figure.subplots(1, len(panels), sharey=True), panels, strict=True)
-    ):
-        label, form = COLUMNS[name]
-        values = [figures[name] for figures in results.values()]
-        colors = ["C3" if f["key"] == OURS else "C0" for f in results.values()]
-        bars = axis.barh(list(results), values, color=colors)
-        texts = [format(v, form) for v in values]
-        axis.bar_label(bars, texts, padding=3, fontsize=8, bbox={"color": "white", "pad": 0.5})
-        axis.set(title=label, xlim=(0, 1.35 * max(values)), xticks=[])
-        axis.spines[["top", "right", "bottom"]].set_visible(False)
-        if i == 0:
-            axis.invert_yaxis()
-            axis.axvline(bound, color="black", linestyle="--", linewidth=1)
-            axis.text(bound, -0.7, " bound", fontsize=8)
-    with atomic_write(path) as partial:
-        figure.savefig(partial, format="png", dpi=110)
+    bars.draw(
+        results, {name: COLUMNS[name] for name in panels}, title, out / "table.png",
+        bound=bound, is_ours=lambda figures: figures["key"] == OURS,
+    )  # fmt: skip
+    return text
 
 
 def parse():
@@ -218,7 +188,7 @@ def parse():
 def main():
     parser, flags = parse()
     if hasattr(os, "sched_setaffinity"):  # what is started here inherits it
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: peers.NUM_THREADS])
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: quantizers.NUM_THREADS])
     os.environ["JAX_PLATFORMS"] = "cpu"
     # FAISS's threads wait for each other in a loop; on a shared machine that can take 100 times as
     # long as the work.
