@@ -10,10 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.meshes import in_auto_mesh, join_specs, spec_of, vary_together, zeros_as
 
 
-def sum_codewords(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
+def sum_codewords(
+    codebooks: jax.Array, codes: jax.Array, groups: Groups | None = None
+) -> jax.Array:
     """Sums one codeword of each codebook: `sum_m codebooks[m, codes[:, m]]`.
 
     This is eq. 2 of Shu & Nakayama 2018. One gather of [B, M, D] by XLA is an order of magnitude
@@ -23,15 +26,43 @@ def sum_codewords(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
     Args:
         codebooks: [M, K, D].
         codes: int [B, M], each in [0, K); not checked.
+        groups: the layout of the codebooks; None: all span all dimensions.
 
     Returns:
         [B, D], in the type of the codebooks; sums and gradients are made in float32 at least.
     """
+    if groups is not None:
+        shared, grouped = groups.split(codebooks)
+        own, others = groups.split_codes(codes)
+        rows = sum_grouped(grouped, others)
+        return rows + sum_codewords(shared, own) if groups.num_shared else rows
     kind, codebooks = codebooks.dtype, codebooks.astype(sum_type(codebooks))
     codes = codes.astype(jnp.int32)
     if can_pair(codebooks) and codes.shape[0] > 2 * codebooks.shape[1] ** 2:
         codes, codebooks = pair_up(codes, codebooks)
     return _sum_gathers(codebooks, codes).astype(kind)
+
+
+def sum_grouped(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
+    """Sums the codewords of each slice of the dimensions.
+
+    The j-th codebooks of all groups are one table, so that a gather takes a row of all slices.
+
+    Args:
+        codebooks: [G, each, K, D/G], of `Groups.split`.
+        codes: int [B, G, each], of `Groups.split_codes`.
+
+    Returns:
+        [B, D], as `sum_codewords` does.
+    """
+    count, each, num_codewords, width = codebooks.shape
+    kind, codebooks = codebooks.dtype, codebooks.astype(sum_type(codebooks))
+    tables = codebooks.swapaxes(0, 1).reshape(each, count * num_codewords, width)
+    first = num_codewords * jnp.arange(count)[:, None]
+    if not each:
+        return jnp.zeros((len(codes), count * width), kind)
+    rows = _sum_gathers(tables, codes.astype(jnp.int32) + first)
+    return rows.reshape(len(codes), count * width).astype(kind)
 
 
 def sum_type(*arrays: Any) -> np.dtype:
@@ -89,8 +120,10 @@ def take_rows(table: jax.Array, ids: jax.Array) -> jax.Array:
     return table.at[ids].get(mode="promise_in_bounds")
 
 
-@jax.jit
-def lookup(codes: jax.Array, codebooks: jax.Array, ids: jax.Array) -> jax.Array:
+@functools.partial(jax.jit, static_argnames="groups")
+def lookup(
+    codes: jax.Array, codebooks: jax.Array, ids: jax.Array, groups: Groups | None = None
+) -> jax.Array:
     """Reconstructs rows by their numbers.
 
     >>> codebooks = jnp.array([[[1.0, 0.0], [2.0, 0.0]], [[0.0, 10.0], [0.0, 20.0]]])
@@ -102,6 +135,7 @@ def lookup(codes: jax.Array, codebooks: jax.Array, ids: jax.Array) -> jax.Array:
         codebooks: [M, K, D].
         ids: int, any shape, each in [0, N); under jit they cannot be checked, and an id out of
             range takes the nearest row there is.
+        groups: the layout of the codebooks; None: all span all dimensions.
 
     Returns:
         [*ids.shape, D], in the type of the codebooks; sums and gradients are made in float32 at
@@ -110,8 +144,15 @@ def lookup(codes: jax.Array, codebooks: jax.Array, ids: jax.Array) -> jax.Array:
     kind, codebooks = codebooks.dtype, codebooks.astype(sum_type(codebooks))
     codes, codebooks, ids = vary_together(codes, codebooks, ids)
     spec = join_specs(*spec_of(ids), spec_of(codebooks)[-1])
-    return in_auto_mesh(_sum_rows, spec)(codes, codebooks, ids).astype(kind)
+    sum_rows = functools.partial(_sum_rows, groups=groups)
+    return in_auto_mesh(sum_rows, spec)(codes, codebooks, ids).astype(kind)
 
 
-def _sum_rows(codes: jax.Array, codebooks: jax.Array, ids: jax.Array) -> jax.Array:
-    return _sum_gathers(codebooks, codes.at[ids].get(mode="clip").astype(jnp.int32))
+def _sum_rows(
+    codes: jax.Array, codebooks: jax.Array, ids: jax.Array, groups: Groups | None
+) -> jax.Array:
+    taken = codes.at[ids].get(mode="clip").astype(jnp.int32)
+    if groups is None:
+        return _sum_gathers(codebooks, taken)
+    rows = sum_codewords(codebooks, taken.reshape(-1, taken.shape[-1]), groups)
+    return rows.reshape(*ids.shape, -1)

@@ -40,8 +40,8 @@ class Groups(NamedTuple):
         fits = 0 <= self.num_shared <= num_codebooks and self.num_groups >= 1
         if not fits or rest % self.num_groups or dim % self.num_groups:
             raise InputError(
-                f"{self.num_groups} groups and {self.num_shared} codebooks outside of them; expected "
-                f"numbers that divide {dim} dimensions and what is left of {num_codebooks} codebooks."
+                f"{self.num_groups} groups and {self.num_shared} codebooks outside of them; the "
+                f"groups must divide {dim} dimensions and the rest of {num_codebooks} codebooks."
             )
 
     def split(self, codebooks: Any) -> tuple[Any, Any]:
@@ -53,11 +53,20 @@ class Groups(NamedTuple):
         blocks = blocks.diagonal(axis1=0, axis2=3)  # the group's own slice, [each, K, D/G, G]
         return shared, blocks.transpose(3, 0, 1, 2)
 
-    def join(self, shared: np.ndarray, grouped: np.ndarray) -> np.ndarray:
-        """Undoes `split`, with NumPy."""
+    def split_codes(self, codes: Any) -> tuple[Any, Any]:
+        """Takes codes apart, NumPy or jax: int [B, M] -> [B, shared], [B, G, each]."""
+        shared, grouped = codes[:, : self.num_shared], codes[:, self.num_shared :]
+        each = grouped.shape[1] // self.num_groups
+        return shared, grouped.reshape(len(codes), self.num_groups, each)
+
+    def join(self, shared: Any, grouped: Any) -> Any:
+        """Undoes `split`, NumPy or jax."""
         count, each, num_codewords, width = grouped.shape
-        dim = count * width
-        blocks = np.zeros((count, each, num_codewords, count, width), grouped.dtype)
-        for g in range(count):
-            blocks[g, :, :, g] = grouped[g]
-        return np.concatenate([shared, blocks.reshape(count * each, num_codewords, dim)])
+        if isinstance(grouped, np.ndarray):
+            xp: Any = np
+        else:
+            import jax.numpy as xp  # here, since files are read without jax
+        own = np.eye(count, dtype=bool)[:, None, None, :, None]
+        blocks = xp.where(own, grouped[:, :, :, None, :], 0)  # [G, each, K, G, D/G]
+        blocks = blocks.reshape(count * each, num_codewords, count * width)
+        return xp.concatenate([shared, blocks])

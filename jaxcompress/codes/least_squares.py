@@ -18,8 +18,16 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from jaxcompress.codes.grouped import (
+    as_slices,
+    codes_of_slices,
+    from_slices,
+    search_codes,
+    slices_of,
+)
+from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.precision import exact_products
-from jaxcompress.codes.search import MAX_TABLED_CODEWORDS, improve_codes
+from jaxcompress.codes.search import MAX_TABLED_CODEWORDS
 
 _RIDGE = 1e-3  # times the mean count of a codeword: holds what the codes leave undetermined
 _LAST_ROUNDS = 2  # rounds that end at the least-squares codebooks themselves
@@ -91,16 +99,43 @@ def relaxation_of(round_number: int, num_rounds: int) -> float:
     return 2.0 if round_number < num_rounds - _LAST_ROUNDS else 1.0
 
 
-def zero_equations(codebooks: jax.Array) -> tuple[jax.Array, ...]:
-    """Makes zeros to add `normal_equations` to; () if M*K is too large to solve them at once."""
-    size = codebooks.shape[0] * codebooks.shape[1]
+def zero_equations(codebooks: jax.Array, groups: Groups | None = None) -> tuple[jax.Array, ...]:
+    """Makes zeros to add the equations of batches to; () if they are too large to solve at once.
+
+    Args:
+        codebooks: [M, K, D].
+        groups: the layout of the codebooks. If there is one, the equations are those of each slice
+            of the dimensions: counts [G, M'*K, M'*K] and sums [G, M'*K, D/G], where M' are the
+            codebooks that a slice depends on.
+    """
+    num_codebooks, num_codewords, dim = codebooks.shape
+    stack: tuple[int, ...] = ()
+    if groups is not None:
+        stack, dim = (groups.num_groups,), dim // groups.num_groups
+        num_codebooks = groups.num_shared + (num_codebooks - groups.num_shared) // stack[0]
+    size = num_codebooks * num_codewords
     if size > MAX_TABLED_CODEWORDS:
         return ()
-    return jnp.zeros((size, size)), jnp.zeros((size, codebooks.shape[2]))
+    return jnp.zeros((*stack, size, size)), jnp.zeros((*stack, size, dim))
+
+
+@functools.partial(jax.jit, static_argnames="groups")
+def fit_codebooks(
+    equations: tuple[jax.Array, jax.Array],
+    codebooks: jax.Array,
+    relaxation: float | jax.Array,
+    groups: Groups | None = None,
+) -> jax.Array:
+    """Solves the equations of codebooks [M, K, D] in any layout; see `solve_codebooks`."""
+    if groups is None:
+        return solve_codebooks(*equations, codebooks, relaxation)
+    slices = as_slices(codebooks, groups)
+    solved = jax.lax.map(lambda part: solve_codebooks(*part, relaxation), (*equations, slices))
+    return from_slices(solved, groups)
 
 
 @functools.lru_cache(maxsize=8)
-def refine_batch(num_steps: int) -> Callable:
+def refine_batch(num_steps: int, groups: Groups | None = None) -> Callable:
     """Makes the function that improves the codes of a batch and counts them.
 
     It takes a state and a batch. The state is codebooks [M, K, D], the batch's own key, and the
@@ -108,18 +143,32 @@ def refine_batch(num_steps: int) -> Callable:
     `codes` [B, M], `fit` bool [B], which rows the codebooks may be fitted to, and perhaps `weights`
     [B], how much each row counts. It returns the equations with this batch added, and better codes
     [B, M].
+
+    Args:
+        num_steps: steps of the search, which the groups share.
+        groups: the layout of the codebooks.
     """
 
     @exact_products
     def run(state: tuple, batch: dict) -> tuple[tuple, jax.Array]:
         codebooks, key, equations = state
-        codes = improve_codes(key, batch["rows"], batch["codes"], codebooks, num_steps)
+        rows = batch["rows"]
+        codes = search_codes(key, rows, batch["codes"], codebooks, num_steps, groups)
         if equations:
-            more = normal_equations(batch["rows"], codes, weights_to_fit(batch), codebooks.shape[1])
+            more = _count(rows, codes, weights_to_fit(batch), codebooks.shape[1], groups)
             equations = jax.tree.map(jnp.add, equations, more)
         return equations, codes
 
     return run
+
+
+def _count(
+    rows: jax.Array, codes: jax.Array, fit: jax.Array, num_codewords: int, groups: Groups | None
+) -> tuple[jax.Array, jax.Array]:
+    if groups is None:
+        return normal_equations(rows, codes, fit, num_codewords)
+    parts = slices_of(rows, groups.num_groups), codes_of_slices(codes, groups)
+    return jax.lax.map(lambda part: normal_equations(*part, fit, num_codewords), parts)
 
 
 def weights_to_fit(batch: dict) -> jax.Array:

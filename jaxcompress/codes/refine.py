@@ -1,14 +1,15 @@
 """Refinement: better codes by search and better codebooks in closed form, in turn.
 
 With the codebooks fixed, `search.py` improves the codes of each row; with the codes fixed,
-`least_squares.py` solves for the codebooks. The size stays as it is. This runs after training, on
-codes that anything made.
+`least_squares.py` solves for the codebooks, to which `noise.py` adds less and less. The size stays
+as it is. This runs after training, on codes that anything made.
 
 Axis letters: N rows, M codebooks, K codewords, D dimensions.
 """
 
 import contextlib
 import dataclasses
+import functools
 import sys
 import time
 from collections.abc import Callable
@@ -22,13 +23,15 @@ import tqdm
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.config import RefineConfig
+from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.least_squares import (
+    fit_codebooks,
     refine_batch,
     relaxation_of,
-    solve_codebooks,
     weights_to_fit,
     zero_equations,
 )
+from jaxcompress.codes.noise import add_noise, noise_amount, noise_scale
 from jaxcompress.codes.precision import exact_products
 from jaxcompress.codes.rows import PreparedTable, with_codes
 from jaxcompress.codes.search import (
@@ -104,10 +107,12 @@ def refine_codes(
     num_rounds = config.num_rounds
     if num_rounds == 0:
         return Refined(codes, 0.0)
-    step = refine_batch(config.num_steps or default_search_steps(codes.num_codebooks))
+    groups = codes.groups
+    step = refine_batch(config.num_steps or default_search_steps(codes.num_codebooks), groups)
     scaled = np.ldexp(codes.codebooks, -table.exponent)
     state = table.place(_Round(codes.codes, scaled))
-    best = _measure(table, codes.codes, state.codebooks)
+    best = _measure(table, codes.codes, state.codebooks, groups)
+    scale = noise_scale(state.codebooks, groups)
     with _open_checkpoints(workdir, label) as checkpoints:
         first, seconds = 0, 0.0
         if checkpoints is not None and (restored := checkpoints.restore_latest(state)):
@@ -115,23 +120,26 @@ def refine_codes(
             seconds = restored.progress["seconds"]
             say(f"resumed from round {first} of {num_rounds} of refinement")
             saved = checkpoints.restore_best(state).state
-            saved_best = _measure(table, np.array(saved.codes), saved.codebooks)
+            saved_best = _measure(table, np.array(saved.codes), saved.codebooks, groups)
             best = min(best, saved_best, key=_error_of)
         found, codebooks = np.array(state.codes), state.codebooks
-        _note_fixed_codebooks(codes, codebooks, say)
+        _note_fixed_codebooks(codes, say)
         key, started = jax.random.key(seed), time.perf_counter() - seconds
         bar = tqdm.tqdm(total=num_rounds, initial=first, unit="round", disable=not show_progress)
         with bar:
             for number in range(first, num_rounds):
                 round_key = table.place(jax.random.fold_in(key, 2 + number))  # training has 0, 1
-                equations = search(table, step, found, codebooks, round_key)
+                equations = search(table, step, found, codebooks, round_key, groups)
                 if equations:
                     relaxation = relaxation_of(number, num_rounds)
-                    codebooks = solve_codebooks(*equations, codebooks, relaxation)
+                    codebooks = fit_codebooks(equations, codebooks, relaxation, groups)
+                    if relaxation != 1.0:
+                        amount = noise_amount(number, num_rounds)
+                        codebooks = add_noise(round_key, codebooks, scale, amount)
                 # A copy, since `found` changes while this is saved; jax need not make one on CPU.
                 figures, kept = None, found.copy()
                 if _is_measured(number, num_rounds):
-                    measured = _measure(table, kept, codebooks)
+                    measured = _measure(table, kept, codebooks, groups)
                     best, figures = min(best, measured, key=_error_of), {_ERROR: measured.error}
                 if checkpoints is not None:
                     progress = {"seconds": time.perf_counter() - started}
@@ -155,25 +163,33 @@ def _error_of(measured: _Measured) -> float:
     return measured.error
 
 
-def _measure(table: PreparedTable, codes: np.ndarray, codebooks: jax.Array) -> _Measured:
+def _measure(
+    table: PreparedTable, codes: np.ndarray, codebooks: jax.Array, groups: Groups | None
+) -> _Measured:
     """Measures codes over the rows that codebooks may be fitted to.
 
     Args:
         table: the rows.
         codes: int [N, M], which are kept.
         codebooks: [M, K, D], as `table.place` gives them.
+        groups: their layout.
     """
     feed = with_codes(table, codes)
     indices = map(feed.index, range(feed.num_batches))
-    sums = fetch_one_behind(table.map(_batch_error, codebooks, index) for index in indices)
+    errors = _batch_error(groups)
+    sums = fetch_one_behind(table.map(errors, codebooks, index) for index in indices)
     error = sum(map(float, sums))
     return _Measured(error if np.isfinite(error) else _MAX_ERROR, codes, codebooks)
 
 
-@exact_products
-def _batch_error(codebooks: jax.Array, batch: dict) -> jax.Array:
-    errors = squared_errors(batch["rows"], batch["codes"], codebooks)
-    return errors @ weights_to_fit(batch)
+@functools.lru_cache(maxsize=8)
+def _batch_error(groups: Groups | None) -> Callable:
+    @exact_products
+    def run(codebooks: jax.Array, batch: dict) -> jax.Array:
+        errors = squared_errors(batch["rows"], batch["codes"], codebooks, groups)
+        return errors @ weights_to_fit(batch)
+
+    return run
 
 
 def _open_checkpoints(
@@ -185,8 +201,8 @@ def _open_checkpoints(
     return contextlib.closing(Checkpoints(workdir, _ERROR, f"{FOLDER}/{label}"))
 
 
-def _note_fixed_codebooks(codes: Codes, codebooks: jax.Array, say: Callable[[str], None]) -> None:
-    if not zero_equations(codebooks):
+def _note_fixed_codebooks(codes: Codes, say: Callable[[str], None]) -> None:
+    if not zero_equations(codes.codebooks, codes.groups):
         say(
             f"note: the codebooks stay as they are, and codes alone are refined: {codes} has more "
             f"than {MAX_TABLED_CODEWORDS:,} codewords in all."
@@ -194,7 +210,12 @@ def _note_fixed_codebooks(codes: Codes, codebooks: jax.Array, say: Callable[[str
 
 
 def search(
-    table: PreparedTable, step: Callable, codes: np.ndarray, codebooks: jax.Array, key: jax.Array
+    table: PreparedTable,
+    step: Callable,
+    codes: np.ndarray,
+    codebooks: jax.Array,
+    key: jax.Array,
+    groups: Groups | None = None,
 ) -> tuple:
     """Improves the codes of all rows in place.
 
@@ -204,11 +225,12 @@ def search(
         codes: int [N, M], which are changed.
         codebooks: [M, K, D], as `table.place` gives them.
         key: the round's randomness; batch i gets `fold_in(key, i)`.
+        groups: the layout of the codebooks.
 
     Returns:
         The normal equations of the codebooks for the new codes; () if they are too large.
     """
-    feed, equations = with_codes(table, codes), table.place(zero_equations(codebooks))
+    feed, equations = with_codes(table, codes), table.place(zero_equations(codebooks, groups))
 
     def batches():
         nonlocal equations

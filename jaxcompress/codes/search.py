@@ -16,18 +16,21 @@ import jax
 import jax.numpy as jnp
 
 from jaxcompress.codes.decode import sum_codewords, take_rows
+from jaxcompress.codes.groups import Groups
 
 MAX_TABLED_CODEWORDS = 8192  # M*K up to which all products of codewords, 256 MiB, are held
 _MAX_SLICES = 32  # K up to which a minimum over slices, twice as fast on CPU, is compiled
 _NEVER = 1e30  # the cost of a change that is not to be made
 
 
-def squared_errors(rows: jax.Array, codes: jax.Array, codebooks: jax.Array) -> jax.Array:
+def squared_errors(
+    rows: jax.Array, codes: jax.Array, codebooks: jax.Array, groups: Groups | None = None
+) -> jax.Array:
     """Computes the squared L2 distance of each row to its reconstruction.
 
     rows [B, D], codes int [B, M], codebooks [M, K, D] -> [B].
     """
-    return jnp.sum(jnp.square(rows - sum_codewords(codebooks, codes)), axis=-1)
+    return jnp.sum(jnp.square(rows - sum_codewords(codebooks, codes, groups)), axis=-1)
 
 
 def default_search_steps(num_codebooks: int) -> int:

@@ -37,7 +37,7 @@ def programs(num_codewords):
     key, equations = jax.random.key(0), least_squares.zero_equations(codebooks)
     known = encode._decode(zeros, codebooks)
     yield least_squares.refine_batch(4), (codebooks, key, equations), batch
-    yield refine._batch_error, codebooks, batch
+    yield refine._batch_error(None), codebooks, batch
     yield measure._batch_errors, (codebooks, rows[0]), batch
     yield encode._decode, zeros, codebooks
     if equations:
@@ -111,7 +111,7 @@ def test_errors_are_the_same_where_other_products_are_rounded():
 
 def test_refinement_gives_back_the_best_codes_that_it_has_seen(monkeypatch, tmp_path):
     codes, rows = make_codes()
-    table, solve, calls = make_table(rows), refine.solve_codebooks, []
+    table, solve, calls = make_table(rows), refine.fit_codebooks, []
 
     def diverges_in_round_4(*arguments):
         calls.append(0)
@@ -120,7 +120,7 @@ def test_refinement_gives_back_the_best_codes_that_it_has_seen(monkeypatch, tmp_
     good = refine.refine_codes(table, codes, RefineConfig(num_rounds=5)).codes
     monkeypatch.setattr(refine, "relaxation_of", lambda number, num_rounds: 1.0)
     three = refine.refine_codes(table, codes, RefineConfig(num_rounds=3)).codes
-    monkeypatch.setattr(refine, "solve_codebooks", diverges_in_round_4)
+    monkeypatch.setattr(refine, "fit_codebooks", diverges_in_round_4)
     for workdir in (None, tmp_path):
         calls.clear()
         config = RefineConfig(num_rounds=4)
@@ -133,7 +133,7 @@ def test_refinement_gives_back_the_best_codes_that_it_has_seen(monkeypatch, tmp_
     np.testing.assert_array_equal(again.codes, three.codes)
     # What was given is given back if no round is better.
     monkeypatch.undo()
-    monkeypatch.setattr(refine, "solve_codebooks", lambda *arguments: solve(*arguments) * jnp.nan)
+    monkeypatch.setattr(refine, "fit_codebooks", lambda *arguments: solve(*arguments) * jnp.nan)
     found = refine.refine_codes(table, good, RefineConfig(num_rounds=2)).codes
     np.testing.assert_array_equal(found.codes, good.codes)
     np.testing.assert_array_equal(found.codebooks, good.codebooks)

@@ -1,0 +1,112 @@
+"""Codebooks in groups: layout, search and least squares in slices, and whole tables of them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcompress import Codes, InputError
+from jaxcompress.codes import grouped
+from jaxcompress.codes.config import RefineConfig
+from jaxcompress.codes.decode import lookup, sum_codewords
+from jaxcompress.codes.groups import Groups
+from jaxcompress.codes.least_squares import fit_codebooks, refine_batch, zero_equations
+from jaxcompress.codes.noise import noise_scale
+from jaxcompress.codes.refine import refine_codes
+from jaxcompress.codes.rows import make_table
+from jaxcompress.codes.search import squared_errors
+
+LAYOUTS = [Groups(3, 2), Groups(0, 3), Groups(2, 6), Groups(6, 1)]
+
+
+def codebooks_of(groups, each=2, num_codewords=4, dim=12, seed=0):
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(size=(groups.num_shared, num_codewords, dim))
+    slices = (groups.num_groups, each, num_codewords, dim // groups.num_groups)
+    return groups.join(shared, rng.normal(size=slices)).astype(np.float32)
+
+
+def problem(groups, num_rows=200):
+    rng = np.random.default_rng(1)
+    codebooks = codebooks_of(groups)
+    rows = (rng.normal(size=(num_rows, 5)) @ rng.normal(size=(5, 12))).astype(np.float32)
+    return rows, rng.integers(0, 4, (num_rows, len(codebooks))).astype(np.uint8), codebooks
+
+
+@pytest.mark.parametrize("groups", LAYOUTS)
+def test_codebooks_come_apart_and_together(groups):
+    codebooks = codebooks_of(groups)
+    for xp in (np, jnp):
+        shared, slices = groups.split(xp.asarray(codebooks))
+        assert slices.shape == (groups.num_groups, 2, 4, 12 // groups.num_groups)
+        np.testing.assert_array_equal(groups.join(shared, slices), codebooks)
+    sliced = grouped.as_slices(jnp.asarray(codebooks), groups)
+    np.testing.assert_array_equal(grouped.from_slices(sliced, groups), codebooks)
+
+
+@pytest.mark.parametrize("groups", LAYOUTS)
+def test_rows_are_those_of_the_whole_codebooks(groups):
+    _, codes, codebooks = problem(groups)
+    expected = sum(codebooks[m, codes[:, m]] for m in range(len(codebooks)))
+    found = sum_codewords(jnp.asarray(codebooks), jnp.asarray(codes), groups)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    ids = jnp.array([[3, 0], [199, 7]])
+    np.testing.assert_allclose(
+        lookup(jnp.asarray(codes), jnp.asarray(codebooks), ids, groups),
+        expected[np.asarray(ids)],
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("groups", LAYOUTS)
+def test_no_row_gets_worse_and_the_codebooks_are_those_of_least_squares(groups):
+    rows, codes, codebooks = problem(groups)
+    before = squared_errors(rows, codes, codebooks, groups)
+    batch = {"rows": jnp.asarray(rows), "codes": jnp.asarray(codes), "fit": jnp.ones(200)}
+    start = zero_equations(jnp.asarray(codebooks), groups)
+    state = jnp.asarray(codebooks), jax.random.key(0), start
+    equations, found = jax.jit(refine_batch(20, groups))(state, batch)
+    after = squared_errors(rows, found, codebooks, groups)
+    assert found.dtype == codes.dtype
+    assert (after <= before + 1e-4).all()
+    assert after.sum() < 0.7 * before.sum()
+    solved = fit_codebooks(equations, jnp.asarray(codebooks), 1.0, groups)
+    assert (np.asarray(solved)[codebooks == 0] == 0).all()
+    # Each slice of the dimensions by NumPy: one-hot codes of the codebooks that are not 0 there.
+    best, found = 0.0, np.asarray(found)
+    for g, part in enumerate(np.split(rows, groups.num_groups, axis=1)):
+        own = np.r_[: groups.num_shared, groups.num_shared + 2 * g : groups.num_shared + 2 * g + 2]
+        one_hot = np.eye(4)[found[:, own]].reshape(200, -1)
+        solution = np.linalg.lstsq(one_hot, part.astype(np.float64), rcond=None)[0]
+        best += ((one_hot @ solution - part) ** 2).sum()
+    error = squared_errors(rows, found, solved, groups).sum()
+    np.testing.assert_allclose(error, best, rtol=1e-3)
+
+
+def test_noise_is_of_what_codebooks_tell_apart_and_none_outside_of_their_slice():
+    groups = Groups(2, 3)
+    codebooks = jnp.asarray(codebooks_of(groups)) + 7.0 * jnp.ones(12)
+    scale = np.asarray(noise_scale(codebooks, groups))
+    assert scale.shape == (8, 1, 12)
+    together = np.asarray(codebooks)[:2].var(axis=1).sum(axis=0)
+    np.testing.assert_allclose(scale[0, 0], np.sqrt(together) / 2, rtol=1e-4)
+    assert (scale[2, 0, 4:] == 0).all()
+    assert (scale[2, 0, :4] > 0).all()
+
+
+def test_refined_codes_keep_their_groups_and_get_better():
+    groups = Groups(3, 2)
+    rows, codes, codebooks = problem(groups, num_rows=300)
+    table = Codes(codes, codebooks, groups=groups)
+    refined = refine_codes(make_table(rows), table, RefineConfig(num_rounds=6)).codes
+    assert refined.groups == groups
+    shared, slices = groups.split(refined.codebooks)
+    np.testing.assert_array_equal(groups.join(shared, slices), refined.codebooks)
+    before, after = (np.square(rows - t.decode()).sum() for t in (table, refined))
+    assert after < 0.2 * before
+
+
+@pytest.mark.parametrize("groups", [Groups(9, 1), Groups(-1, 2), Groups(2, 5), Groups(3, 4)])
+def test_a_layout_that_does_not_fit_is_refused(groups):
+    with pytest.raises(InputError, match="must divide 12 dimensions"):
+        Codes(np.zeros((5, 8), np.uint8), np.zeros((8, 4, 12)), groups=groups)
