@@ -16,8 +16,10 @@ import quantizers
 import jaxcompress
 
 BITS = (4, 8)  # of FAISS's codes
+PQ_BITS = (4, 6, 8)  # of PQ, whose codebooks are so small that others are worth a try
 SPLITS = 4  # numbers of slices that PRQ and PLSQ are fitted with
 OPQ_SHARES = (1, 0.75, 0.5, 0.25)  # of the dimensions that OPQ's rotation goes to
+INTEGER_BITS = range(2, 9)
 GROUPS = (64, 32)  # numbers that share a scale
 USED = 0.85  # a size that leaves more of the budget unused is not fitted
 
@@ -186,9 +188,12 @@ def within(budget: int, num_rows: int, dim: int, kinds: Sequence[str]) -> list[C
 
     divisors = [s for s in range(2, dim) if dim % s == 0]
     found = [Candidate(kind, (budget,)) for kind in ("ours", "ours32")]
-    for bits in BITS:
+    for group in GROUPS:
+        found += largest("int", [(bits, group) for bits in INTEGER_BITS])
+    for bits in PQ_BITS:
         found += largest("pq", [(m, bits) for m in range(1, dim + 1)])
         found += largest("pq", [(m, bits) for m in (1, *divisors, dim)])
+    for bits in BITS:
         for share in OPQ_SHARES:
             dims = math.ceil(share * dim)
             found += largest("opq", [(m, bits, -(-dims // m) * m) for m in range(1, dims + 1)])
