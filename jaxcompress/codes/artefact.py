@@ -16,8 +16,16 @@ from typing import Any
 import numpy as np
 
 from jaxcompress.codes.append import Appended, append
+from jaxcompress.codes.codebook_types import (
+    check_codebook_type,
+    count_bytes,
+    fold,
+    is_folded,
+    round_codebooks,
+)
 from jaxcompress.codes.files import (
     FileContents,
+    count_file_bytes,
     write_codes_text,
     write_safetensors,
     write_word2vec,
@@ -98,6 +106,7 @@ class Codes:
             )
         if self.num_codewords > 65_536:
             raise InputError(f"{self.num_codewords:,} codewords; there can be at most 65,536.")
+        check_codebook_type(self.codebook_type)
         if self.groups is not None:
             self.groups.check(self.num_codebooks, self.dim)
         if self.words is not None:
@@ -150,13 +159,18 @@ class Codes:
         """Bytes of all codes, each row filled up to whole bytes."""
         return self.num_rows * math.ceil(self.bits_per_row / 8)
 
+    @functools.cached_property
+    def _is_folded(self) -> bool:
+        return is_folded(self.codebooks, self.groups)
+
     @property
     def codebook_bytes(self) -> int:
-        """Bytes of the codebooks as float32."""
-        return 4 * self.codebooks.size
+        """Bytes of the codebooks as files hold them, in their type and without known zeros."""
+        shape = self.num_codebooks, self.num_codewords, self.dim
+        return count_bytes(shape, self.codebook_type, self._is_folded, self.groups)
 
     def num_bytes(self) -> int:
-        """Counts the bytes of codes and codebooks, without words and encoder."""
+        """Counts the bytes of codes and codebooks in a file, without words and encoder."""
         return self.codes_bytes + self.codebook_bytes
 
     def compression_ratio(self) -> float:
@@ -375,11 +389,49 @@ class Codes:
 
     # Files.
 
-    def save(self, path: str | os.PathLike) -> None:
-        """Writes one .safetensors file, which `jaxcompress.load_codes` opens."""
-        write_safetensors(
-            path,
-            FileContents(self.codes, self.codebooks, self.words, self.encoder, self.metadata),
+    def save(
+        self,
+        path: str | os.PathLike,
+        *,
+        export_encoder: bool = False,
+        codebook_type: str | None = None,
+    ) -> None:
+        """Writes one .safetensors file, which `jaxcompress.load_codes` opens.
+
+        Args:
+            path: the file.
+            export_encoder: whether the encoder is written too, if there is one. `encode` finds
+                codes of new rows without it, and it can be larger than all the rest.
+            codebook_type: "float32", "float16" or "int8": how the file holds the codebooks, which
+                are rounded to it. The codes stay as they are; `compress(codebook_type=...)` makes
+                codes for the rounded codebooks, whose error is less. None: `self.codebook_type`.
+
+        Raises:
+            InputError: if there is no such type, or it cannot hold the codebooks.
+        """
+        write_safetensors(path, self._contents(export_encoder, codebook_type))
+
+    def file_bytes(self, *, export_encoder: bool = False) -> int:
+        """Counts the bytes of the whole file that `save` writes, for which it packs all of it."""
+        return count_file_bytes(self._contents(export_encoder))
+
+    def _contents(self, export_encoder: bool, codebook_type: str | None = None) -> FileContents:
+        """Gives what a file of these codes holds."""
+        codebooks, metadata = self.codebooks, dict(self.metadata)
+        if codebook_type not in (None, self.codebook_type):
+            check_codebook_type(codebook_type)
+            if codebook_type != "float32":
+                codebooks = fold(codebooks, self.groups)
+                codebooks = round_codebooks(codebooks, codebook_type, self.groups)
+                metadata.pop("mean_squared_l2", None)  # that of the codebooks as they were
+        return FileContents(
+            self.codes,
+            codebooks,
+            self.words,
+            self.encoder if export_encoder else None,
+            metadata,
+            self.groups,
+            codebook_type or self.codebook_type,
         )
 
     def save_text(self, prefix: str | os.PathLike, *, words: bool = True) -> None:

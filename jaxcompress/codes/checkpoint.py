@@ -7,21 +7,31 @@ from pathlib import Path
 import numpy as np
 
 from jaxcompress.codes.artefact import Codes
+from jaxcompress.codes.groups import Groups
 from jaxcompress.engine.checkpoint import load_arrays, save_arrays
 from jaxcompress.errors import InputError
 from jaxcompress.storage.places import absolute
 
-_TABLE, _ENCODER = "table", "encoder"
+_TABLE, _ENCODER = "table", "encoder"  # groups of arrays
+# Beside the metadata; an artefact of an earlier release has neither of them.
+_TYPE, _GROUPS = "jaxcompress.codebook_type", "jaxcompress.groups"
 
 
 def save_artefact(workdir: str | os.PathLike, codes: Codes) -> None:
-    """Saves codes, codebooks, words, metadata, and the encoder if there is one."""
+    """Saves codes, codebooks, words, metadata, and the encoder if there is one.
+
+    Codebooks are float32, all of them: whatever a file of their type holds comes out of it exactly.
+    """
     table = {"codes": codes.codes, "codebooks": codes.codebooks}
     groups: dict[str, Mapping[str, np.ndarray]] = {_TABLE: table}
     if codes.encoder:
         groups[_ENCODER] = codes.encoder
-    words = None if codes.words is None else list(codes.words)
-    save_arrays(_folder(workdir), groups, {"words": words, **codes.metadata})
+    about = {
+        "words": None if codes.words is None else list(codes.words),
+        _TYPE: codes.codebook_type,
+        _GROUPS: None if codes.groups is None else list(codes.groups),
+    }
+    save_arrays(_folder(workdir), groups, {**codes.metadata, **about})
 
 
 def find_artefact(workdir: str | os.PathLike) -> Codes | None:
@@ -48,7 +58,16 @@ def load_artefact(workdir: str | os.PathLike) -> Codes:
         raise InputError(f"{workdir}: no artefact in it (looked at {folder}); {hint}")
     groups, metadata = found
     words, table = metadata.pop("words"), groups[_TABLE]
-    return Codes(table["codes"], table["codebooks"], words, groups.get(_ENCODER), metadata)
+    codebook_type, lie = metadata.pop(_TYPE, "float32"), metadata.pop(_GROUPS, None)
+    return Codes(
+        table["codes"],
+        table["codebooks"],
+        words,
+        groups.get(_ENCODER),
+        metadata,
+        None if lie is None else Groups(*lie),
+        codebook_type,
+    )
 
 
 def _folder(workdir: str | os.PathLike) -> Path:

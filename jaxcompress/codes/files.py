@@ -4,6 +4,7 @@ NumPy only. Axis letters: N rows, M codebooks, K codewords, D dimensions.
 """
 
 import itertools
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,16 +13,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxcompress.codes import codebook_types
+from jaxcompress.codes.groups import Groups
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.bits import pack_codes, unpack_codes
 from jaxcompress.storage.names import pack_names, unpack_names
 from jaxcompress.storage.places import as_path, local_copy
-from jaxcompress.storage.tensors import write_tensors
+from jaxcompress.storage.tensors import VERSION, count_bytes, write_tensors
 
 FORMAT = "jaxcompress.codes"  # metadata["format"] of the .safetensors files
 CODES_FILE = "model.safetensors"  # the name under which a run exports its codes
 _ENCODER = "encoder."  # what the names of the encoder's tensors begin with
+_PACKED = "2"  # version of files whose codebooks are not one tensor of float32
+_LAYOUT = "jaxcompress.layout"  # metadata, JSON: how a file of this version holds its parts
 _CHUNK = 4096  # rows written at a time
 
 
@@ -33,25 +38,64 @@ class FileContents(NamedTuple):
     words: Sequence[str] | None
     encoder: Mapping[str, np.ndarray] | None
     metadata: Mapping[str, str]
+    groups: Groups | None = None
+    codebook_type: str = "float32"
+
+
+class _File(NamedTuple):
+    """What is written: the arguments of `write_tensors`."""
+
+    tensors: dict[str, np.ndarray]
+    format: str
+    metadata: dict[str, str]
+    version: str
 
 
 def write_safetensors(path: str | os.PathLike, contents: FileContents) -> None:
-    """Writes one file: packed codes, codebooks, words, encoder, metadata and a hash of all."""
-    num_codewords = contents.codebooks.shape[1]
-    tensors = {
-        "codes": pack_codes(contents.codes, num_codewords),
-        "codebooks": np.ascontiguousarray(contents.codebooks),
-    }
+    """Writes one file: packed codes, codebooks, words, encoder, metadata and a hash of all.
+
+    Raises:
+        InputError: if the type of the codebooks cannot hold their numbers.
+    """
+    write_tensors(path, *_pack(contents))
+
+
+def count_file_bytes(contents: FileContents) -> int:
+    """Counts the bytes of the file that `write_safetensors` writes."""
+    return count_bytes(*_pack(contents))
+
+
+def _pack(contents: FileContents) -> _File:
+    """Packs what a file holds, as earlier releases read it if that takes no more bytes."""
+    codebooks, groups = contents.codebooks, contents.groups
+    tensors = {"codes": pack_codes(contents.codes, codebooks.shape[1])}
+    metadata, version = dict(contents.metadata), VERSION
+    is_plain = contents.codebook_type == "float32" and groups is None
+    if is_plain and (len(codebooks) == 1 or not codebook_types.is_folded(codebooks)):
+        tensors["codebooks"] = np.ascontiguousarray(codebooks)
+    else:
+        stored = codebook_types.store(codebooks, contents.codebook_type, groups)
+        layout = stored.layout | ({} if groups is None else groups._asdict())
+        tensors |= stored.tensors
+        metadata[_LAYOUT], version = json.dumps(layout), _PACKED
     if contents.words is not None:
         tensors["words"] = pack_names(contents.words)
     for name, value in (contents.encoder or {}).items():
         tensors[_ENCODER + name] = np.ascontiguousarray(value)
-    write_tensors(path, tensors, FORMAT, contents.metadata)
+    return _File(tensors, FORMAT, metadata, version)
 
 
 def unpack_tensors(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> FileContents:
     """Unpacks the tensors of a file that `write_safetensors` wrote."""
-    codebooks = tensors["codebooks"]
+    metadata, groups, kind = dict(metadata), None, "float32"
+    if metadata["version"] == VERSION:
+        codebooks = tensors["codebooks"]
+    else:
+        layout = json.loads(metadata.pop(_LAYOUT))
+        if "num_groups" in layout:
+            groups = Groups(layout["num_shared"], layout["num_groups"])
+        kind = layout["type"]
+        codebooks = codebook_types.restore(tensors, layout, groups)
     words = unpack_names(tensors["words"]) if "words" in tensors else None
     codes = unpack_codes(tensors["codes"], *codebooks.shape[:2])
     encoder = {
@@ -59,7 +103,7 @@ def unpack_tensors(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> 
         for name, value in tensors.items()
         if name.startswith(_ENCODER)
     }
-    return FileContents(codes, codebooks, words, encoder or None, metadata)
+    return FileContents(codes, codebooks, words, encoder or None, metadata, groups, kind)
 
 
 def write_codes_text(

@@ -8,18 +8,24 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jaxcompress.codes.codebook_types import can_fold, count_bytes
+from jaxcompress.codes.groups import Groups
 from jaxcompress.errors import InputError
 from jaxcompress.storage.bits import code_bits
 
+DEFAULT_TYPE = "float16"  # of codebooks that `compress` makes, unless their error needs float32
 MAX_CODEBOOKS, MAX_CODEWORDS, MAX_PRODUCT = 1024, 65_536, 2**20  # bounds of M, K and M*K
 
 
 class Size(NamedTuple):
     """M codebooks of K codewords.
 
+    Their bytes are counted as `jaxcompress.compress` makes them: all codebooks but the first have a
+    codeword of zeros, which is not stored.
+
     >>> size = Size(num_codebooks=3, num_codewords=8)
     >>> size.bits_per_row, size.bytes_per_row, size.num_bytes(num_rows=1000, dim=10)
-    (9, 2, 2960)
+    (9, 2, 2440)
     """
 
     num_codebooks: int
@@ -38,13 +44,30 @@ class Size(NamedTuple):
         """Bytes of the codes of one row, filled up to whole bytes."""
         return math.ceil(self.bits_per_row / 8)
 
-    def codebook_bytes(self, dim: int) -> int:
-        """Counts the bytes of codebooks of D dimensions as float32."""
-        return 4 * self.num_codebooks * self.num_codewords * dim
+    def codebook_bytes(
+        self, dim: int, groups: Groups | None = None, codebook_type: str = DEFAULT_TYPE
+    ) -> int:
+        """Counts the bytes of codebooks of D dimensions.
 
-    def num_bytes(self, num_rows: int, dim: int) -> int:
-        """Counts the bytes of codes and codebooks of N rows, as `Codes.num_bytes` does."""
-        return num_rows * self.bytes_per_row + self.codebook_bytes(dim)
+        Args:
+            dim: D.
+            groups: which codebooks lie in which groups; None: all span all dimensions.
+            codebook_type: "float32", "float16" or "int8".
+        """
+        return count_bytes((*self, dim), codebook_type, can_fold(groups), groups)
+
+    def num_bytes(
+        self,
+        num_rows: int,
+        dim: int,
+        groups: Groups | None = None,
+        codebook_type: str = DEFAULT_TYPE,
+    ) -> int:
+        """Counts the bytes of codes and codebooks of N rows, as `Codes.num_bytes` does.
+
+        The other arguments are those of `codebook_bytes`.
+        """
+        return num_rows * self.bytes_per_row + self.codebook_bytes(dim, groups, codebook_type)
 
     def is_valid(self) -> bool:
         """Tells whether M and M*K are within the bounds of a model."""
@@ -97,7 +120,8 @@ def within_target(
 
 def _largest(target: int, num_rows: int, dim: int, num_codewords: int) -> Size:
     """Finds the most codebooks, perhaps 0, that fit in so many bytes; bytes rise with M."""
-    counts = range(1, target // Size(1, num_codewords).codebook_bytes(dim) + 1)
+    one, two = (Size(m, num_codewords).codebook_bytes(dim) for m in (1, 2))
+    counts = range(1, target // (two - one) + 1)  # the first codebook takes more than each other
     return Size(
         bisect.bisect_right(
             counts, target, key=lambda m: Size(m, num_codewords).num_bytes(num_rows, dim)

@@ -15,7 +15,8 @@ from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.places import local_copy
 
-VERSION = "1"  # of the container; read_tensors refuses others
+VERSION = "1"  # of what is written; a format may write another one where earlier releases fail
+_VERSIONS = ("1", "2")  # which read_tensors takes
 
 
 def write_tensors(
@@ -23,6 +24,7 @@ def write_tensors(
     tensors: dict[str, np.ndarray],
     format: str,
     metadata: Mapping[str, str],
+    version: str = VERSION,
 ) -> None:
     """Writes tensors and metadata to one file, with a hash of both.
 
@@ -31,14 +33,32 @@ def write_tensors(
         tensors: arrays by name, each contiguous.
         format: what kind of artefact it is; `read_tensors` gives it back as `metadata["format"]`.
         metadata: further strings.
+        version: of the format; earlier releases refuse those that they do not know.
     """
-    stored = {**metadata, "format": format, "version": VERSION}
-    stored["sha256"] = _digest(tensors, stored)
+    stored = _with_hash(tensors, format, metadata, version)
     with atomic_write(path) as partial:
         partial.touch()  # safetensors gives its files to the owner alone; this is as `open` does
         mode = partial.stat().st_mode
         safetensors.numpy.save_file(tensors, partial, stored)
         partial.chmod(mode)
+
+
+def count_bytes(
+    tensors: dict[str, np.ndarray],
+    format: str,
+    metadata: Mapping[str, str],
+    version: str = VERSION,
+) -> int:
+    """Counts the bytes of the file that `write_tensors` would write."""
+    stored = _with_hash(tensors, format, metadata, version)
+    return len(safetensors.numpy.save(tensors, stored))
+
+
+def _with_hash(
+    tensors: dict[str, np.ndarray], format: str, metadata: Mapping[str, str], version: str
+) -> dict[str, str]:
+    stored = {**metadata, "format": format, "version": version}
+    return {**stored, "sha256": _digest(tensors, stored)}
 
 
 def read_tensors(
@@ -67,10 +87,10 @@ def read_tensors(
             f"{path}: holds no compressed table (its format is {metadata.get('format')!r}; "
             f"expected {' or '.join(map(repr, formats))})."
         )
-    if metadata.get("version") != VERSION:
+    if metadata.get("version") not in _VERSIONS:
         raise InputError(
             f"{path}: has version {metadata.get('version')!r} of the format; this release reads "
-            f"version {VERSION!r}."
+            f"versions {' and '.join(map(repr, _VERSIONS))}."
         )
     if metadata.pop("sha256", None) != _digest(tensors, metadata):
         raise InputError(f"{path}: damaged; its hash differs from the one it was written with.")

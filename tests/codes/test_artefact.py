@@ -110,7 +110,7 @@ def test_save_and_load_give_the_same_codes(tmp_path, words, num_codewords):
     codes.save(tmp_path / "a.safetensors")
     loaded = jaxcompress.load(tmp_path / "a.safetensors")
     check_same(codes, loaded)
-    np.testing.assert_array_equal(loaded.encoder["hidden.kernel"], codes.encoder["hidden.kernel"])
+    assert loaded.encoder is None
     assert loaded.metadata["source"] == "test"
     codes.save_text(tmp_path / "model", words=words)
     check_same(codes, jaxcompress.load(tmp_path / "model.codes"))

@@ -5,6 +5,7 @@ import pytest
 from small_tables import CODES, EVERY, IDS, ROWS, TABLES, WORDS, embed, gather
 
 from jaxcompress.codes.artefact import Codes
+from jaxcompress.codes.codebook_types import fold, is_folded, round_codebooks
 from jaxcompress.tables import frozen_vectors, trained_codebooks
 
 
@@ -68,6 +69,18 @@ def test_trained_codebooks_start_as_those_of_the_codes_and_alone_are_trained():
     expected[0] -= mean  # the middle of what is read, 0, stays the mean
     np.testing.assert_allclose(artefact.codebooks, expected, rtol=1e-5, atol=1e-5)
     assert artefact.num_bytes() == CODES.num_bytes()
+
+
+@pytest.mark.parametrize(("given", "stored"), [("float16", "float16"), ("int8", "float16")])
+def test_trained_codebooks_are_stored_as_small_as_those_that_were_given(given, stored):
+    codebooks = round_codebooks(fold(CODES.codebooks), given)
+    codes = Codes(CODES.codes, codebooks, WORDS, codebook_type=given)
+    table = trained_codebooks(codes)
+    params = jax.device_get(table.embedding.init(jax.random.key(0)))
+    artefact = table.to_artefact({"codebooks": 1.5 * params["codebooks"]})
+    assert artefact.codebook_type == stored
+    np.testing.assert_array_equal(artefact.codebooks, round_codebooks(artefact.codebooks, stored))
+    assert is_folded(artefact.codebooks)
 
 
 def test_trained_codebooks_are_stored_without_the_encoder_of_those_before():
