@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxcompress.codes.artefact import Codes
+from jaxcompress.codes.codebook_types import is_folded
 from jaxcompress.codes.config import RefineConfig
 from jaxcompress.data.vectors.arrays import take_numbers, take_rows, take_words
 from jaxcompress.data.vectors.weights import check_weights, normalize_weights, read_weights
@@ -32,11 +33,14 @@ def compress(
     config: Config | None = None,
     seed: int | None = None,
     show_progress: bool | None = None,
+    codebook_type: str | None = None,
+    export_encoder: bool | None = None,
 ) -> Codes:
     """Compresses a table to codes: M*ceil(log2 K) bits per row, and M codebooks of K codewords.
 
-    An autoencoder is trained on the rows, then codes and codebooks are refined. Notes go to the
-    logger "jaxcompress".
+    An autoencoder is trained on the rows, then codes and codebooks are refined. The codebooks are
+    rounded to how files hold them, and codes are searched for these. Notes go to the logger
+    "jaxcompress".
 
     Args:
         vectors: float [N, D]: NumPy, or anything `np.asarray` takes; a tensor of PyTorch, on any
@@ -52,10 +56,15 @@ def compress(
             unless `data.valid_rows` says so, and `data.path` and `data.tensor` are not read.
         seed: seeds everything that is drawn; None: `config.seed`.
         show_progress: whether to show a bar; None: on a terminal and in a notebook.
+        codebook_type: how files hold the codebooks: "float32", "float16" or "int8"; None:
+            `config.codebook_type`, which by default is float16 unless that moves the mean squared
+            error by 0.01 % or more.
+        export_encoder: whether the encoder is kept with the codes; None: `config.export_encoder`,
+            by default not.
 
     Returns:
-        The codes of all rows, the codebooks, and the encoder: those of the best state of the
-        training, as in a run of `jaxcompress.dccl`.
+        The codes of all rows and the codebooks: those of the best state of the training, as in a
+        run of `jaxcompress.dccl`.
 
     Raises:
         InputError: if the vectors are no finite matrix, weights or words are invalid, or any of
@@ -64,11 +73,12 @@ def compress(
     Reference:
         Shu & Nakayama, ICLR 2018, arXiv 1711.01068.
     """
+    from jaxcompress.codes.finish import store_as
     from jaxcompress.dccl.export import to_codes
     from jaxcompress.dccl.prepare import prepare
     from jaxcompress.engine.loop import fit
 
-    config = _settle(config or Config(), num_codebooks, num_codewords, seed)
+    config = _settle(config or Config(), num_codebooks, num_codewords, seed, codebook_type)
     rows, own_words = take_rows(vectors)
     words = take_words(own_words if words is None else words, len(rows))
     weights = config.data.weights if weights is None else weights
@@ -79,11 +89,27 @@ def compress(
     show = _is_watched() if show_progress is None else show_progress
     fitted = fit(problem.job, say=_note, show_progress=show, keep_best=True)
     trained = to_codes(problem, fitted.state, words)
-    return _refine(problem.table, trained, config.refine, config.seed, show)
+    if not (config.export_encoder if export_encoder is None else export_encoder):
+        trained = dataclasses.replace(trained, encoder=None)
+    refined = _refine(problem.table, trained, config.refine, config.seed, show)
+    num_rounds = min(1, config.refine.num_rounds)
+    stored = store_as(
+        problem.table,
+        refined,
+        config.codebook_type,
+        seed=config.seed,
+        num_rounds=num_rounds,
+        say=_note,
+    )
+    return _with_error(problem.table, stored)
 
 
 def _settle(
-    config: Config, num_codebooks: int | None, num_codewords: int | None, seed: int | None
+    config: Config,
+    num_codebooks: int | None,
+    num_codewords: int | None,
+    seed: int | None,
+    codebook_type: str | None,
 ) -> Config:
     """Puts what was given in the place of what the config says."""
     if not isinstance(config, Config):
@@ -98,6 +124,7 @@ def _settle(
     settled = dataclasses.replace(
         config,
         seed=config.seed if seed is None else seed,
+        codebook_type=config.codebook_type if codebook_type is None else codebook_type,
         model=model,
         data=dataclasses.replace(config.data, valid_rows=config.data.valid_rows or 0),
     )
@@ -118,6 +145,8 @@ def refine(
 ) -> Codes:
     """Improves codes and codebooks of a table, whatever made them; the size stays the same.
 
+    Codebooks that files hold in a smaller type, or without their last codewords, stay so.
+
     Args:
         codes: codes of the rows of `vectors`, in their order.
         vectors: float [N, D], as `compress` takes them.
@@ -133,6 +162,7 @@ def refine(
     Raises:
         InputError: if vectors, weights and codes do not fit each other.
     """
+    from jaxcompress.codes.finish import squared_error, store_as
     from jaxcompress.codes.rows import make_table
 
     rows, words = take_rows(vectors, codes.dim)
@@ -156,7 +186,13 @@ def refine(
         raise InputError(f"num_rounds is {num_rounds}; it must be at least 0.")
     show = _is_watched() if show_progress is None else show_progress
     table = make_table(rows, weights)
-    return _refine(table, codes, RefineConfig(num_rounds=num_rounds), seed, show)
+    refined = _refine(table, codes, RefineConfig(num_rounds=num_rounds), seed, show)
+    is_small = codes.codebook_type != "float32" or is_folded(codes.codebooks, codes.groups)
+    if num_rounds and is_small:
+        refined = store_as(table, refined, codes.codebook_type, seed=seed, say=_note)
+        if squared_error(table, refined) > squared_error(table, codes):  # by what rounding costs
+            refined = codes
+    return _with_error(table, refined)
 
 
 def _take_weights(
@@ -206,14 +242,16 @@ def _refine(
     seed: int,
     show_progress: bool,
 ) -> Codes:
-    """Refines codes, and writes their error to the metadata."""
-    from jaxcompress.codes.measure import code_errors
     from jaxcompress.codes.refine import refine_codes
 
-    refined = refine_codes(
+    return refine_codes(
         table, codes, config, seed=seed, say=_note, show_progress=show_progress
     ).codes
-    error = code_errors(table, refined)["all"]["mean_squared_l2"]
-    return dataclasses.replace(
-        refined, metadata={**refined.metadata, "mean_squared_l2": repr(error)}
-    )
+
+
+def _with_error(table: "PreparedTable", codes: Codes) -> Codes:
+    """Writes the error of codes to their metadata."""
+    from jaxcompress.codes.measure import code_errors
+
+    error = code_errors(table, codes)["all"]["mean_squared_l2"]
+    return dataclasses.replace(codes, metadata={**codes.metadata, "mean_squared_l2": repr(error)})

@@ -6,6 +6,7 @@ Axis letters: D dimensions, M codebooks, K codewords, H hidden units.
 import dataclasses
 import math
 
+from jaxcompress.codes.codebook_types import CODEBOOK_TYPES
 from jaxcompress.codes.config import RefineConfig
 from jaxcompress.codes.sizes import MAX_CODEBOOKS, MAX_CODEWORDS, MAX_PRODUCT
 from jaxcompress.engine.config import RunConfig, setting
@@ -84,12 +85,17 @@ class Config(RunConfig):
     # 10^6 bytes of codes and codebooks: the best size within replaces the model's; None: no target
     target_mb: float | None = setting(None, above=0, below=math.inf)
     sweep: SweepConfig = dataclasses.field(default_factory=SweepConfig)
+    # how files hold the codebooks, "float32", "float16" or "int8"; None: float16 if that moves the
+    # mean squared error by less than 0.01 % (with a target: always), else float32
+    codebook_type: str | None = setting(None, one_of=CODEBOOK_TYPES)
     # words whose codes and neighbours are shown at the end
     sample_words: tuple[str, ...] = setting(
         ("dog", "dogs", "man", "woman", "king", "queen"), may_change=True
     )
     # whether the lines of model.codes start with the word
     export_words: bool = setting(True, may_change=True)
+    # whether the artefact has the encoder, which `Codes.encode` can do without
+    export_encoder: bool = setting(False, may_change=True)
 
     def check(self) -> None:
         """Raises InputError if a value, or several together, are invalid."""
@@ -98,6 +104,11 @@ class Config(RunConfig):
             raise InputError(
                 f"{self.model.num_codebooks} x {self.model.num_codewords} codewords are more than "
                 "2^20; take fewer codebooks or fewer codewords."
+            )
+        if self.target_mb is not None and self.codebook_type == "float32":
+            raise InputError(
+                "codebook_type is 'float32'; with target_mb, whose sizes are counted as float16, "
+                "it must be None, 'float16' or 'int8'."
             )
         for name in ("num_codewords", "bytes_per_row"):
             values = getattr(self.sweep, name)

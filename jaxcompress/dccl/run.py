@@ -13,9 +13,10 @@ import jax
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.checkpoint import find_artefact, save_artefact
 from jaxcompress.codes.files import CODES_FILE
+from jaxcompress.codes.finish import store_as
 from jaxcompress.codes.measure import code_errors
 from jaxcompress.codes.refine import FOLDER, refine_codes
-from jaxcompress.codes.sizes import Size
+from jaxcompress.codes.sizes import DEFAULT_TYPE, Size
 from jaxcompress.data.vectors.files import Vectors
 from jaxcompress.dccl.config import Config
 from jaxcompress.dccl.export import to_codes
@@ -98,7 +99,10 @@ def run(config: Config, workdir: str, mode: str) -> Outcome | None:
                 return None
         if problem is None:
             size = choose(measured) if sizes else read_choice(path / FILE)
-            problem = _prepare(source, with_size(config, size))
+            kind = config.codebook_type or DEFAULT_TYPE  # in which the sizes were counted
+            problem = _prepare(
+                source, dataclasses.replace(with_size(config, size), codebook_type=kind)
+            )
         return _run_mode(problem, source.vectors, path, mode)
 
 
@@ -153,7 +157,7 @@ def _run_mode(problem: Problem, vectors: Vectors, path: Path, mode: str) -> Outc
 
 
 def learn_codes(problem: Problem, fitted: Fitted, vectors: Vectors, path: Path) -> Learned:
-    """Encodes and refines, or takes the refined codes of this very state from the workdir.
+    """Encodes, refines and stores, or takes the codes of this very state from the workdir.
 
     Args:
         problem: what was trained.
@@ -162,28 +166,40 @@ def learn_codes(problem: Problem, fitted: Fitted, vectors: Vectors, path: Path) 
         path: the run's folder, opened; the codes are kept in it.
     """
     about = {"source": vectors.source, "step": str(int(fitted.state.step))}
+    config = problem.config
     trained = to_codes(problem, fitted.state, vectors.words, about)
+    if not config.export_encoder:
+        trained = dataclasses.replace(trained, encoder=None)
     saved = find_artefact(path)
     if saved is not None and saved.metadata.get("step") == about["step"]:
         delete_refinement_checkpoints(path)
+        saved = dataclasses.replace(saved, encoder=trained.encoder)
         errors = code_errors(problem.table, saved)
         return Learned(trained, saved, errors, float(saved.metadata["refine_seconds"]))
-    if problem.config.refine.num_rounds:
-        say(f"{problem.config.refine.num_rounds} rounds of refinement ...")
+    if config.refine.num_rounds:
+        say(f"{config.refine.num_rounds} rounds of refinement ...")
     refined = refine_codes(
         problem.table,
         trained,
-        problem.config.refine,
-        seed=problem.config.seed,
+        config.refine,
+        seed=config.seed,
         workdir=path,
         label=about["step"],
         say=say,
         show_progress=jax.process_index() == 0,
     )
     about["refine_seconds"] = f"{refined.seconds:.3f}"
-    errors = code_errors(problem.table, refined.codes)
+    stored = store_as(
+        problem.table,
+        refined.codes,
+        config.codebook_type,
+        seed=config.seed,
+        num_rounds=min(1, config.refine.num_rounds),  # without refinement: codes of the encoder
+        say=say,
+    )
+    errors = code_errors(problem.table, stored)
     about["mean_squared_l2"] = repr(errors["all"]["mean_squared_l2"])
-    codes = dataclasses.replace(refined.codes, metadata=about)
+    codes = dataclasses.replace(stored, metadata=about)
     save_artefact(path, codes)
     delete_refinement_checkpoints(path)
     return Learned(trained, codes, errors, refined.seconds)
@@ -199,9 +215,10 @@ def summarize(problem: Problem, fitted: Fitted, learned: Learned) -> dict[str, A
     """Computes the figures of `summary.json`.
 
     Returns:
-        Sizes in bits and bytes; errors of the codes over all rows, and as `valid_*` over held-out
-        ones; `unrefined_*` before refinement; `soft_*` of noisy draws; the use of codewords; steps,
-        seconds and rows per second of training.
+        Sizes in bits and bytes, `file_bytes` those of the whole exported file; errors of the codes
+        over all rows, and as `valid_*` over held-out ones; `unrefined_*` before refinement;
+        `soft_*` of noisy draws; the use of codewords; steps, seconds and rows per second of
+        training.
     """
     codes = learned.codes
     return {
@@ -212,6 +229,7 @@ def summarize(problem: Problem, fitted: Fitted, learned: Learned) -> dict[str, A
         "bits_per_row": codes.bits_per_row,
         "codes_bytes": codes.codes_bytes,
         "codebook_bytes": codes.codebook_bytes,
+        "file_bytes": codes.file_bytes(export_encoder=problem.config.export_encoder),
         "compression_ratio": codes.compression_ratio(),
         **_error_figures(problem, fitted, learned),
         "num_steps": fitted.step,
@@ -255,5 +273,5 @@ def export(codes: Codes, workdir: Path, words: bool) -> None:
     if jax.process_index() == 0:
         folder = workdir / "export"
         folder.mkdir(exist_ok=True)
-        codes.save(folder / CODES_FILE)
+        codes.save(folder / CODES_FILE, export_encoder=codes.encoder is not None)
         codes.save_text(folder / "model", words=words)

@@ -10,6 +10,7 @@ import jaxcompress
 import train.dccl
 from jaxcompress import Codes, InputError, dccl
 from jaxcompress.cli.arguments import parse_arguments
+from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.sizes import Size, at_bytes_per_row, within_target
 from jaxcompress.dccl import prepare, sweep
 from jaxcompress.dccl.prepare import split_ids
@@ -19,22 +20,28 @@ from jaxcompress.dccl.sweep import Sample, choose, measure, read_choice, take_sa
 def test_bytes_are_those_worked_out_by_hand():
     size = Size(3, 8)  # 9 bits, 2 bytes
     assert (size.bits_per_row, size.bytes_per_row) == (9, 2)
-    assert size.codebook_bytes(10) == 3 * 8 * 10 * 4
-    assert size.num_bytes(1000, 10) == 2000 + 960
+    assert size.codebook_bytes(10) == (8 + 2 * 7) * 10 * 2
+    assert size.num_bytes(1000, 10) == 2000 + 440
+    assert size.codebook_bytes(10, codebook_type="float32") == (8 + 2 * 7) * 10 * 4
+    assert size.codebook_bytes(10, codebook_type="int8") == 8 * 10 * 2 + 2 * 7 * (10 + 2)
+    assert size.codebook_bytes(10, Groups(1, 2), "int8") == 8 * 10 * 2 + 2 * 7 * (5 + 2)
+    assert size.codebook_bytes(10, Groups(2, 1)) == size.codebook_bytes(10)
+    assert size.num_bytes(1000, 12, Groups(0, 3)) == 2000 + 3 * 8 * 4 * 2  # nothing is left out
 
 
 def test_each_candidate_has_the_most_codebooks_that_fit():
-    # 1,000 x 10 in 10,000 bytes. K = 4: 24 codebooks take 6,000 + 3,840, and 25 take 7,000 + 4,000.
-    # K = 8: 13 take 5,000 + 4,160, and 14 take 6,000 + 4,480. K = 16: 8 take 4,000 + 5,120, and 9
-    # take 5,000 + 5,760. K = 256: one codebook takes 10,240.
-    found = within_target(0.01, 1000, 10, (4, 8, 16, 256), 1000)
-    assert found == [(24, 4), (13, 8), (8, 16)]
+    # 1,000 x 10 in 6,000 bytes. K = 4: 16 codebooks take 4,000 + 980, and 17 take 5,000 + 1,040.
+    # K = 8: 10 take 4,000 + 1,420, and 11 take 5,000 + 1,560. K = 16: 8 take 4,000 + 2,420 and 7
+    # take 4,000 + 2,120; 6 take 3,000 + 1,820. K = 256: one codebook takes 1,000 + 5,120.
+    found = within_target(0.006, 1000, 10, (4, 8, 16, 256), 1000)
+    assert found == [(16, 4), (10, 8), (6, 16)]
 
 
 def stored(num_rows, dim, size):
     """What `Codes` itself says that a size takes."""
     codes = np.zeros((num_rows, size.num_codebooks), np.uint8)
-    return Codes(codes, np.zeros((*size, dim), np.float32)).num_bytes()
+    codebooks = np.zeros((*size, dim), np.float32)  # the last codewords are 0, as of all we make
+    return Codes(codes, codebooks, codebook_type="float16").num_bytes()
 
 
 def test_no_candidate_takes_more_than_the_target_and_one_codebook_more_would():
@@ -60,16 +67,16 @@ def test_a_target_of_exactly_the_bytes_of_a_size_fits_it():
 
 
 def test_a_target_below_the_least_names_it():
-    # 1,000 x 10 at one codebook of 4: 1,000 + 160 bytes.
-    with pytest.raises(InputError, match=r"take at least 0.00116 MB \(1 x 4 codes\)"):
-        within_target(0.001159, 1000, 10, (16, 4), 1000)
-    assert within_target(0.00116, 1000, 10, (16, 4), 1000) == [(1, 4)]
+    # 1,000 x 10 at one codebook of 4: 1,000 + 80 bytes.
+    with pytest.raises(InputError, match=r"take at least 0.00108 MB \(1 x 4 codes\)"):
+        within_target(0.001079, 1000, 10, (16, 4), 1000)
+    assert within_target(0.00108, 1000, 10, (16, 4), 1000) == [(1, 4)]
 
 
 def test_sizes_that_cannot_be_trained_are_left_out():
-    # 100,000 x 100 in 30 MB. K = 4: 1,125 codebooks take just 28,200,000 + 1,800,000.
-    # K = 16: 531 take 26,600,000 + 3,398,400, and 532 as many bytes of codes + 3,404,800.
-    assert within_target(30.0, 100_000, 100, (4, 16, 256), 255) == [(531, 16)]
+    # 100,000 x 100 in 30 MB. K = 4: there is room for more than 1,024 codebooks.
+    # K = 16: 566 take 28,300,000 + 1,698,200, and 567 take 100,000 bytes of codes more.
+    assert within_target(30.0, 100_000, 100, (4, 16, 256), 255) == [(566, 16)]
     with pytest.raises(InputError, match=r"room for more than 1,024 codebooks or 2\^20 codewords"):
         within_target(30.0, 100_000, 100, (4,), 255)
     with pytest.raises(
@@ -174,7 +181,7 @@ def by_target(table, tmp_path_factory):
 def test_a_run_with_a_target_takes_the_best_size_within_it(by_target):
     workdir, codes, summary = by_target
     kept = json.loads((workdir / "sweep.json").read_text())
-    assert [(r["num_codebooks"], r["num_codewords"]) for r in kept["sizes"]] == [(14, 4), (4, 16)]
+    assert [(r["num_codebooks"], r["num_codewords"]) for r in kept["sizes"]] == [(24, 4), (7, 16)]
     best = min(kept["sizes"], key=lambda row: row["mean_squared_l2"])
     chosen = {name: best[name] for name in ("num_codebooks", "num_codewords")}
     assert kept["chosen"] == chosen
@@ -243,9 +250,9 @@ def test_a_sweep_that_was_interrupted_goes_on_with_what_is_missing(table, tmp_pa
     assert "chosen" not in kept
     assert main("--mode=evaluate", f"--workdir={workdir}") == 2
     assert main("--mode=sweep", f"--workdir={workdir}") == 0
-    assert measured == [(14, 4), "interrupted", (4, 16)]
+    assert measured == [(24, 4), "interrupted", (7, 16)]
     kept = json.loads((workdir / "sweep.json").read_text())
-    assert kept["chosen"] == {"num_codebooks": 4, "num_codewords": 16}
+    assert kept["chosen"] == {"num_codebooks": 7, "num_codewords": 16}
 
 
 def test_evaluate_before_a_size_is_chosen_is_one_line(table, tmp_path, monkeypatch, capsys):
@@ -285,8 +292,8 @@ def test_the_sweep_prints_and_draws_the_curve_and_trains_nothing_more(
     for row in kept["sizes"]:
         assert row["bytes_per_row"] * 600 + row["codebook_bytes"] == row["megabytes"] * 1e6
     line = next(x for x in printed.splitlines() if x.startswith("2  "))
-    # 2 x 16 codewords of 16 float32; 600 bytes of codes.
-    assert line.split() == ["2", "16", "1", "2,048", "0.002648", "1", "0.1", "0.5"]
+    # 16 and 15 codewords of 16 float16; 600 bytes of codes.
+    assert line.split() == ["2", "16", "1", "992", "0.001592", "1", "0.1", "0.5"]
     assert (workdir / "sweep.png").stat().st_size > 5_000
     assert not (workdir / "checkpoints").exists()
     assert not (workdir / "summary.json").exists()
@@ -299,7 +306,7 @@ def test_the_sweep_prints_and_draws_the_curve_and_trains_nothing_more(
         (["target_mb=-1"], "target_mb is -1.0; it must be"),
         (["target_mb=inf"], "target_mb is inf; it must be"),
         (["target_mb=small"], "config.target_mb is 'small'; expected float | None."),
-        (["target_mb=0.0005"], "600 rows x 16 take at least 0.000856 MB (1 x 4 codes)"),
+        (["target_mb=0.0005"], "600 rows x 16 take at least 0.000728 MB (1 x 4 codes)"),
         (["target_mb=1"], "600 rows x 16 are only 0.0384 MB of float32; give less."),
         (["target_mb=0.006", "sweep.num_codewords=4,x"], "config.sweep.num_codewords is '4,x'"),
         (["target_mb=0.006", "sweep.num_codewords=4,1"], "sweep.num_codewords has 1; each must"),

@@ -9,6 +9,7 @@ import pytest
 import jaxcompress
 import train.dccl
 from jaxcompress import InputError, dccl
+from jaxcompress.codes.codebook_types import round_codebooks
 from jaxcompress.dccl.prepare import prepare, read
 from jaxcompress.dccl.run import run
 
@@ -20,6 +21,7 @@ SUMMARY = [
     "bits_per_row",
     "codes_bytes",
     "codebook_bytes",
+    "file_bytes",
     "compression_ratio",
     "mean_l2",
     "mean_squared_l2",
@@ -49,8 +51,9 @@ def test_a_run_leaves_a_summary_curves_and_files(finished, table):
     assert summary["num_rows"] == 600
     assert summary["bits_per_row"] == 4 * 3
     assert summary["codes_bytes"] == 600 * 2
-    assert summary["codebook_bytes"] == 4 * 4 * 8 * 16
-    assert summary["compression_ratio"] == 4 * 600 * 16 / (1200 + 2048)
+    assert summary["codebook_bytes"] == 2 * (8 + 3 * 7) * 16  # float16, short
+    assert summary["compression_ratio"] == 4 * 600 * 16 / (1200 + 928)
+    assert summary["file_bytes"] == (workdir / "export" / "model.safetensors").stat().st_size
     np.testing.assert_allclose(summary["mean_squared_l2"], squared.mean(), rtol=1e-5)
     np.testing.assert_allclose(summary["mean_l2"], np.sqrt(squared).mean(), rtol=1e-5)
     spread = ((rows - rows.mean(axis=0)) ** 2).sum()
@@ -79,7 +82,23 @@ def test_every_form_of_the_artefact_holds_the_same_codes(finished):
         np.testing.assert_array_equal(codes.codes, opened[0].codes)
         np.testing.assert_array_equal(codes.codebooks, opened[0].codebooks)
         assert codes.words[:2] == ["w0", "w1"]
-    assert set(opened[0].encoder) == set(opened[1].encoder)
+        assert codes.encoder is None
+    assert opened[0].codebook_type == opened[1].codebook_type == "float16"
+    np.testing.assert_array_equal(
+        opened[0].codebooks, round_codebooks(opened[0].codebooks, "float16")
+    )
+
+
+def test_the_encoder_is_exported_if_that_is_asked_for(finished, table):
+    workdir, _ = finished
+    before = json.loads((workdir / "summary.json").read_text())["file_bytes"]
+    helpers.printed(helpers.command(table, workdir, "--config.export_encoder=true"))
+    codes = jaxcompress.load(workdir / "export" / "model.safetensors")
+    assert codes.encoder["hidden.kernel"].shape == (16, 32)
+    after = json.loads((workdir / "summary.json").read_text())["file_bytes"]
+    assert after == (workdir / "export" / "model.safetensors").stat().st_size > before + 6000
+    helpers.printed(helpers.command(table, workdir))  # the fixture's run is as it was
+    assert jaxcompress.load(workdir / "export" / "model.safetensors").encoder is None
 
 
 def test_read_gives_the_rows_and_weights_that_the_config_names(table, tmp_path):

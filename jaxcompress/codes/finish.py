@@ -1,0 +1,118 @@
+"""The last step on the way to codes: codebooks as files hold them, and codes searched for these.
+
+Codebooks are folded and rounded (`codebook_types`). Then the codes are searched once more, for the
+codes of least error differ where codebooks do; so whatever is measured is what is stored.
+
+Axis letters: N rows, M codebooks, K codewords, D dimensions.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from jaxcompress.codes.artefact import Codes
+from jaxcompress.codes.codebook_types import fold, round_codebooks
+from jaxcompress.codes.measure import code_errors
+from jaxcompress.codes.precision import exact_products
+from jaxcompress.codes.rows import PreparedTable, with_codes
+from jaxcompress.codes.search import default_search_steps, improve_codes
+from jaxcompress.codes.sizes import DEFAULT_TYPE
+from jaxcompress.engine.loop import fetch_one_behind
+from jaxcompress.engine.own_settings import own_settings
+from jaxcompress.errors import InputError
+
+_MOST_LOST = 1e-4  # of the mean squared L2: more than this, and codebooks stay float32
+_ROUND = 2**31 - 1  # of randomness; training and refinement have the numbers from 0
+
+
+@own_settings
+def store_as(
+    table: PreparedTable,
+    codes: Codes,
+    codebook_type: str | None = None,
+    *,
+    seed: int = 0,
+    num_rounds: int = 1,
+    say: Callable[[str], None] = print,
+) -> Codes:
+    """Gives codes whose codebooks a file of a type holds exactly, in the short form.
+
+    Args:
+        table: the rows.
+        codes: codes of all of them, in their order.
+        codebook_type: "float32", "float16" or "int8"; None: float16 if that moves the mean squared
+            L2 (weighted, if the rows are) by less than 0.01 %, else float32.
+        seed: the search's randomness.
+        num_rounds: rounds of local search for the stored codebooks; no row's error is larger after
+            it. 0: the codes stay as they are.
+        say: takes a line for the user.
+    """
+    folded = dataclasses.replace(
+        codes, codebooks=fold(codes.codebooks, codes.groups), codebook_type="float32"
+    )
+    stored = _round(table, folded, codebook_type, say)
+    found = stored.codes
+    for number in range(num_rounds):
+        key = jax.random.fold_in(jax.random.key(seed), _ROUND - number)
+        found = _search(table, found, stored.codebooks, key)
+    return dataclasses.replace(stored, codes=found)
+
+
+def squared_error(table: PreparedTable, codes: Codes) -> float:
+    """Computes the mean squared L2 of all rows, weighted if they are."""
+    errors = code_errors(table, codes)["all"]
+    return errors.get("weighted_mean_squared_l2", errors["mean_squared_l2"])
+
+
+def _round(
+    table: PreparedTable, codes: Codes, codebook_type: str | None, say: Callable[[str], None]
+) -> Codes:
+    """Rounds the codebooks; they stay float32 if the type cannot hold them, or loses too much."""
+    kind = codebook_type or DEFAULT_TYPE
+    try:
+        rounded = round_codebooks(codes.codebooks, kind, codes.groups)
+    except InputError as error:
+        say(f"note: codebooks are stored as float32, not as {kind}: {error}")
+        return codes
+    stored = dataclasses.replace(codes, codebooks=rounded, codebook_type=kind)
+    if codebook_type is None:
+        before, after = squared_error(table, codes), squared_error(table, stored)
+        if after > before * (1 + _MOST_LOST):
+            say(
+                f"note: codebooks are stored as float32; as {kind} the mean squared L2 would be "
+                f"{after:.5g} instead of {before:.5g}."
+            )
+            return codes
+    return stored
+
+
+def _search(
+    table: PreparedTable, codes: np.ndarray, codebooks: np.ndarray, key: jax.Array
+) -> np.ndarray:
+    """Takes a round of local search: codes int [N, M] and codebooks [M, K, D] -> int [N, M]."""
+    feed, found = with_codes(table, codes), codes.copy()
+    scaled = table.place(np.ldexp(codebooks, -table.exponent))
+    step = _search_batch(default_search_steps(len(codebooks)))
+    batches = (
+        table.map(step, (scaled, table.place(jax.random.fold_in(key, i))), feed.index(i))
+        for i in range(feed.num_batches)
+    )
+    for i, improved in enumerate(fetch_one_behind(batches)):
+        part = found[i * feed.batch_size : (i + 1) * feed.batch_size]
+        part[:] = improved[: len(part)]  # without the padding of the last batch
+    return found
+
+
+@functools.cache
+def _search_batch(num_steps: int) -> Callable:
+    """Makes the search of a batch, one function for each number of steps: it is compiled once."""
+
+    @exact_products
+    def search(state: tuple, batch: dict) -> jax.Array:
+        codebooks, key = state
+        return improve_codes(key, batch["rows"], batch["codes"], codebooks, num_steps)
+
+    return search
