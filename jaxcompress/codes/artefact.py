@@ -189,7 +189,8 @@ class Codes:
         Raises:
             KeyError: if there is no such row.
         """
-        return find_row(word, None if self.words is None else self._ids, self.num_rows)
+        by_name = self.words is not None and isinstance(word, str)  # a number needs no names
+        return find_row(word, self._ids if by_name else None, self.num_rows)
 
     def word_of(self, row: int) -> str:
         """Names a row by its number: its word, or the number if rows have no words.

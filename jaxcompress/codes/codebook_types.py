@@ -98,7 +98,7 @@ def round_codebooks(
 
     >>> codebooks = np.array([[[1.0, 0.3]], [[127.0, 0.3]]], np.float32)
     >>> round_codebooks(codebooks, "int8").tolist()
-    [[[1.0, 0.30078125]], [[127.0, 0.0]]]
+    [[[1.0, 0.300048828125]], [[127.0, 0.0]]]
 
     Raises:
         InputError: if numbers are not finite, or too large or all too small for the type.

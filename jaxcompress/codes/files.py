@@ -18,14 +18,14 @@ from jaxcompress.codes.groups import Groups
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.bits import pack_codes, unpack_codes
-from jaxcompress.storage.names import pack_names, unpack_names
+from jaxcompress.storage.names import PackedNames, unpack_names
 from jaxcompress.storage.places import as_path, local_copy
 from jaxcompress.storage.tensors import VERSION, count_bytes, write_tensors
 
 FORMAT = "jaxcompress.codes"  # metadata["format"] of the .safetensors files
 CODES_FILE = "model.safetensors"  # the name under which a run exports its codes
 _ENCODER = "encoder."  # what the names of the encoder's tensors begin with
-_PACKED = "2"  # version of files whose codebooks are not one tensor of float32
+_PACKED = "2"  # version of files whose words or codebooks are not as earlier releases read them
 _LAYOUT = "jaxcompress.layout"  # metadata, JSON: how a file of this version holds its parts
 _CHUNK = 4096  # rows written at a time
 
@@ -70,7 +70,7 @@ def _pack(contents: FileContents) -> _File:
     codebooks, groups = contents.codebooks, contents.groups
     tensors = {"codes": pack_codes(contents.codes, codebooks.shape[1])}
     metadata, version = dict(contents.metadata), VERSION
-    is_plain = contents.codebook_type == "float32" and groups is None
+    is_plain = contents.codebook_type == "float32" and groups is None and contents.words is None
     if is_plain and (len(codebooks) == 1 or not codebook_types.is_folded(codebooks)):
         tensors["codebooks"] = np.ascontiguousarray(codebooks)
     else:
@@ -79,7 +79,7 @@ def _pack(contents: FileContents) -> _File:
         tensors |= stored.tensors
         metadata[_LAYOUT], version = json.dumps(layout), _PACKED
     if contents.words is not None:
-        tensors["words"] = pack_names(contents.words)
+        tensors["words.zlib"] = PackedNames.pack(contents.words).packed
     for name, value in (contents.encoder or {}).items():
         tensors[_ENCODER + name] = np.ascontiguousarray(value)
     return _File(tensors, FORMAT, metadata, version)
@@ -88,6 +88,11 @@ def _pack(contents: FileContents) -> _File:
 def unpack_tensors(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> FileContents:
     """Unpacks the tensors of a file that `write_safetensors` wrote."""
     metadata, groups, kind = dict(metadata), None, "float32"
+    words: Sequence[str] | None = None
+    if "words.zlib" in tensors:
+        words = PackedNames(tensors["words.zlib"], len(tensors["codes"]))
+    elif "words" in tensors:
+        words = unpack_names(tensors["words"])
     if metadata["version"] == VERSION:
         codebooks = tensors["codebooks"]
     else:
@@ -96,7 +101,6 @@ def unpack_tensors(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> 
             groups = Groups(layout["num_shared"], layout["num_groups"])
         kind = layout["type"]
         codebooks = codebook_types.restore(tensors, layout, groups)
-    words = unpack_names(tensors["words"]) if "words" in tensors else None
     codes = unpack_codes(tensors["codes"], *codebooks.shape[:2])
     encoder = {
         name.removeprefix(_ENCODER): value

@@ -4,7 +4,9 @@ A name is one line of text: the word of a vector, the id of a user or of an item
 not UTF-8 survive a round trip through all of these.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,67 @@ def unpack_names(packed: np.ndarray) -> list[str]:
     return packed.tobytes().decode("utf-8", "surrogateescape").split("\n")[:-1]
 
 
+class PackedNames(Sequence[str]):
+    """Names as a file holds them, unpacked when one of them is first asked for.
+
+    They are compressed by zlib, in the order of their rows. Of 400,000 words of GloVe's kind that
+    leaves 55 %; front coding of the sorted words, with their order, would leave 49 % and take four
+    times as long to unpack.
+
+    >>> names = PackedNames.pack(["man", "king"])
+    >>> len(names), names[1], names == ["man", "king"]
+    (2, 'king', True)
+
+    Attributes:
+        packed: uint8 [bytes], what `pack_names` gives, compressed.
+    """
+
+    def __init__(self, packed: np.ndarray, count: int):
+        self.packed, self._count = packed, count
+
+    @classmethod
+    def pack(cls, names: Sequence[str]) -> "PackedNames":
+        """Packs names; those that are packed stay as they are."""
+        if isinstance(names, PackedNames):
+            return names
+        return cls(np.frombuffer(zlib.compress(pack_names(names).tobytes()), np.uint8), len(names))
+
+    @functools.cached_property
+    def _names(self) -> list[str]:
+        names = unpack_names(np.frombuffer(zlib.decompress(self.packed.tobytes()), np.uint8))
+        if len(names) != self._count:  # of a file that was not damaged, but wrong from the start
+            raise InputError(f"{len(names)} names and {self._count} rows; expected equal numbers.")
+        return names
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._names[index]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, PackedNames) and np.array_equal(self.packed, other.packed):
+            return self._count == other._count
+        if not isinstance(other, Sequence) or isinstance(other, (str, bytes)):
+            return False
+        return self._names == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self._names)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled and copied: the packed names alone."""
+        return {"packed": self.packed, "_count": self._count}
+
+
 def check_names(names: Sequence[str], num_rows: int, noun: str = "word") -> None:
     """Checks that there is one string of one line for each row.
 
@@ -44,6 +107,8 @@ def check_names(names: Sequence[str], num_rows: int, noun: str = "word") -> None
         raise InputError(f"{noun}s are one string, {names[:40]!r}; expected a list of strings.")
     if len(names) != num_rows:
         raise InputError(f"{len(names)} {noun}s and {num_rows} rows; expected equal numbers.")
+    if isinstance(names, PackedNames):  # a file has had one line for each
+        return
     for name in names:
         if not isinstance(name, str):
             raise InputError(f"{noun} {name!r} has type {type(name).__name__}; expected a string.")

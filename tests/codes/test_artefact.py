@@ -91,7 +91,8 @@ def test_sizes_are_those_of_the_files_contents(tmp_path):
     assert codes.compression_ratio() == 4 * 100 * 7 / 1560
     codes.save(tmp_path / "a.safetensors")
     tensors = safetensors.numpy.load_file(tmp_path / "a.safetensors")
-    assert tensors["codes"].nbytes + tensors["codebooks"].nbytes == codes.num_bytes()
+    stored = [tensor for name, tensor in tensors.items() if name.startswith("code")]
+    assert sum(tensor.nbytes for tensor in stored) == codes.num_bytes()
     assert tensors["codes"].shape == (100, 3)
 
 
@@ -217,7 +218,7 @@ def test_a_header_that_was_changed_is_damage(tmp_path):
     """The bytes of tensors are as they were; their shapes and the metadata are not."""
     make_codes(50, 4, 8, 10).save(tmp_path / "a.safetensors")
     content = (tmp_path / "a.safetensors").read_bytes()
-    for old, new in ((b"[4,8,10]", b"[8,4,10]"), (b'"source":"test"', b'"source":"best"')):
+    for old, new in ((b"[3,8,10]", b"[8,3,10]"), (b'"source":"test"', b'"source":"best"')):
         assert content.count(old) == 1
         (tmp_path / "b.safetensors").write_bytes(content.replace(old, new))
         with pytest.raises(InputError, match="damaged; its hash differs"):

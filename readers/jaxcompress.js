@@ -1,0 +1,92 @@
+// Reads the codes that jaxcompress writes (docs/file_format.md), in browsers and Node 18 or later:
+//   import { load } from "./jaxcompress.js";
+//   const table = await load(await (await fetch("model.safetensors")).arrayBuffer());
+//   table.get("king"); table.row(7); table.nearest("king", 10);  // [[word, cosine], ...]
+const float16 = (h) => {
+  const sign = h & 0x8000 ? -1 : 1, exponent = (h >> 10) & 31, fraction = h & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24);
+};
+const bits = new DataView(new ArrayBuffer(4));
+const bfloat16 = (h) => (bits.setUint32(0, h << 16), bits.getFloat32(0)); // the upper half of a float32
+
+export async function load(buffer) {
+  const view = new DataView(buffer), start = 8 + Number(view.getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, start - 8)));
+  const about = header.__metadata__ ?? {}, bytes = (name) => {
+    const [from, to] = header[name].data_offsets;
+    return new Uint8Array(buffer, start + from, to - from);
+  };
+  if (about.format !== "jaxcompress.codes" || !["1", "2"].includes(about.version))
+    throw new Error("not a file of codes that this reader knows");
+  const layout = JSON.parse(about["jaxcompress.layout"] ?? "{}"), codebooks = []; // of [K][D]
+
+  function numbers(name) { // a tensor as float64, which holds them all exactly
+    const tensor = header[name], count = tensor.shape.reduce((a, b) => a * b, 1);
+    const found = new Float64Array(count), at = start + tensor.data_offsets[0];
+    const width = tensor.shape[tensor.shape.length - 1], unit = 2 ** (layout.exponent ?? 0);
+    const scales = header[`${name}.scales`] && bytes(`${name}.scales`);
+    const scale = (s) => bfloat16(scales[s] | (scales[s + 1] << 8));
+    const number = {
+      F32: (i) => view.getFloat32(at + 4 * i, true),
+      F16: (i) => float16(view.getUint16(at + 2 * i, true)) * unit,
+      I8: (i) => view.getInt8(at + i) * scale(2 * Math.floor(i / width)),
+    }[tensor.dtype];
+    return found.map((_, i) => number(i));
+  }
+  function add(name, dim, offset = () => 0) { // each codebook of a tensor, in its place of D dimensions
+    if (!header[name]) return;
+    const shape = header[name].shape, [stored, width] = shape.slice(-2), all = numbers(name);
+    const ends = layout.short && name !== "codebooks.first" ? 1 : 0; // with zeros, not stored
+    for (let m = 0; m < shape.slice(0, -2).reduce((a, b) => a * b, 1); m++) {
+      codebooks.push(Array.from({ length: stored + ends }, () => new Float32Array(dim)));
+      for (let k = 0, from = m * stored * width; k < stored; k++, from += width)
+        codebooks.at(-1)[k].set(all.subarray(from, from + width), offset(m));
+    }
+  }
+  const grouped = header["codebooks.grouped"]?.shape; // [G, E, L, D/G]
+  const whole = (header["codebooks"] ?? header["codebooks.first"])?.shape;
+  const dim = whole ? whole[whole.length - 1] : grouped[0] * grouped[3];
+  for (const name of ["codebooks", "codebooks.first", "codebooks.shared"]) add(name, dim);
+  if (grouped) add("codebooks.grouped", dim, (m) => Math.floor(m / grouped[1]) * grouped[3]);
+
+  const packed = bytes("codes"), [count, rowBytes] = header.codes.shape;
+  const width = Math.ceil(Math.log2(codebooks[0].length));
+  const code = (row, m) => { // bits of a row, the low ones first
+    let value = 0;
+    for (let b = 0, bit = m * width; b < width; b++, bit++)
+      value |= ((packed[row * rowBytes + (bit >> 3)] >> (bit & 7)) & 1) << b;
+    return value;
+  };
+  const row = (i) => {
+    if (!Number.isInteger(i) || i < 0 || i >= count) throw new Error(`no row ${i} of ${count}`);
+    const sum = new Float32Array(dim);
+    for (let m = 0; m < codebooks.length; m++) {
+      const codeword = codebooks[m][code(i, m)];
+      for (let d = 0; d < dim; d++) sum[d] += codeword[d];
+    }
+    return sum;
+  };
+  let words = null;
+  const name = ["words", "words.zlib"].find((n) => header[n]);
+  if (name) {
+    let stream = new Blob([bytes(name)]).stream();
+    if (name === "words.zlib") stream = stream.pipeThrough(new DecompressionStream("deflate"));
+    words = (await new Response(stream).text()).split("\n").slice(0, -1);
+  }
+  const ids = words && new Map(words.map((word, i) => [word, i]).reverse()); // of equal words, the first
+  const id = (word) => (typeof word === "string" ? ids?.get(word) ?? -1 : word);
+  const dot = (a, b) => a.reduce((sum, x, d) => sum + x * b[d], 0);
+  function nearest(word, limit = 10) {
+    const own = typeof word === "object" ? -1 : id(word), query = own === -1 ? word : row(own);
+    if (typeof query === "string") throw new Error(`no row is named ${word}`);
+    const norm = (v) => Math.sqrt(dot(v, v)) || 1, found = [];
+    for (let i = 0; i < count; i++) {
+      if (i === own) continue;
+      const other = row(i);
+      found.push([words ? words[i] : i, dot(query, other) / norm(query) / norm(other)]);
+    }
+    return found.sort((a, b) => b[1] - a[1]).slice(0, limit);
+  }
+  return { dim, count, words, metadata: about, get: (word) => row(id(word)), row, nearest };
+}
