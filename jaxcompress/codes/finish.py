@@ -15,10 +15,12 @@ import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.codebook_types import fold, round_codebooks
+from jaxcompress.codes.grouped import search_codes
+from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.measure import code_errors
 from jaxcompress.codes.precision import exact_products
 from jaxcompress.codes.rows import PreparedTable, with_codes
-from jaxcompress.codes.search import default_search_steps, improve_codes
+from jaxcompress.codes.search import default_search_steps
 from jaxcompress.codes.sizes import DEFAULT_TYPE
 from jaxcompress.engine.loop import fetch_one_behind
 from jaxcompress.engine.own_settings import own_settings
@@ -57,7 +59,7 @@ def store_as(
     found = stored.codes
     for number in range(num_rounds):
         key = jax.random.fold_in(jax.random.key(seed), _ROUND - number)
-        found = _search(table, found, stored.codebooks, key)
+        found = _search(table, dataclasses.replace(stored, codes=found), key)
     return dataclasses.replace(stored, codes=found)
 
 
@@ -89,13 +91,11 @@ def _round(
     return stored
 
 
-def _search(
-    table: PreparedTable, codes: np.ndarray, codebooks: np.ndarray, key: jax.Array
-) -> np.ndarray:
-    """Takes a round of local search: codes int [N, M] and codebooks [M, K, D] -> int [N, M]."""
-    feed, found = with_codes(table, codes), codes.copy()
-    scaled = table.place(np.ldexp(codebooks, -table.exponent))
-    step = _search_batch(default_search_steps(len(codebooks)))
+def _search(table: PreparedTable, codes: Codes, key: jax.Array) -> np.ndarray:
+    """Takes a round of local search: int [N, M], better codes of all rows."""
+    feed, found = with_codes(table, codes.codes), codes.codes.copy()
+    scaled = table.place(np.ldexp(codes.codebooks, -table.exponent))
+    step = _search_batch(default_search_steps(codes.num_codebooks), codes.groups)
     batches = (
         table.map(step, (scaled, table.place(jax.random.fold_in(key, i))), feed.index(i))
         for i in range(feed.num_batches)
@@ -107,12 +107,12 @@ def _search(
 
 
 @functools.cache
-def _search_batch(num_steps: int) -> Callable:
-    """Makes the search of a batch, one function for each number of steps: it is compiled once."""
+def _search_batch(num_steps: int, groups: Groups | None) -> Callable:
+    """Makes the search of a batch, one function for the same arguments: it is compiled once."""
 
     @exact_products
     def search(state: tuple, batch: dict) -> jax.Array:
         codebooks, key = state
-        return improve_codes(key, batch["rows"], batch["codes"], codebooks, num_steps)
+        return search_codes(key, batch["rows"], batch["codes"], codebooks, num_steps, groups)
 
     return search
