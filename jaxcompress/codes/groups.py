@@ -44,6 +44,13 @@ class Groups(NamedTuple):
                 f"groups must divide {dim} dimensions and the rest of {num_codebooks} codebooks."
             )
 
+    def spans(self, num_codebooks: int, dim: int) -> np.ndarray:
+        """Tells which dimensions each codebook spans: bool [M, D]."""
+        others = num_codebooks - self.num_shared
+        group = np.arange(others) * self.num_groups // max(1, others)
+        slices = np.arange(dim) * self.num_groups // dim
+        return np.concatenate([np.ones((self.num_shared, dim), bool), group[:, None] == slices])
+
     def split(self, codebooks: Any) -> tuple[Any, Any]:
         """Takes codebooks apart, NumPy or jax: [M, K, D] -> [shared, K, D], [G, each, K, D/G]."""
         _, num_codewords, dim = codebooks.shape

@@ -1,8 +1,8 @@
 """Noise on codebooks, by which refinement leaves a poor place: simulated annealing.
 
 Martinez et al., "LSQ++", ECCV 2018, section 4.2 (SR-D), perturb the codebooks between rounds, less
-and less. There the noise has the covariance of the table; here it has the spread of the codebooks
-that a search takes together, dimension by dimension, so that it suits codebooks of slices too.
+and less. There the noise has the covariance of the table; here it is measured by the error of the
+codes, so that it suits codes of any size.
 
 Axis letters: M codebooks, K codewords, D dimensions, G groups.
 """
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxcompress.codes.groups import Groups
 
 _POWER = 2  # of the share of rounds that are left
+_RISE = 0.1  # of the error, by the noise of the first rounds
 
 
 def noise_amount(round_number: int, num_rounds: int) -> float:
@@ -24,26 +25,24 @@ def noise_amount(round_number: int, num_rounds: int) -> float:
     return (1 - (round_number + 1) / num_rounds) ** _POWER
 
 
-def noise_scale(codebooks: jax.Array, groups: Groups | None = None) -> jax.Array:
+def noise_scale(codebooks: jax.Array, error: float, groups: Groups | None = None) -> jax.Array:
     """Computes the standard deviation of the noise at amount 1: [M, K, D] -> [M, 1, D].
 
-    It is that of a sum of codewords, one from each of M codebooks, divided by M: the M codebooks
-    together are moved by 1/sqrt(M) of what they tell apart. Codebooks that span all dimensions are
-    counted together, and those of each group.
+    It is such that the noise of all codebooks together raises the squared error of a row by a
+    tenth; fine codebooks would not survive a part of what coarse ones tell apart. Dimensions have
+    their shares of it by how far codewords are apart in them.
+
+    Args:
+        codebooks: [M, K, D].
+        error: mean squared L2 of the codes, in the same units.
+        groups: the layout of the codebooks; there is no noise outside of their slices.
     """
-    shared = len(codebooks) if groups is None else groups.num_shared
-    variances = jnp.var(codebooks, axis=1)
-    scales = [_scale_together(variances[:shared])]
-    if groups is not None:
-        parts = variances[shared:].reshape(groups.num_groups, -1, codebooks.shape[2])
-        scales += [_scale_together(part) for part in parts]
-    return jnp.concatenate(scales)[:, None, :]
-
-
-def _scale_together(variances: jax.Array) -> jax.Array:
-    """Gives the scale of codebooks that are searched together: variances [M, D] -> [M, D]."""
-    scale = jnp.sqrt(variances.sum(axis=0)) / max(1, len(variances))
-    return jnp.broadcast_to(scale, variances.shape)
+    variances = jnp.var(codebooks, axis=1).sum(axis=0)
+    shares = variances / jnp.maximum(variances.sum(), jnp.finfo(jnp.float32).tiny)
+    groups = groups or Groups(len(codebooks), 1)
+    spans = jnp.asarray(groups.spans(len(codebooks), codebooks.shape[2]), jnp.float32)
+    scale = jnp.sqrt(_RISE * error * shares / spans.sum(axis=0))
+    return (spans * scale)[:, None, :]
 
 
 @jax.jit

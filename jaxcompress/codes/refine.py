@@ -112,7 +112,9 @@ def refine_codes(
     scaled = np.ldexp(codes.codebooks, -table.exponent)
     state = table.place(_Round(codes.codes, scaled))
     best = _measure(table, codes.codes, state.codebooks, groups)
-    scale = noise_scale(state.codebooks, groups)
+    is_finite = best.error < _MAX_ERROR  # else noise would be endless too
+    mean_error = best.error / table.weight_to_fit() if is_finite else 0.0
+    scale = noise_scale(state.codebooks, mean_error, groups)
     with _open_checkpoints(workdir, label) as checkpoints:
         first, seconds = 0, 0.0
         if checkpoints is not None and (restored := checkpoints.restore_latest(state)):

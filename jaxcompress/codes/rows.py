@@ -57,6 +57,11 @@ class PreparedTable(NamedTuple):
             exponent=self.exponent,
         )
 
+    def weight_to_fit(self) -> float:
+        """Sums the weights of the rows that codebooks may be fitted to."""
+        weights = np.ones(len(self.rows)) if self.weights is None else self.weights
+        return float(weights[self.is_training].sum(dtype=np.float64))
+
     def everything(self) -> Feed:
         """Feeds all rows once, in order."""
         return self.batches(np.arange(len(self.rows), dtype=np.int32))

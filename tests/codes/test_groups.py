@@ -9,10 +9,11 @@ from jaxcompress import Codes, InputError
 from jaxcompress.codes import grouped
 from jaxcompress.codes.config import RefineConfig
 from jaxcompress.codes.decode import lookup, sum_codewords
+from jaxcompress.codes.extend import refine_with_groups
 from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.least_squares import fit_codebooks, refine_batch, zero_equations
 from jaxcompress.codes.noise import noise_scale
-from jaxcompress.codes.refine import refine_codes
+from jaxcompress.codes.refine import FOLDER, refine_codes
 from jaxcompress.codes.rows import make_table
 from jaxcompress.codes.search import squared_errors
 
@@ -83,15 +84,14 @@ def test_no_row_gets_worse_and_the_codebooks_are_those_of_least_squares(groups):
     np.testing.assert_allclose(error, best, rtol=1e-3)
 
 
-def test_noise_is_of_what_codebooks_tell_apart_and_none_outside_of_their_slice():
+def test_noise_raises_the_error_by_a_tenth_and_stays_in_the_slices():
     groups = Groups(2, 3)
     codebooks = jnp.asarray(codebooks_of(groups)) + 7.0 * jnp.ones(12)
-    scale = np.asarray(noise_scale(codebooks, groups))
+    scale = np.asarray(noise_scale(codebooks, 2.0, groups))
     assert scale.shape == (8, 1, 12)
-    together = np.asarray(codebooks)[:2].var(axis=1).sum(axis=0)
-    np.testing.assert_allclose(scale[0, 0], np.sqrt(together) / 2, rtol=1e-4)
-    assert (scale[2, 0, 4:] == 0).all()
-    assert (scale[2, 0, :4] > 0).all()
+    np.testing.assert_allclose(np.square(scale).sum(), 0.2, rtol=1e-5)
+    np.testing.assert_array_equal(scale[:, 0] > 0, groups.spans(8, 12))
+    np.testing.assert_array_equal(groups.spans(8, 12), codebooks_of(groups)[:, 0] != 0)
 
 
 def test_refined_codes_keep_their_groups_and_get_better():
@@ -110,3 +110,20 @@ def test_refined_codes_keep_their_groups_and_get_better():
 def test_a_layout_that_does_not_fit_is_refused(groups):
     with pytest.raises(InputError, match="must divide 12 dimensions"):
         Codes(np.zeros((5, 8), np.uint8), np.zeros((8, 4, 12)), groups=groups)
+
+
+def test_layers_code_what_those_before_them_left(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(400, 12)).astype(np.float32)
+    table = make_table(rows)
+    rng = np.random.default_rng(1)
+    codes = Codes(rng.integers(0, 4, (400, 3)).astype(np.uint8), rng.normal(size=(3, 4, 12)))
+    config = RefineConfig(num_rounds=6)
+    plain = refine_codes(table, codes, config).codes
+    found = refine_with_groups(table, codes, config, 3, 5, workdir=tmp_path).codes
+    assert found.groups == Groups(3, 3)
+    assert found.num_codebooks == 3 + 3 * 5
+    errors = [np.square(rows - t.decode()).sum() / len(rows) for t in (plain, found)]
+    assert errors[0] < 8
+    assert errors[1] < 2  # 12 bits more for 4 dimensions: 12 * 4 ** -1.5 at best, and a fit
+    labels = sorted(path.name for path in (tmp_path / FOLDER).iterdir())
+    assert labels == ["codes", "codes-layer1", "codes-layer2", "codes-shared"]
