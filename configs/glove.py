@@ -20,5 +20,5 @@ def get_config() -> dccl.Config:
         data=dccl.DataConfig(path="glove.6B.300d.txt"),
         model=dccl.ModelConfig(num_codebooks=32, num_codewords=16, final_temperature=0.4),
         optimizer=dccl.OptimizerConfig(learning_rate=6e-3, schedule="cosine"),
-        refine=dccl.RefineConfig(num_rounds=40),
+        refine=dccl.RefineConfig(),
     )

@@ -12,9 +12,11 @@ import numpy as np
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.codebook_types import is_folded
 from jaxcompress.codes.config import RefineConfig
+from jaxcompress.codes.metric import make_metric
+from jaxcompress.codes.neighbours import unit_rows
 from jaxcompress.data.vectors.arrays import take_numbers, take_rows, take_words
 from jaxcompress.data.vectors.weights import check_weights, normalize_weights, read_weights
-from jaxcompress.dccl.config import Config
+from jaxcompress.dccl.config import Config, refine_config
 from jaxcompress.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,6 +37,10 @@ def compress(
     show_progress: bool | None = None,
     codebook_type: str | None = None,
     export_encoder: bool | None = None,
+    target_mb: float | None = None,
+    effort: str | None = None,
+    metric: Any = None,
+    objective: str = "l2",
 ) -> Codes:
     """Compresses a table to codes: M*ceil(log2 K) bits per row, and M codebooks of K codewords.
 
@@ -61,6 +67,15 @@ def compress(
             error by 0.01 % or more.
         export_encoder: whether the encoder is kept with the codes; None: `config.export_encoder`,
             by default not.
+        target_mb: 10^6 bytes of codes and codebooks; M, K, groups and type of the codebooks are
+            those of least predicted error within. None: `config.target_mb`, if M and K are not
+            given.
+        effort: "fast", "default" or "best": how long to train and refine; None: `config.effort`.
+        metric: what the error is measured by: a symmetric [D, D] without negative eigenvalues, or
+            queries [Q, D], whose second moment it is; for example the hidden states that a table
+            of output vectors is multiplied with. None: all directions count alike.
+        objective: "l2"; or "cosine", for which rows are brought to unit length first, so that the
+            codes stand for directions alone.
 
     Returns:
         The codes of all rows and the codebooks: those of the best state of the training, as in a
@@ -73,59 +88,90 @@ def compress(
     Reference:
         Shu & Nakayama, ICLR 2018, arXiv 1711.01068.
     """
-    from jaxcompress.codes.finish import store_as
+    from jaxcompress.codes.extend import refine_with_groups
+    from jaxcompress.codes.finish import store_as, store_by_metric
+    from jaxcompress.codes.rows import make_table
     from jaxcompress.dccl.export import to_codes
     from jaxcompress.dccl.prepare import prepare
+    from jaxcompress.dccl.target import settle_target
     from jaxcompress.engine.loop import fit
 
-    config = _settle(config or Config(), num_codebooks, num_codewords, seed, codebook_type)
+    config = _settle(
+        config or Config(),
+        num_codebooks=num_codebooks,
+        num_codewords=num_codewords,
+        seed=seed,
+        codebook_type=codebook_type,
+        effort=effort,
+        target_mb=target_mb,
+    )
     rows, own_words = take_rows(vectors)
     words = take_words(own_words if words is None else words, len(rows))
     weights = config.data.weights if weights is None else weights
     weights = _take_weights(weights, len(rows), words, config.data.max_rows)
-    rows = rows[: config.data.max_rows]
+    rows = _for_objective(rows[: config.data.max_rows], objective)
     words = None if words is None else words[: config.data.max_rows]
+    measure = None if metric is None else make_metric(metric, rows.shape[1])
+    given, rows = rows, rows if measure is None else measure.of_rows(rows)
+    config = settle_target(rows, config, _note, can_group=measure is None)
     problem = prepare(rows, config, weights=weights, say=_note)
     show = _is_watched() if show_progress is None else show_progress
     fitted = fit(problem.job, say=_note, show_progress=show, keep_best=True)
     trained = to_codes(problem, fitted.state, words)
     if not (config.export_encoder if export_encoder is None else export_encoder):
         trained = dataclasses.replace(trained, encoder=None)
-    refined = _refine(problem.table, trained, config.refine, config.seed, show)
-    num_rounds = min(1, config.refine.num_rounds)
-    stored = store_as(
+    refine = refine_config(config, len(rows))
+    model = config.model
+    refined = refine_with_groups(
         problem.table,
-        refined,
-        config.codebook_type,
+        trained,
+        refine,
+        model.num_groups,
+        model.codebooks_per_group,
         seed=config.seed,
-        num_rounds=num_rounds,
         say=_note,
-    )
-    return _with_error(problem.table, stored)
+        show_progress=show,
+    ).codes
+    options: dict[str, Any] = {
+        "seed": config.seed,
+        "num_rounds": min(1, refine.num_rounds or 0),
+        "say": _note,
+    }
+    if measure is None:
+        stored = store_as(problem.table, refined, config.codebook_type, **options)
+        return _with_error(problem.table, stored)
+    stored = store_by_metric(problem.table, refined, measure, config.codebook_type, **options)
+    return _with_error(make_table(given, problem.table.weights), stored)
+
+
+def _for_objective(rows: np.ndarray, objective: str) -> np.ndarray:
+    if objective not in ("l2", "cosine"):
+        raise InputError(f'objective is {objective!r}; it must be "l2" or "cosine".')
+    return rows if objective == "l2" else unit_rows(rows.astype(np.float32))
 
 
 def _settle(
-    config: Config,
-    num_codebooks: int | None,
-    num_codewords: int | None,
-    seed: int | None,
-    codebook_type: str | None,
+    config: Config, *, num_codebooks: int | None, num_codewords: int | None, **given: Any
 ) -> Config:
     """Puts what was given in the place of what the config says."""
     if not isinstance(config, Config):
         raise InputError(
             f"config is a {type(config).__name__}; expected a jaxcompress.dccl.Config."
         )
-    model = config.model
-    if num_codebooks is not None:
-        model = dataclasses.replace(model, num_codebooks=num_codebooks)
-    if num_codewords is not None:
-        model = dataclasses.replace(model, num_codewords=num_codewords)
+    size: dict[str, Any] = {"num_codebooks": num_codebooks, "num_codewords": num_codewords}
+    size = {name: value for name, value in size.items() if value is not None}
+    given = {name: value for name, value in given.items() if value is not None}
+    if size and "target_mb" in given:
+        raise InputError(
+            f"{' and '.join(size)} and target_mb are given; expected either, since target_mb "
+            "chooses the size."
+        )
+    if size:  # it takes the place of the config's target
+        given["target_mb"] = None
     settled = dataclasses.replace(
         config,
-        seed=config.seed if seed is None else seed,
-        codebook_type=config.codebook_type if codebook_type is None else codebook_type,
-        model=model,
+        **given,
+        model=dataclasses.replace(config.model, **size),
         data=dataclasses.replace(config.data, valid_rows=config.data.valid_rows or 0),
     )
     settled.check()

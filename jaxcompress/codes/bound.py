@@ -46,10 +46,10 @@ def rate_distortion_bound(vectors: Any, bits_per_row: float) -> float:
     if not 0 <= bits_per_row < math.inf:
         raise InputError(f"bits_per_row is {bits_per_row}; it must be a number of at least 0.")
     check_finite(rows, "vectors")
-    return _water_filling(np.linalg.eigvalsh(_covariance(rows)), bits_per_row)
+    return water_filling(np.linalg.eigvalsh(covariance(rows)), bits_per_row)
 
 
-def _covariance(rows: np.ndarray) -> np.ndarray:
+def covariance(rows: np.ndarray) -> np.ndarray:
     """Computes the covariance, float64 [D, D], over N; mean first, so that it costs no digits."""
     starts = range(0, len(rows), _CHUNK)
     sums = [rows[i : i + _CHUNK].sum(axis=0, dtype=np.float64) for i in starts]
@@ -61,21 +61,32 @@ def _covariance(rows: np.ndarray) -> np.ndarray:
     return products / len(rows)
 
 
-def _water_filling(variances: np.ndarray, bits: float) -> float:
+def water_filling(variances: np.ndarray, bits: float) -> float:
     """Spends bits on independent Gaussians so that the sum of their errors is least (10.3.3).
 
     The error of variance v is min(v, L), at a cost of max(0, log2(v / L) / 2) bits; the water level
-    L is that at which the costs add up to `bits`. If the n largest variances are above it, L is
-    their geometric mean times 2^(-2 bits / n).
+    L is that at which the costs add up to `bits`.
     """
-    falling = np.sort(variances)[::-1]
-    # Smaller ones are rounding errors of `eigvalsh`.
-    falling = falling[falling > falling[0] * len(falling) * np.finfo(np.float64).eps]
+    variances = _above_rounding(variances)
+    return float(np.minimum(variances, water_level(variances, bits)).sum())
+
+
+def water_level(variances: np.ndarray, bits: float) -> float:
+    """Finds L; 0 if no variance is above 0.
+
+    If the n largest variances are above it, L is their geometric mean times 2^(-2 bits / n).
+    """
+    falling = np.sort(_above_rounding(variances))[::-1]
     if not len(falling):
         return 0.0
     logs = np.log2(falling)
     # Bits that lower the n largest variances to the n-th, for each n.
     needed = (np.cumsum(logs) - np.arange(1, len(logs) + 1) * logs) / 2
     count = int(np.searchsorted(needed, bits, side="right"))
-    level = 2.0 ** (logs[:count].mean() - 2 * bits / count)
-    return float(count * level + falling[count:].sum())
+    return float(2.0 ** (logs[:count].mean() - 2 * bits / count))
+
+
+def _above_rounding(variances: np.ndarray) -> np.ndarray:
+    """Leaves out variances that are rounding errors of `eigvalsh`."""
+    least = variances.max(initial=0.0) * len(variances) * np.finfo(np.float64).eps
+    return variances[variances > least]

@@ -9,7 +9,8 @@ from jaxcompress.engine.config import setting
 class RefineConfig:
     """How long codes and codebooks are refined after training."""
 
-    # rounds of local search and least-squares codebooks; 0: no refinement
-    num_rounds: int = setting(40, at_least=0)
+    # rounds of local search and least-squares codebooks; 0: no refinement; None: 40, and up to 120
+    # of a small table
+    num_rounds: int | None = setting(None, at_least=0)
     # steps of search in a round; None: three times the number of codebooks
     num_steps: int | None = setting(None, at_least=1)

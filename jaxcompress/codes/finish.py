@@ -18,6 +18,7 @@ from jaxcompress.codes.codebook_types import fold, round_codebooks
 from jaxcompress.codes.grouped import search_codes
 from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.measure import code_errors
+from jaxcompress.codes.metric import Metric
 from jaxcompress.codes.precision import exact_products
 from jaxcompress.codes.rows import PreparedTable, with_codes
 from jaxcompress.codes.search import default_search_steps
@@ -56,10 +57,36 @@ def store_as(
         codes, codebooks=fold(codes.codebooks, codes.groups), codebook_type="float32"
     )
     stored = _round(table, folded, codebook_type, say)
-    found = stored.codes
-    for number in range(num_rounds):
-        key = jax.random.fold_in(jax.random.key(seed), _ROUND - number)
-        found = _search(table, dataclasses.replace(stored, codes=found), key)
+    found = _search_rounds(table, stored, seed, num_rounds)
+    return dataclasses.replace(stored, codes=found)
+
+
+def store_by_metric(
+    table: PreparedTable,
+    codes: Codes,
+    metric: Metric,
+    codebook_type: str | None = None,
+    *,
+    seed: int = 0,
+    num_rounds: int = 1,
+    say: Callable[[str], None] = print,
+) -> Codes:
+    """Gives codes of the rows themselves, of codes of the rows that `metric` makes of them.
+
+    Args:
+        table: the rows of the metric.
+        codes: codes of all of them, in their order.
+        metric: what made them.
+        codebook_type: what `store_as` takes; None: float16.
+        seed: the search's randomness.
+        num_rounds: rounds of search for the stored codebooks, by the metric.
+        say: takes a line for the user.
+    """
+    codebooks = fold(metric.to_rows(codes.codebooks))
+    own = dataclasses.replace(codes, codebooks=codebooks, codebook_type="float32")
+    stored = _round(table, own, codebook_type or DEFAULT_TYPE, say)
+    seen = dataclasses.replace(stored, codebooks=metric.of_rows(stored.codebooks))
+    found = _search_rounds(table, seen, seed, num_rounds)
     return dataclasses.replace(stored, codes=found)
 
 
@@ -89,6 +116,13 @@ def _round(
             )
             return codes
     return stored
+
+
+def _search_rounds(table: PreparedTable, codes: Codes, seed: int, num_rounds: int) -> np.ndarray:
+    for number in range(num_rounds):
+        key = jax.random.fold_in(jax.random.key(seed), _ROUND - number)
+        codes = dataclasses.replace(codes, codes=_search(table, codes, key))
+    return codes.codes
 
 
 def _search(table: PreparedTable, codes: Codes, key: jax.Array) -> np.ndarray:

@@ -45,6 +45,7 @@ from jaxcompress.engine.own_settings import own_settings
 
 FOLDER = "refinement"  # in a workdir: rounds of a refinement that is not finished
 _ERROR = "error"  # the metric by which the best round is kept
+DEFAULT_ROUNDS = 40
 _EVERY = 8  # rounds of which one is measured, before the last ones
 _MAX_ERROR = sys.float_info.max  # that of codes whose error overflows or is NaN
 
@@ -104,7 +105,7 @@ def refine_codes(
         say: takes a line for the user.
         show_progress: whether to show a bar.
     """
-    num_rounds = config.num_rounds
+    num_rounds = DEFAULT_ROUNDS if config.num_rounds is None else config.num_rounds
     if num_rounds == 0:
         return Refined(codes, 0.0)
     groups = codes.groups

@@ -1,9 +1,8 @@
-"""Sizes of codes: the bytes that M codebooks of K codewords take, and sizes that fit a target.
+"""Sizes of codes: the bytes that M codebooks of K codewords take, and sizes of so many bytes a row.
 
 Axis letters: N rows, D dimensions, M codebooks, K codewords.
 """
 
-import bisect
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -73,61 +72,6 @@ class Size(NamedTuple):
         """Tells whether M and M*K are within the bounds of a model."""
         product = self.num_codebooks * self.num_codewords
         return self.num_codebooks <= MAX_CODEBOOKS and product <= MAX_PRODUCT
-
-
-def within_target(
-    target_mb: float, num_rows: int, dim: int, codewords: Sequence[int], max_codewords: int
-) -> list[Size]:
-    """Finds the most codebooks that fit for each K; a K of which no size fits is left out.
-
-    Args:
-        target_mb: size of codes and codebooks together, in 10^6 bytes.
-        num_rows: N.
-        dim: D.
-        codewords: the K to try; the sizes have their order.
-        max_codewords: the largest K for which there are enough rows to train on.
-
-    Raises:
-        InputError: if no size fits, or the target has room for the vectors themselves.
-    """
-    target = math.floor(round(target_mb * 1e6, 3))  # 1.1 * 1e6 lies above 1,100,000
-    if target >= 4 * num_rows * dim:
-        raise InputError(
-            f"target_mb is {target_mb}; {num_rows:,} rows x {dim} are only "
-            f"{4 * num_rows * dim / 1e6} MB of float32; give less."
-        )
-    trained = [k for k in codewords if k <= max_codewords]
-    if not trained:
-        raise InputError(
-            f"the least of sweep.num_codewords is {min(codewords)}; the sample has {max_codewords} "
-            "rows to train on; take fewer codewords or more sweep.num_rows."
-        )
-    fitting = [size for k in trained if (size := _largest(target, num_rows, dim, k)).num_codebooks]
-    if not fitting:
-        least = min((Size(1, k) for k in trained), key=lambda size: size.num_bytes(num_rows, dim))
-        raise InputError(
-            f"target_mb is {target_mb}; {num_rows:,} rows x {dim} take at least "
-            f"{least.num_bytes(num_rows, dim) / 1e6} MB ({least} codes); give as much or more."
-        )
-    valid = [size for size in fitting if size.is_valid()]
-    if not valid:
-        raise InputError(
-            f"target_mb is {target_mb}, with room for more than {MAX_CODEBOOKS:,} codebooks or "
-            "2^20 codewords; give less, or larger sweep.num_codewords."
-        )
-    return valid
-
-
-def _largest(target: int, num_rows: int, dim: int, num_codewords: int) -> Size:
-    """Finds the most codebooks, perhaps 0, that fit in so many bytes; bytes rise with M."""
-    one, two = (Size(m, num_codewords).codebook_bytes(dim) for m in (1, 2))
-    counts = range(1, target // (two - one) + 1)  # the first codebook takes more than each other
-    return Size(
-        bisect.bisect_right(
-            counts, target, key=lambda m: Size(m, num_codewords).num_bytes(num_rows, dim)
-        ),
-        num_codewords,
-    )
 
 
 def at_bytes_per_row(

@@ -5,6 +5,7 @@ Axis letters: D dimensions, M codebooks, K codewords, H hidden units.
 
 import dataclasses
 import math
+from typing import NamedTuple
 
 from jaxcompress.codes.codebook_types import CODEBOOK_TYPES
 from jaxcompress.codes.config import RefineConfig
@@ -13,6 +14,21 @@ from jaxcompress.engine.config import RunConfig, setting
 from jaxcompress.errors import InputError
 
 _MAX_BYTES_PER_ROW = 2 * MAX_CODEBOOKS  # codes of 16 bits
+
+
+class Effort(NamedTuple):
+    """How much is done, in multiples of what is done by default.
+
+    Attributes:
+        steps: of training.
+        rounds: of refinement.
+    """
+
+    steps: float
+    rounds: float
+
+
+EFFORTS = {"fast": Effort(0.25, 0.2), "default": Effort(1.0, 1.0), "best": Effort(1.5, 5.0)}
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -37,6 +53,9 @@ class ModelConfig:
 
     num_codebooks: int = setting(32, at_least=1, at_most=MAX_CODEBOOKS)  # M
     num_codewords: int = setting(16, at_least=2, at_most=MAX_CODEWORDS)  # K of each codebook
+    # G, slices of the dimensions that have further codebooks of their own, added after training
+    num_groups: int = setting(1, at_least=1)
+    codebooks_per_group: int = setting(0, at_least=0)  # 0: there are no groups
     # H, units of the encoder; None: M*K, at most 1,024 (the paper has M*K/2)
     hidden_size: int | None = setting(None, at_least=1)
     temperature: float = setting(1.0, above=0)  # tau of the Gumbel-softmax at the first step
@@ -59,15 +78,15 @@ class OptimizerConfig:
 
 @dataclasses.dataclass(kw_only=True)
 class SweepConfig:
-    """How sizes are compared (`sweep.py`), to choose one for `target_mb` or to draw a curve."""
+    """How sizes are measured to draw a curve (`sweep.py`)."""
 
     # numbers of codewords (K) to try
     num_codewords: tuple[int, ...] = setting(
         (4, 8, 16, 32, 64, 256), at_least=2, at_most=MAX_CODEWORDS
     )
-    # bytes of the codes of one row, for the curve; not read if there is a target
+    # bytes of the codes of one row
     bytes_per_row: tuple[int, ...] = setting((4, 8, 16, 32), at_least=1, at_most=_MAX_BYTES_PER_ROW)
-    # largest M*K of the curve; the time that a size takes is about proportional to it
+    # largest M*K; the time that a size takes is about proportional to it
     max_product: int = setting(512, at_least=1)
     num_rows: int = setting(10_000, at_least=1)  # rows of the sample that sizes are trained on
     num_steps: int = setting(1_000, at_least=1)  # optimiser steps of each size
@@ -82,11 +101,15 @@ class Config(RunConfig):
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     refine: RefineConfig = dataclasses.field(default_factory=RefineConfig)
-    # 10^6 bytes of codes and codebooks: the best size within replaces the model's; None: no target
+    # 10^6 bytes of codes and codebooks: the size of least predicted error within replaces the
+    # model's (`jaxcompress/codes/chooser.py`); None: no target
     target_mb: float | None = setting(None, above=0, below=math.inf)
     sweep: SweepConfig = dataclasses.field(default_factory=SweepConfig)
+    # how long to train and refine, where no number of steps or rounds is given: "fast", about a
+    # fourth of the time; or "best", about three times as long
+    effort: str = setting("default", one_of=tuple(EFFORTS))
     # how files hold the codebooks, "float32", "float16" or "int8"; None: float16 if that moves the
-    # mean squared error by less than 0.01 % (with a target: always), else float32
+    # mean squared error by less than 0.01 %, else float32; with a target: float16 or int8
     codebook_type: str | None = setting(None, one_of=CODEBOOK_TYPES)
     # words whose codes and neighbours are shown at the end
     sample_words: tuple[str, ...] = setting(
@@ -105,11 +128,6 @@ class Config(RunConfig):
                 f"{self.model.num_codebooks} x {self.model.num_codewords} codewords are more than "
                 "2^20; take fewer codebooks or fewer codewords."
             )
-        if self.target_mb is not None and self.codebook_type == "float32":
-            raise InputError(
-                "codebook_type is 'float32'; with target_mb, whose sizes are counted as float16, "
-                "it must be None, 'float16' or 'int8'."
-            )
         for name in ("num_codewords", "bytes_per_row"):
             values = getattr(self.sweep, name)
             if not values or len(set(values)) < len(values):
@@ -119,3 +137,19 @@ class Config(RunConfig):
 def hidden_size(config: ModelConfig) -> int:
     """H: as configured, or else M*K, at most 1,024."""
     return config.hidden_size or min(config.num_codebooks * config.num_codewords, 1024)
+
+
+def refine_config(config: Config, num_rows: int) -> RefineConfig:
+    """Settles the rounds of refinement of N rows: as configured, or else by table and effort.
+
+    Rounds of small tables are short, and noise needs many of them.
+
+    >>> [refine_config(Config(), num_rows).num_rounds for num_rows in (2_604, 10_000, 400_000)]
+    [111, 57, 40]
+    """
+    if config.refine.num_rounds is not None:
+        return config.refine
+    rounds = 40 * min(3.0, max(1.0, (20_000 / max(1, num_rows)) ** 0.5))
+    return dataclasses.replace(
+        config.refine, num_rounds=round(rounds * EFFORTS[config.effort].rounds)
+    )

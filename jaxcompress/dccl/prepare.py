@@ -16,7 +16,7 @@ from jaxcompress.data.text.stdlib import STDLIB
 from jaxcompress.data.vectors.files import Vectors, read_vectors
 from jaxcompress.data.vectors.stdlib import stdlib_vectors
 from jaxcompress.data.vectors.weights import normalize_weights, read_weights
-from jaxcompress.dccl.config import Config, DataConfig
+from jaxcompress.dccl.config import EFFORTS, Config, DataConfig
 from jaxcompress.dccl.task import default_num_steps, make_optimizer, make_task, row_statistics
 from jaxcompress.engine.job import Job
 from jaxcompress.engine.own_settings import own_settings
@@ -108,7 +108,6 @@ def prepare(
         InputError: if the table and the config do not fit.
     """
     config.check()
-    _check_no_target(config)
     with naming(source):
         train_ids, valid_ids = split_ids(len(rows), config)
         _check_enough_rows(len(train_ids), config.model.num_codewords)
@@ -116,7 +115,7 @@ def prepare(
         weights = _scale_weights(weights, train_ids, valid_ids)
     batch_size = _fit_batch_size(config.batch_size, len(train_ids), say)
     num_steps = config.num_steps or default_num_steps(
-        len(train_ids), batch_size, config.steps_per_dispatch
+        len(train_ids), batch_size, config.steps_per_dispatch, EFFORTS[config.effort].steps
     )
     exponent = scale_exponent(rows)
     if weights is None and (note := heavy_rows_note(rows)):
@@ -181,13 +180,6 @@ def split_ids(num_rows: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
             "some must be left to train on."
         )
     return hold_out_rows(num_rows, valid_rows, config.seed)
-
-
-def _check_no_target(config: Config) -> None:
-    if config.target_mb is not None:
-        raise InputError(
-            "target_mb is for `python -m train.dccl`; here give num_codebooks and num_codewords."
-        )
 
 
 def _check_enough_rows(num_trained: int, num_codewords: int) -> None:

@@ -12,18 +12,19 @@ import jax
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.checkpoint import find_artefact, save_artefact
+from jaxcompress.codes.extend import refine_with_groups
 from jaxcompress.codes.files import CODES_FILE
 from jaxcompress.codes.finish import store_as
 from jaxcompress.codes.measure import code_errors
-from jaxcompress.codes.refine import FOLDER, refine_codes
-from jaxcompress.codes.sizes import DEFAULT_TYPE, Size
+from jaxcompress.codes.refine import FOLDER
 from jaxcompress.data.vectors.files import Vectors
-from jaxcompress.dccl.config import Config
+from jaxcompress.dccl.config import Config, refine_config
 from jaxcompress.dccl.export import to_codes
 from jaxcompress.dccl.neighbours import show_neighbours
 from jaxcompress.dccl.prepare import Problem, Source, prepare, read
-from jaxcompress.dccl.sweep import choose, plan, read_choice, with_size
-from jaxcompress.dccl.sweep_report import FILE, compare_sizes
+from jaxcompress.dccl.sweep import plan
+from jaxcompress.dccl.sweep_report import compare_sizes
+from jaxcompress.dccl.target import settle_target
 from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.loop import evaluate
 from jaxcompress.engine.own_settings import own_settings
@@ -90,44 +91,24 @@ def run(config: Config, workdir: str, mode: str) -> Outcome | None:
     """
     config.check()
     source = read(config)
-    sizes, problem = _prepare_or_plan(source, config, mode)
     data = fingerprint(source.vectors.rows, source.vectors.words, source.weights)
-    with opened(workdir, config, data) as path:
-        if sizes:
-            measured = compare_sizes(source, sizes, config, path)
-            if mode == "sweep":
-                return None
-        if problem is None:
-            size = choose(measured) if sizes else read_choice(path / FILE)
-            kind = config.codebook_type or DEFAULT_TYPE  # in which the sizes were counted
-            problem = _prepare(
-                source, dataclasses.replace(with_size(config, size), codebook_type=kind)
-            )
-        return _run_mode(problem, source.vectors, path, mode)
-
-
-def _prepare_or_plan(
-    source: Source, config: Config, mode: str
-) -> tuple[list[Size], Problem | None]:
-    """Prepares the run; or, if its size is still to be chosen, lists the sizes to compare.
-
-    This is before the workdir is opened, so that nothing is written if the input is invalid.
-
-    Returns:
-        Sizes to compare, perhaps none; and the problem, if its size is known.
-    """
-    by_target = config.target_mb is not None
-    if mode == "sweep" or (mode == "train" and by_target):
+    # Before the workdir is opened, so that nothing is written if the input is invalid.
+    if mode == "sweep":
         with naming(source.vectors.source):
-            return plan(source.vectors.rows, config, say), None
-    if by_target:
-        return [], None  # the size was chosen when the run was trained
-    return [], _prepare(source, config)
+            sizes = plan(source.vectors.rows, config, say)
+        with opened(workdir, config, data) as path:
+            compare_sizes(source, sizes, config, path)
+        return None
+    problem = _prepare(source, config)
+    with opened(workdir, config, data) as path:
+        return _run_mode(problem, source.vectors, path, mode)
 
 
 def _prepare(source: Source, config: Config) -> Problem:
     rows, _, _, name = source.vectors
-    return prepare(rows, config, source.weights, source=name, say=say)
+    with naming(name):
+        settled = settle_target(rows, config, say)
+    return prepare(rows, settled, source.weights, source=name, say=say)
 
 
 def _run_mode(problem: Problem, vectors: Vectors, path: Path, mode: str) -> Outcome:
@@ -176,12 +157,15 @@ def learn_codes(problem: Problem, fitted: Fitted, vectors: Vectors, path: Path) 
         saved = dataclasses.replace(saved, encoder=trained.encoder)
         errors = code_errors(problem.table, saved)
         return Learned(trained, saved, errors, float(saved.metadata["refine_seconds"]))
-    if config.refine.num_rounds:
-        say(f"{config.refine.num_rounds} rounds of refinement ...")
-    refined = refine_codes(
+    refine = refine_config(config, len(problem.table.rows))
+    if refine.num_rounds:
+        say(f"{refine.num_rounds} rounds of refinement ...")
+    refined = refine_with_groups(
         problem.table,
         trained,
-        config.refine,
+        refine,
+        config.model.num_groups,
+        config.model.codebooks_per_group,
         seed=config.seed,
         workdir=path,
         label=about["step"],
@@ -194,7 +178,7 @@ def learn_codes(problem: Problem, fitted: Fitted, vectors: Vectors, path: Path) 
         refined.codes,
         config.codebook_type,
         seed=config.seed,
-        num_rounds=min(1, config.refine.num_rounds),  # without refinement: codes of the encoder
+        num_rounds=min(1, refine.num_rounds),  # without refinement: codes of the encoder
         say=say,
     )
     errors = code_errors(problem.table, stored)

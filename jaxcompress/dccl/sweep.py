@@ -1,7 +1,7 @@
-"""Which size of codes is best for its bytes: sizes are trained shortly on a sample and compared.
+"""The error of codes over their size: sizes are trained shortly on a sample and compared.
 
 The sample is drawn by the seed from the rows that the run trains on, so that the run's own held-out
-rows have no part in the choice. If the table has more than `sweep.num_rows` of them, a sixth, at
+rows have no part in it. If the table has more than `sweep.num_rows` of them, a sixth, at
 most 2,000 rows, is held out, and errors are those of held-out rows: neither the encoder nor the
 codebooks are fitted to them, and their codes are searched like those of any row. If it has no more,
 the sample is all of them, and errors are those of the rows that were trained on.
@@ -23,7 +23,7 @@ import numpy as np
 from jaxcompress.codes.bound import rate_distortion_bound
 from jaxcompress.codes.measure import code_errors
 from jaxcompress.codes.refine import refine_codes
-from jaxcompress.codes.sizes import Size, at_bytes_per_row, within_target
+from jaxcompress.codes.sizes import Size, at_bytes_per_row
 from jaxcompress.data.batches import hold_out_rows
 from jaxcompress.dccl.config import Config
 from jaxcompress.dccl.export import to_codes
@@ -51,7 +51,7 @@ class Sample(NamedTuple):
 
 
 def plan(rows: np.ndarray, config: Config, say: Callable[[str], None] = say) -> list[Size]:
-    """Lists the sizes to measure: those of `target_mb`, or else of `sweep.bytes_per_row`.
+    """Lists the sizes to measure, those of `sweep.bytes_per_row`.
 
     Args:
         rows: float [N, D], the whole table.
@@ -63,27 +63,9 @@ def plan(rows: np.ndarray, config: Config, say: Callable[[str], None] = say) -> 
             it is refused before anything is written.
     """
     num_trained, _ = _sample_counts(len(split_ids(len(rows), config)[0]), config.sweep.num_rows)
-    if config.target_mb is None:
-        sizes = _sizes_of_curve(num_trained, config, say)
-    else:
-        sizes = _sizes_of_target(rows, num_trained, config, say)
+    sizes = _sizes_of_curve(num_trained, config, say)
     data = dataclasses.replace(config.data, stream=True)  # so that nothing is placed on a device
     _prepare_quietly(rows, dataclasses.replace(with_size(config, sizes[0]), data=data))
-    return sizes
-
-
-def _sizes_of_target(
-    rows: np.ndarray, num_trained: int, config: Config, say: Callable[[str], None]
-) -> list[Size]:
-    """Lists the largest size of each K within `target_mb`, and notes each K that has none."""
-    codewords = config.sweep.num_codewords
-    sizes = within_target(config.target_mb, *rows.shape, codewords, num_trained)
-    left_out = [k for k in codewords if k not in [size.num_codewords for size in sizes]]
-    if left_out:
-        say(
-            f"note: no size of {', '.join(map(str, left_out))} codewords is tried: none fits the "
-            "target, the rows of the sample and the limit of 1,024 codebooks."
-        )
     return sizes
 
 
@@ -118,7 +100,7 @@ def _sample_counts(num_rows: int, wanted: int) -> tuple[int, int]:
 
 def with_size(config: Config, size: Size) -> Config:
     """Gives the config with a size in place of its own and of its target."""
-    model = dataclasses.replace(config.model, **size._asdict())
+    model = dataclasses.replace(config.model, **size._asdict(), codebooks_per_group=0)
     return dataclasses.replace(config, model=model, target_mb=None)
 
 
@@ -181,7 +163,7 @@ def measure_all(
         source: the whole table, and its weights.
         sizes: of `plan`.
         config: the run's.
-        path: a JSON file; if there is a target, the size chosen is kept in it at the end.
+        path: a JSON file.
         say: takes a line for the user.
 
     Returns:
@@ -202,9 +184,7 @@ def measure_all(
         figures = {**_bytes_of(size, *rows.shape), **measure(sample, size, config)}
         done[size] = {**figures, "seconds": time.perf_counter() - started}
         measured = [done[size] for size in sizes if size in done]
-        is_choice = config.target_mb is not None and len(measured) == len(sizes)
-        choice = {"chosen": choose(measured)._asdict()} if is_choice else {}
-        write_json(path, {"sizes": measured, **choice})
+        write_json(path, {"sizes": measured})
         say(
             f"{size}: mean squared L2 {done[size]['mean_squared_l2']:.5g}, "
             f"{done[size]['seconds']:.3g} s"
@@ -220,28 +200,6 @@ def _bytes_of(size: Size, num_rows: int, dim: int) -> dict[str, Any]:
         "codebook_bytes": size.codebook_bytes(dim),
         "megabytes": size.num_bytes(num_rows, dim) / 1e6,
     }
-
-
-def choose(measured: Sequence[dict[str, Any]]) -> Size:
-    """Picks the size of least mean squared L2.
-
-    >>> errors = {Size(8, 4): 0.5, Size(4, 16): 0.4, Size(2, 256): 0.6}
-    >>> choose([{**size._asdict(), "mean_squared_l2": error} for size, error in errors.items()])
-    Size(num_codebooks=4, num_codewords=16)
-    """
-    return _size(min(measured, key=lambda row: row["mean_squared_l2"]))
-
-
-def read_choice(path: Path) -> Size:
-    """Reads the size that a sweep has chosen and kept in `path`.
-
-    Raises:
-        InputError: if no size is chosen yet.
-    """
-    kept = _read(path)
-    if "chosen" not in kept:
-        raise InputError(f"no size is chosen yet for target_mb (in {path}); train first.")
-    return _size(kept["chosen"])
 
 
 def _size(row: dict[str, Any]) -> Size:

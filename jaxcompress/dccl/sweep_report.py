@@ -1,4 +1,4 @@
-"""How measured sizes are shown: a table, a curve, and the size that `target_mb` leads to."""
+"""How measured sizes are shown: a table and a curve."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Any
 import jax
 
 from jaxcompress.codes.sizes import Size
-from jaxcompress.dccl.config import Config, ModelConfig
+from jaxcompress.dccl.config import Config
 from jaxcompress.dccl.prepare import Source
-from jaxcompress.dccl.sweep import choose, measure_all
+from jaxcompress.dccl.sweep import measure_all
 from jaxcompress.engine.plots import draw
 from jaxcompress.engine.report import format_rows, say
 
@@ -53,24 +53,7 @@ def compare_sizes(
     if jax.process_index() == 0:
         error = "weighted mean squared L2" if is_weighted else "mean squared L2"
         _draw(measured, error, workdir, vectors.source)
-    if config.target_mb is not None:
-        _show_choice(choose(measured), *vectors.rows.shape, config)
     return measured
-
-
-def _show_choice(size: Size, num_rows: int, dim: int, config: Config) -> None:
-    megabytes = size.num_bytes(num_rows, dim) / 1e6
-    say(f"chosen: {size}, {megabytes:.5g} MB of at most {config.target_mb}")
-    own, default = _size_of(config.model), _size_of(ModelConfig())
-    if own != default:
-        say(
-            f"note: target_mb takes the place of {own}, which model.num_codebooks and "
-            "model.num_codewords say."
-        )
-
-
-def _size_of(model: ModelConfig) -> Size:
-    return Size(model.num_codebooks, model.num_codewords)
 
 
 def _draw(measured: Sequence[dict[str, Any]], error: str, workdir: Path, source: str) -> None:

@@ -63,7 +63,9 @@ def row_statistics(table: np.ndarray, ids: np.ndarray, exponent: int = 0) -> Row
     return RowStatistics(mean.astype(np.float32), float(np.sqrt(variance)) or 1.0)
 
 
-def default_num_steps(num_rows: int, batch_size: int, multiple: int = 1) -> int:
+def default_num_steps(
+    num_rows: int, batch_size: int, multiple: int = 1, effort: float = 1.0
+) -> int:
     """Derives the number of optimiser steps of a run from the number of its training rows.
 
     2,500,000 rows are seen in all; if there are more than 50,000 different ones, this grows with
@@ -77,9 +79,10 @@ def default_num_steps(num_rows: int, batch_size: int, multiple: int = 1) -> int:
         batch_size: B.
         multiple: what the result is a multiple of: the steps of a dispatch, since a shorter one
             would be compiled for itself.
+        effort: as many times these steps are taken, but 400 steps are the least.
     """
     rows_seen = min(2_500_000 * max(1.0, num_rows / 50_000) ** 0.5, 80 * num_rows)
-    return -(-max(400, round(rows_seen / batch_size)) // multiple) * multiple
+    return -(-max(400, round(effort * rows_seen / batch_size)) // multiple) * multiple
 
 
 def make_optimizer(config: OptimizerConfig, num_steps: int) -> optax.GradientTransformation:
