@@ -19,7 +19,7 @@ export async function load(buffer) {
   };
   if (about.format !== "jaxcompress.codes" || !["1", "2"].includes(about.version))
     throw new Error("not a file of codes that this reader knows");
-  const layout = JSON.parse(about["jaxcompress.layout"] ?? "{}"), codebooks = []; // of [K][D]
+  const layout = JSON.parse(about["codes.layout"] ?? "{}"), codebooks = []; // of [K][D]
 
   function numbers(name) { // a tensor as float64, which holds them all exactly
     const tensor = header[name], count = tensor.shape.reduce((a, b) => a * b, 1);

@@ -26,7 +26,7 @@ FORMAT = "jaxcompress.codes"  # metadata["format"] of the .safetensors files
 CODES_FILE = "model.safetensors"  # the name under which a run exports its codes
 _ENCODER = "encoder."  # what the names of the encoder's tensors begin with
 _PACKED = "2"  # version of files whose words or codebooks are not as earlier releases read them
-_LAYOUT = "jaxcompress.layout"  # metadata, JSON: how a file of this version holds its parts
+_LAYOUT = "codes.layout"  # metadata, JSON: how a file of this version holds its parts
 _CHUNK = 4096  # rows written at a time
 
 

@@ -52,6 +52,14 @@ def test_what_is_rounded_stays_as_it_is_to_the_bit(codebook_type):
         )
 
 
+def test_a_largest_number_that_rounds_up_to_a_power_of_two_moves_no_other():
+    codebooks = np.full((1, 8, 4), np.float32(1 - 2.0**-20))
+    codebooks[0, 1:, 0] = np.arange(1, 15, 2) * 2.0**-39  # half of the last digit
+    once = round_codebooks(codebooks, "float16")
+    assert once.max() == 1.0
+    assert once.tobytes() == round_codebooks(once, "float16").tobytes()
+
+
 @pytest.mark.parametrize("unit", [1e-30, 1e-10, 1.0, 1e10, 1e30])
 def test_rounding_errors_are_those_of_the_type_whatever_the_unit(unit):
     codebooks = (np.random.default_rng(0).normal(size=(4, 8, 20)) * unit).astype(np.float32)
