@@ -243,7 +243,7 @@ class Codes:
             check_id_type(ids.dtype)
         else:
             ids = jnp.asarray(check_ids(ids, self.num_rows))
-        return lookup(*self._device_arrays, ids)
+        return lookup(*self._device_arrays, ids, self.groups)
 
     @functools.cached_property
     def _device_arrays(self) -> tuple[Any, Any]:
@@ -254,7 +254,7 @@ class Codes:
         from jaxcompress.codes.decode import can_pair, pair_up
 
         codes, codebooks = self.codes, self.codebooks
-        if can_pair(codebooks):
+        if self.groups is None and can_pair(codebooks):
             codes, codebooks = pair_up(codes, codebooks)  # pays from the second lookup on
         with jax.ensure_compile_time_eval():  # arrays, not tracers, also when first used in a jit
             return jnp.asarray(codes), jnp.asarray(codebooks)
@@ -273,10 +273,18 @@ class Codes:
         codes = self.codes[ids.reshape(-1)]
         rows = np.zeros((len(codes), self.dim), np.float32)
         for start in range(0, len(codes), _CHUNK):
-            chunk = codes[start : start + _CHUNK]
-            for m in range(self.num_codebooks):
-                rows[start : start + _CHUNK] += self.codebooks[m, chunk[:, m]]
+            chunk, part = codes[start : start + _CHUNK], rows[start : start + _CHUNK]
+            for m, span in enumerate(self._spans):
+                part[:, span] += self.codebooks[m, :, span][chunk[:, m]]
         return rows.reshape(*ids.shape, self.dim)
+
+    @functools.cached_property
+    def _spans(self) -> list[slice]:
+        """The dimensions of each codebook."""
+        groups = self.groups or Groups(self.num_codebooks, 1)
+        each = groups.spans(self.num_codebooks, self.dim)
+        firsts, counts = each.argmax(axis=1).tolist(), each.sum(axis=1).tolist()
+        return [slice(i, i + n) for i, n in zip(firsts, counts, strict=True)]
 
     def _chunks(self) -> Iterator[np.ndarray]:
         """Reconstructs all rows a chunk at a time: float32 [at most _CHUNK, D] each."""
@@ -320,6 +328,7 @@ class Codes:
             start=start,
             num_rounds=num_rounds,
             seed=seed,
+            groups=self.groups,
         )
 
     def append(self, words: Any, vectors: Any, **search: Any) -> Appended:

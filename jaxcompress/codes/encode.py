@@ -12,13 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcompress.codes.decode import sum_codewords
+from jaxcompress.codes.grouped import search_codes
+from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.precision import exact_products
 from jaxcompress.codes.rows import pad_rows
 from jaxcompress.codes.scale import scale_exponent
 from jaxcompress.codes.search import (
     beam_search,
     default_search_steps,
-    improve_codes,
     squared_errors,
 )
 from jaxcompress.data.vectors.arrays import take_rows
@@ -42,6 +43,7 @@ def encode(
     start: np.ndarray | None = None,
     num_rounds: int = 16,
     seed: int = 0,
+    groups: Groups | None = None,
 ) -> np.ndarray:
     """Finds codes of rows; `Codes.encode` with everything it needs as arrays.
 
@@ -61,6 +63,7 @@ def encode(
         known: int [N, M], codes of the table whose nearest rows are looked for; or None.
         start: int [B, M], codes to begin with, in place of all others; or None.
         num_rounds: rounds of local search.
+        groups: the layout of the codebooks.
         seed: the search's randomness.
 
     Returns:
@@ -89,7 +92,7 @@ def encode(
         part = slice(first, first + size)
         batch = pad_rows(np.ldexp(rows[part].astype(np.float32), -exponent), size)
         begin = None if start is None else pad_rows(start[part].astype(kind), size)
-        found = _encode_batch(key, batch, codebooks, weights, table, begin, num_rounds)
+        found = _encode_batch(key, batch, codebooks, weights, table, begin, num_rounds, groups)
         codes[part] = np.asarray(found)[: len(codes[part])]
     return codes
 
@@ -151,7 +154,7 @@ def _nearest_codes(rows: jax.Array, table: _Known) -> jax.Array:
     return table.codes[which].astype(jnp.int32)
 
 
-@functools.partial(jax.jit, static_argnames="num_rounds")
+@functools.partial(jax.jit, static_argnames=("num_rounds", "groups"))
 @exact_products
 def _encode_batch(
     key: jax.Array,
@@ -161,6 +164,7 @@ def _encode_batch(
     table: _Known | None,
     start: jax.Array | None,
     num_rounds: int,
+    groups: Groups | None,
 ) -> jax.Array:
     """Searches from the best start of each row: rows [B, D] -> int32 [B, M]."""
     starts = [beam_search(rows, codebooks) if start is None else start.astype(jnp.int32)]
@@ -178,7 +182,7 @@ def _encode_batch(
     def search(i, codes):
         round_key = jax.random.fold_in(key, i)
         num_steps = default_search_steps(codebooks.shape[0])
-        return improve_codes(round_key, rows, codes, codebooks, num_steps)
+        return search_codes(round_key, rows, codes, codebooks, num_steps, groups)
 
     return jax.lax.fori_loop(0, num_rounds, search, codes)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.decode import lookup, sum_type
+from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.meshes import in_auto_mesh, join_specs, spec_of
 from jaxcompress.errors import InputError
 
@@ -33,7 +34,13 @@ def put(x: np.ndarray, dtype: Any = None) -> jax.Array:
     return jax.device_put(np.asarray(x, dtype))
 
 
-def embed(codes: jax.Array, codebooks: jax.Array, ids: jax.Array, dtype: Any) -> jax.Array:
+def embed(
+    codes: jax.Array,
+    codebooks: jax.Array,
+    ids: jax.Array,
+    dtype: Any,
+    groups: Groups | None = None,
+) -> jax.Array:
     """Reconstructs rows, as `Embed` of Flax takes them from a table.
 
     Args:
@@ -42,6 +49,7 @@ def embed(codes: jax.Array, codebooks: jax.Array, ids: jax.Array, dtype: Any) ->
         ids: int, any shape; a negative one counts from the end.
         dtype: the type of the rows; None: that of the codebooks. Sums and gradients are made in
             float32 at least.
+        groups: the layout of the codebooks; outside of their slices they get no gradient.
 
     Returns:
         [*ids.shape, D]; NaN for an id that is out of range.
@@ -52,11 +60,24 @@ def embed(codes: jax.Array, codebooks: jax.Array, ids: jax.Array, dtype: Any) ->
     ids = jnp.asarray(ids)
     if not jnp.issubdtype(ids.dtype, jnp.integer):
         raise InputError(f"ids are {ids.dtype}; expected integers.")
-    return _embed(codes, codebooks, ids, jnp.dtype(dtype or codebooks.dtype))
+    return _embed(codes, codebooks, ids, jnp.dtype(dtype or codebooks.dtype), groups)
 
 
-@functools.partial(jax.jit, static_argnames="dtype")  # its constants are no transfers to a device
-def _embed(codes: jax.Array, codebooks: jax.Array, ids: jax.Array, dtype: jnp.dtype) -> jax.Array:
+def in_spans(codebooks: jax.Array, groups: Groups | None) -> jax.Array:
+    """Keeps codebooks [M, K, D], and so their gradient, in their slices of the dimensions."""
+    if groups is None:
+        return codebooks
+    return groups.join(*groups.split(codebooks))
+
+
+@functools.partial(jax.jit, static_argnames=("dtype", "groups"))  # constants are no transfers
+def _embed(
+    codes: jax.Array,
+    codebooks: jax.Array,
+    ids: jax.Array,
+    dtype: jnp.dtype,
+    groups: Groups | None,
+) -> jax.Array:
     wide = codebooks.astype(sum_type(codebooks))  # so that rows are rounded once, to their type
 
     def rows_or_nan(codes, codebooks, ids):
@@ -65,7 +86,7 @@ def _embed(codes: jax.Array, codebooks: jax.Array, ids: jax.Array, dtype: jnp.dt
         there = ids < len(codes)  # compared in their own type: uint32 has larger ids than int32
         if jnp.issubdtype(ids.dtype, jnp.signedinteger):
             there &= ids >= -len(codes)
-        rows = lookup(codes, codebooks, jnp.where(there, ids, 0).astype(jnp.int32))
+        rows = lookup(codes, codebooks, jnp.where(there, ids, 0).astype(jnp.int32), groups)
         return jnp.where(there[..., None], rows, jnp.nan)
 
     spec = join_specs(*spec_of(ids), spec_of(codebooks)[-1])

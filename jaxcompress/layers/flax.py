@@ -12,7 +12,7 @@ from flax.linen.dtypes import promote_dtype
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.attend import attend
-from jaxcompress.layers.embedding import check_codes, embed, put
+from jaxcompress.layers.embedding import check_codes, embed, in_spans, put
 
 
 class CodesEmbed(nn.Module):
@@ -80,9 +80,10 @@ class CodesEmbed(nn.Module):
         Returns:
             [*ids.shape, D].
         """
-        return embed(self.row_codes.value, self.codebooks, ids, self.dtype)
+        return embed(self.row_codes.value, self.codebooks, ids, self.dtype, self.codes.groups)
 
     def attend(self, query: jax.Array) -> jax.Array:
         """Multiplies a query with every row: [..., D] -> logits [..., V]."""
-        query, codebooks = promote_dtype(query, self.codebooks, dtype=self.dtype)
+        codebooks = in_spans(self.codebooks, self.codes.groups)
+        query, codebooks = promote_dtype(query, codebooks, dtype=self.dtype)
         return attend(query, self.row_codes.value, codebooks)

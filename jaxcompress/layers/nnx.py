@@ -12,7 +12,7 @@ from flax.linen.dtypes import promote_dtype
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.attend import attend
-from jaxcompress.layers.embedding import check_codes, embed, put
+from jaxcompress.layers.embedding import check_codes, embed, in_spans, put
 
 
 class Fixed(nnx.Variable):
@@ -55,6 +55,7 @@ class NNXCodesEmbed(nnx.Module):
         kind = nnx.Param if trainable else Fixed
         self.codes = Fixed(put(codes.codes))
         self.codebooks = kind(put(codes.codebooks, param_dtype))
+        self.groups = codes.groups
         self.num_embeddings = codes.num_rows
         self.features = codes.dim
         self.dtype = dtype or param_dtype
@@ -62,9 +63,10 @@ class NNXCodesEmbed(nnx.Module):
 
     def __call__(self, ids: jax.Array) -> jax.Array:
         """Embeds ids, as `CodesEmbed` does: int of any shape -> [*ids.shape, D]."""
-        return embed(self.codes[...], self.codebooks[...], ids, self.dtype)
+        return embed(self.codes[...], self.codebooks[...], ids, self.dtype, self.groups)
 
     def attend(self, query: jax.Array) -> jax.Array:
         """Multiplies a query with every row: [..., D] -> logits [..., V]."""
-        query, codebooks = promote_dtype(query, self.codebooks[...], dtype=self.dtype)
+        codebooks = in_spans(self.codebooks[...], self.groups)
+        query, codebooks = promote_dtype(query, codebooks, dtype=self.dtype)
         return attend(query, self.codes[...], codebooks)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcompress import Codes, InputError
+from jaxcompress import Codes, InputError, layers
 from jaxcompress.codes import grouped
 from jaxcompress.codes.config import RefineConfig
 from jaxcompress.codes.decode import lookup, sum_codewords
@@ -127,3 +127,57 @@ def test_layers_code_what_those_before_them_left(tmp_path):
     assert errors[1] < 2  # 12 bits more for 4 dimensions: 12 * 4 ** -1.5 at best, and a fit
     labels = sorted(path.name for path in (tmp_path / FOLDER).iterdir())
     assert labels == ["codes", "codes-layer1", "codes-layer2", "codes-shared"]
+
+
+def a_table(groups=LAYOUTS[0]):
+    _, codes, codebooks = problem(groups)
+    return Codes(codes, codebooks, groups=groups)
+
+
+@pytest.mark.parametrize("groups", LAYOUTS)
+def test_all_ways_to_a_row_agree(groups):
+    table = a_table(groups)
+    expected = sum(table.codebooks[m, table.codes[:, m]] for m in range(table.num_codebooks))
+    np.testing.assert_allclose(table.decode(), expected, atol=1e-5)
+    np.testing.assert_allclose(table.lookup(np.arange(200)), expected, atol=1e-5)
+    name, cosine = table.nearest(5, count=1)[0]
+    unit = expected / np.linalg.norm(expected, axis=1, keepdims=True)
+    products = unit @ unit[5]
+    products[5] = -1
+    assert int(name) == products.argmax()
+    np.testing.assert_allclose(cosine, products.max(), atol=1e-5)
+
+
+@pytest.mark.parametrize("groups", LAYOUTS[:2])
+def test_layers_embed_attend_and_train_inside_of_the_slices(groups):
+    table, ids = a_table(groups), jnp.array([3, 7])
+    layer = layers.CodesEmbed(table, trainable=True)
+    variables = layer.init(jax.random.key(0), ids)
+    query = jnp.asarray(np.random.default_rng(2).normal(size=(2, 12)), jnp.float32)
+
+    def loss(params):
+        own = {**variables, "params": params}
+        logits = layer.apply(own, query, method="attend")
+        return jnp.square(logits).sum() + jnp.square(layer.apply(own, ids) - 1).sum()
+
+    expected = np.asarray(query) @ table.decode().T
+    logits = layer.apply(variables, query, method="attend")
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(layer.apply(variables, ids), table.decode([3, 7]), atol=1e-5)
+    gradient = np.asarray(jax.grad(loss)(variables["params"])["codebooks"])
+    spans = groups.spans(table.num_codebooks, 12)
+    assert (gradient[~np.broadcast_to(spans[:, None], gradient.shape)] == 0).all()
+    assert np.abs(gradient).sum(axis=(1, 2)).min() > 0
+
+
+def test_new_rows_are_encoded_and_appended():
+    groups = LAYOUTS[0]
+    rows, codes, codebooks = problem(groups, num_rows=300)
+    table = refine_codes(make_table(rows), Codes(codes, codebooks, groups=groups),
+                         RefineConfig(num_rounds=6)).codes  # fmt: skip
+    error = np.square(rows - table.decode()).sum(axis=1).mean()
+    found = Codes(table.encode(rows, num_rounds=4), table.codebooks, groups=groups)
+    assert np.square(rows - found.decode()).sum(axis=1).mean() < 1.2 * error
+    longer = table.append(None, rows[:3])
+    assert len(longer.codes) == 303
+    assert longer.codes.groups == groups

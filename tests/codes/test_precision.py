@@ -44,7 +44,7 @@ def programs(num_codewords):
         yield least_squares.solve_codebooks, *equations, codebooks
 
     def search(*arguments):
-        return encode._encode_batch(*arguments, start=None, num_rounds=1)
+        return encode._encode_batch(*arguments, start=None, num_rounds=1, groups=None)
 
     yield search, key, rows, codebooks, weights, known
 
