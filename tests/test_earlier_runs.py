@@ -13,6 +13,8 @@ COMMANDS = {"ant": (helpers.make_ratings, helpers.ratings_command),
             "dccl": (helpers.make_table, helpers.command),
             "sentiment": (helpers.make_reviews, helpers.sentiment_command),
             "tying": (helpers.make_text, helpers.text_command)}  # fmt: skip
+ERRORS = ("mean_l2", "mean_squared_l2", "relative_error")
+REFINED = {*ERRORS, *(f"valid_{name}" for name in ERRORS)}  # figures of refined codes
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,9 @@ def test_a_run_of_an_earlier_release_goes_on_and_ends_with_the_same_figures(
     other = ("codebook_bytes", "compression_ratio", "dataset", "embedding")
     for name, value in theirs.items():
         if name in other or name.endswith(("_seconds", "_per_second")):
+            continue
+        if method == "dccl" and name in REFINED:  # refinement and the last search find more now
+            assert ours[name] <= 1.01 * value, name
             continue
         # What is discrete (codes, zeros of a transform) can differ by a machine's rounding.
         expected = value if isinstance(value, str) else pytest.approx(value, rel=0.01)
