@@ -68,6 +68,8 @@ def _check_same_run(path: Path, config: Any, data: str) -> None:
     file = path / "config.json"
     if file.exists():
         old, new = (_flatten(tree) for tree in (read_json(file, _RESTORE), _plain(new)))
+        # What the file lacks is younger than the run, which did as the default does.
+        old = {**_flatten(_plain(dataclasses.asdict(type(config)()))), **old}
         same = new.keys() - may_change(config)
         other = [name for name in new if name in same and old.get(name) != new[name]]
         if _FINGERPRINT in other:
