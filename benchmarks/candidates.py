@@ -205,7 +205,7 @@ def within(budget: int, num_rows: int, dim: int, kinds: Sequence[str]) -> list[C
                 for s in divisors
                 for candidate in largest(kind, [(s, m, bits) for m in range(2, dim)])
             ]
-            found += spread(sliced, SPLITS)
+            found += reversed(spread(sliced, SPLITS))  # many slices take the least time
         found += largest("sq", [(dims, bits) for dims in range(1, dim + 1)])
         found += largest("pca", [(dims, bits) for dims in range(1, dim + 1)])
     return [c for c in dict.fromkeys(found) if c.kind in kinds]

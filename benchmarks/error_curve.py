@@ -25,6 +25,7 @@ SERIES = {
     "prq": "FAISS PRQ, the best size",
     "int": "integers in groups of 64 and 32",
 }
+SIZED = [kind for kind in SERIES if kind != "int"]  # what is given a number of bytes
 
 
 def curve(kept, budget):
@@ -73,7 +74,7 @@ def main():
     out = Path(flags.out or f"out/error_curve/{stem}")
     out.mkdir(parents=True, exist_ok=True)
     budgets = [int(n) * num_rows for n in flags.bytes.split(",")]
-    found = [candidates.within(budget, num_rows, dim, list(SERIES)) for budget in budgets]
+    found = [candidates.within(budget, num_rows, dim, SIZED) for budget in budgets]
     tried = list(dict.fromkeys(candidate for some in found for candidate in some))
     kept = fits.fit_all(tried, table, flags)
     integers = fits.fit_all(candidates.integers((2, 3, 4)), table, flags)
