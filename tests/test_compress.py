@@ -175,11 +175,12 @@ def test_notes_go_to_the_logger_and_nothing_is_printed(tmp_path, caplog, capsys)
     config = tiny(batch_size=100, num_steps=5)
     jaxcompress.compress(ROWS, words=WORDS, weights=weights, config=config)
     notes = [record.getMessage() for record in caplog.records if record.name == "jaxcompress"]
-    assert len(notes) == 3
+    assert len(notes) == 4
     assert notes[0].startswith("words without a weight in")
-    assert notes[-1] == "batch_size 100 was clipped to 80, for 80 training rows."
+    assert notes[2] == "batch_size 100 was clipped to 80, for 80 training rows."
+    assert notes[3].startswith("codebooks are stored as float32; as float16 the mean squared L2")
     jaxcompress.refine(CODES, ROWS, weights=weights, num_rounds=0)
-    assert len(caplog.records) == 5
+    assert len(caplog.records) == 6
     assert capsys.readouterr() == ("", "")
 
 

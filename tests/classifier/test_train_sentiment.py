@@ -162,7 +162,8 @@ def test_compare_lays_tables_side_by_side(reviews, codes, tmp_path, capsys):
     rows = json.loads((tmp_path / "compare.json").read_text())
     frozen, coded, tuned = rows
     assert frozen["embedding_bytes"] == 24 * 8 * 4
-    assert coded["embedding_bytes"] == tuned["embedding_bytes"] == 24 * 1 + 4 * 4 * 4 * 8
+    codebooks = 2 * (4 + 3 * 3) * 8  # float16; all but the first without their last codeword
+    assert coded["embedding_bytes"] == tuned["embedding_bytes"] == 24 * 1 + codebooks
     for row in rows:
         assert row["num_seeds"] == 2
         assert len(row["test_accuracies"]) == 2
