@@ -112,6 +112,7 @@ def test_a_layout_that_does_not_fit_is_refused(groups):
         Codes(np.zeros((5, 8), np.uint8), np.zeros((8, 4, 12)), groups=groups)
 
 
+@pytest.mark.slow  # the run in tests/dccl/test_target.py has layers too
 def test_layers_code_what_those_before_them_left(tmp_path):
     rows = np.random.default_rng(0).normal(size=(400, 12)).astype(np.float32)
     table = make_table(rows)
