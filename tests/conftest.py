@@ -88,7 +88,15 @@ def finished_sentiment(reviews, tmp_path_factory) -> tuple[Path, str]:
     return workdir, helpers.printed(helpers.sentiment_command(reviews, workdir))
 
 
-_LONG = ("test_train_", "test_devices", "test_pages", "test_resume", "test_earlier", "test_sweep")
+_LONG = (
+    "test_train_",
+    "test_devices",
+    "test_pages",
+    "test_resume",
+    "test_earlier",
+    "test_groups",
+    "test_target",
+)
 
 
 def pytest_collection_modifyitems(items):
