@@ -37,13 +37,13 @@ def layer_sizes(dim: int, num_groups: int, num_codewords: int, per_group: int) -
 
 
 def add_layer(
-    rows: np.ndarray, codes: Codes, num_groups: int, per_group: int, seed: int = 0
+    table: PreparedTable, codes: Codes, num_groups: int, per_group: int, seed: int = 0
 ) -> Codes:
     """Adds codebooks to each group; they begin as rows of what the codes leave.
 
     Args:
-        rows: float [N, D], the table.
-        codes: codes of its rows, in so many groups or without any.
+        table: the rows; codewords are drawn from those that codebooks may be fitted to.
+        codes: codes of all of them, in so many groups or without any.
         num_groups: G, a divisor of D.
         per_group: how many codebooks each group gets.
         seed: seeds the codewords and codes that are drawn.
@@ -54,8 +54,9 @@ def add_layer(
     rng = np.random.default_rng((seed, codes.num_codebooks))
     before = codes.groups or Groups(codes.num_codebooks, num_groups)
     before.check(codes.num_codebooks, codes.dim)
-    ids = np.sort(rng.choice(len(rows), min(len(rows), _SAMPLE), replace=False))
-    left = rows[ids].astype(np.float32) - codes.decode(ids)
+    fitted = np.flatnonzero(table.is_training)
+    ids = np.sort(rng.choice(fitted, min(len(fitted), _SAMPLE), replace=False))
+    left = table.rows[ids].astype(np.float32) - codes.decode(ids)
     left = (left - left.mean(axis=0)).reshape(len(ids), num_groups, -1)
     left /= np.sqrt(per_group)  # a sum of so many has the variance of what is left
     shape = (num_groups, per_group, codes.num_codewords)
@@ -116,7 +117,7 @@ def refine_with_groups(
         codes = refine(codes, few, f"{label}-shared")
         layers = layer_sizes(codes.dim, num_groups, codes.num_codewords, per_group)
         for number, size in enumerate(layers, 1):
-            codes = add_layer(table.rows, codes, num_groups, size, seed)
+            codes = add_layer(table, codes, num_groups, size, seed)
             if number < len(layers):
                 codes = refine(codes, few, f"{label}-layer{number}")
     return Refined(refine(codes, config, label), seconds)

@@ -9,7 +9,7 @@ from jaxcompress import Codes, InputError, layers
 from jaxcompress.codes import grouped
 from jaxcompress.codes.config import RefineConfig
 from jaxcompress.codes.decode import lookup, sum_codewords
-from jaxcompress.codes.extend import refine_with_groups
+from jaxcompress.codes.extend import add_layer, refine_with_groups
 from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.least_squares import fit_codebooks, refine_batch, zero_equations
 from jaxcompress.codes.noise import noise_scale
@@ -182,3 +182,13 @@ def test_new_rows_are_encoded_and_appended():
     longer = table.append(None, rows[:3])
     assert len(longer.codes) == 303
     assert longer.codes.groups == groups
+
+
+def test_a_layer_begins_without_the_rows_that_are_held_out():
+    rows = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    rows[40:] += 1000
+    table = make_table(rows)._replace(is_training=np.arange(60) < 40)
+    codes = Codes(np.zeros((60, 1), np.uint8), np.zeros((1, 4, 4)))
+    longer = add_layer(table, codes, num_groups=2, per_group=3)
+    assert longer.num_codebooks == 1 + 2 * 3
+    assert np.abs(longer.codebooks).max() < 10
