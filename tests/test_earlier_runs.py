@@ -44,8 +44,8 @@ def test_a_run_of_an_earlier_release_goes_on_and_ends_with_the_same_figures(
     for name, value in theirs.items():
         if name in other or name.endswith(("_seconds", "_per_second")):
             continue
-        if method == "dccl" and name in REFINED:  # refinement and the last search find more now
-            assert ours[name] <= 1.01 * value, name
+        if method == "dccl" and name in REFINED:  # refinement finds more now: 0.83 times the square
+            assert 0.8 * value <= ours[name] <= 1.01 * value, name
             continue
         # What is discrete (codes, zeros of a transform) can differ by a machine's rounding.
         expected = value if isinstance(value, str) else pytest.approx(value, rel=0.01)

@@ -105,8 +105,8 @@ class Config(RunConfig):
     # model's (`jaxcompress/codes/chooser.py`); None: no target
     target_mb: float | None = setting(None, above=0, below=math.inf)
     sweep: SweepConfig = dataclasses.field(default_factory=SweepConfig)
-    # how long to train and refine, where no number of steps or rounds is given: "fast", about a
-    # fourth of the time; or "best", about three times as long
+    # how long to train and refine, where no number of steps or rounds is given: "fast", "default"
+    # or "best", as `EFFORTS` says
     effort: str = setting("default", one_of=tuple(EFFORTS))
     # how files hold the codebooks, "float32", "float16" or "int8"; None: float16 if that moves the
     # mean squared error by less than 0.01 %, else float32; with a target: float16 or int8

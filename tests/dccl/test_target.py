@@ -3,7 +3,6 @@
 import json
 import logging
 
-import helpers
 import numpy as np
 import pytest
 
@@ -13,6 +12,8 @@ from jaxcompress import InputError, dccl
 from jaxcompress.codes.bound import rate_distortion_bound
 from jaxcompress.codes.chooser import choose_size, excess, integers_note
 from jaxcompress.codes.groups import Groups
+from jaxcompress.dccl.config import refine_config
+from jaxcompress.dccl.prepare import prepare
 
 
 def gaussian(num_rows, dim, falls_to=0.1):
@@ -126,10 +127,7 @@ def test_compress_takes_a_target_or_a_size(table, caplog):
 
 
 def test_effort_changes_steps_and_rounds_that_are_not_given():
-    from jaxcompress.dccl.config import refine_config
-    from jaxcompress.dccl.prepare import prepare
-
-    rows = helpers.normal_rows(3000, 8) if hasattr(helpers, "normal_rows") else gaussian(3000, 8)
+    rows = gaussian(3000, 8)
     found = {}
     for effort in ("fast", "default", "best"):
         config = dccl.Config(effort=effort)
