@@ -89,7 +89,7 @@ def compress(
         Shu & Nakayama, ICLR 2018, arXiv 1711.01068.
     """
     from jaxcompress.codes.extend import refine_with_groups
-    from jaxcompress.codes.finish import store_as, store_by_metric
+    from jaxcompress.codes.finish import store_as
     from jaxcompress.codes.rows import make_table
     from jaxcompress.dccl.export import to_codes
     from jaxcompress.dccl.prepare import prepare
@@ -111,6 +111,11 @@ def compress(
     weights = _take_weights(weights, len(rows), words, config.data.max_rows)
     rows = _for_objective(rows[: config.data.max_rows], objective)
     words = None if words is None else words[: config.data.max_rows]
+    if metric is not None and config.model.codebooks_per_group:
+        raise InputError(
+            "metric is given, and model.codebooks_per_group is "
+            f"{config.model.codebooks_per_group}; expected 0, since a metric mixes the dimensions."
+        )
     measure = None if metric is None else make_metric(metric, rows.shape[1])
     given, rows = rows, rows if measure is None else measure.of_rows(rows)
     config = settle_target(rows, config, _note, can_group=measure is None)
@@ -132,16 +137,17 @@ def compress(
         say=_note,
         show_progress=show,
     ).codes
-    options: dict[str, Any] = {
-        "seed": config.seed,
-        "num_rounds": min(1, refine.num_rounds or 0),
-        "say": _note,
-    }
-    if measure is None:
-        stored = store_as(problem.table, refined, config.codebook_type, **options)
-        return _with_error(problem.table, stored)
-    stored = store_by_metric(problem.table, refined, measure, config.codebook_type, **options)
-    return _with_error(make_table(given, problem.table.weights), stored)
+    stored = store_as(
+        problem.table,
+        refined,
+        config.codebook_type,
+        metric=measure,
+        seed=config.seed,
+        num_rounds=min(1, refine.num_rounds or 0),
+        say=_note,
+    )
+    table = problem.table if measure is None else make_table(given, problem.table.weights)
+    return _with_error(table, stored)
 
 
 def _for_objective(rows: np.ndarray, objective: str) -> np.ndarray:

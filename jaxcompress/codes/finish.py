@@ -37,6 +37,7 @@ def store_as(
     codes: Codes,
     codebook_type: str | None = None,
     *,
+    metric: Metric | None = None,
     seed: int = 0,
     num_rounds: int = 1,
     say: Callable[[str], None] = print,
@@ -48,46 +49,30 @@ def store_as(
         codes: codes of all of them, in their order.
         codebook_type: "float32", "float16" or "int8"; None: float16 if that moves the mean squared
             L2 (weighted, if the rows are) by less than 0.01 %, else float32.
+        metric: what made the rows of the table; the codes that are given stand for these, and those
+            that are returned for the rows that it made them of.
         seed: the search's randomness.
         num_rounds: rounds of local search for the stored codebooks; no row's error is larger after
             it. 0: the codes stay as they are.
         say: takes a line for the user.
     """
+    codebooks = codes.codebooks if metric is None else metric.to_rows(codes.codebooks)
     folded = dataclasses.replace(
-        codes, codebooks=fold(codes.codebooks, codes.groups), codebook_type="float32"
+        codes, codebooks=fold(codebooks, codes.groups), codebook_type="float32"
     )
-    stored = _round(table, folded, codebook_type, say)
-    found = _search_rounds(table, stored, seed, num_rounds)
-    return dataclasses.replace(stored, codes=found)
+    stored = _round(table, folded, codebook_type, metric, say)
+    found = _seen_by(metric, stored)
+    for number in range(num_rounds):
+        key = jax.random.fold_in(jax.random.key(seed), _ROUND - number)
+        found = dataclasses.replace(found, codes=_search(table, found, key))
+    return dataclasses.replace(stored, codes=found.codes)
 
 
-def store_by_metric(
-    table: PreparedTable,
-    codes: Codes,
-    metric: Metric,
-    codebook_type: str | None = None,
-    *,
-    seed: int = 0,
-    num_rounds: int = 1,
-    say: Callable[[str], None] = print,
-) -> Codes:
-    """Gives codes of the rows themselves, of codes of the rows that `metric` makes of them.
-
-    Args:
-        table: the rows of the metric.
-        codes: codes of all of them, in their order.
-        metric: what made them.
-        codebook_type: what `store_as` takes; None: float16.
-        seed: the search's randomness.
-        num_rounds: rounds of search for the stored codebooks, by the metric.
-        say: takes a line for the user.
-    """
-    codebooks = fold(metric.to_rows(codes.codebooks))
-    own = dataclasses.replace(codes, codebooks=codebooks, codebook_type="float32")
-    stored = _round(table, own, codebook_type or DEFAULT_TYPE, say)
-    seen = dataclasses.replace(stored, codebooks=metric.of_rows(stored.codebooks))
-    found = _search_rounds(table, seen, seed, num_rounds)
-    return dataclasses.replace(stored, codes=found)
+def _seen_by(metric: Metric | None, codes: Codes) -> Codes:
+    """Gives codes that stand for the rows of the metric."""
+    if metric is None:
+        return codes
+    return dataclasses.replace(codes, codebooks=metric.of_rows(codes.codebooks))
 
 
 def squared_error(table: PreparedTable, codes: Codes) -> float:
@@ -97,7 +82,11 @@ def squared_error(table: PreparedTable, codes: Codes) -> float:
 
 
 def _round(
-    table: PreparedTable, codes: Codes, codebook_type: str | None, say: Callable[[str], None]
+    table: PreparedTable,
+    codes: Codes,
+    codebook_type: str | None,
+    metric: Metric | None,
+    say: Callable[[str], None],
 ) -> Codes:
     """Rounds the codebooks; they stay float32 if the type cannot hold them, or loses too much."""
     kind = codebook_type or DEFAULT_TYPE
@@ -108,7 +97,7 @@ def _round(
         return codes
     stored = dataclasses.replace(codes, codebooks=rounded, codebook_type=kind)
     if codebook_type is None:
-        before, after = squared_error(table, codes), squared_error(table, stored)
+        before, after = (squared_error(table, _seen_by(metric, c)) for c in (codes, stored))
         if after > before * (1 + _MOST_LOST):
             say(
                 f"note: codebooks are stored as float32; as {kind} the mean squared L2 would be "
@@ -116,13 +105,6 @@ def _round(
             )
             return codes
     return stored
-
-
-def _search_rounds(table: PreparedTable, codes: Codes, seed: int, num_rounds: int) -> np.ndarray:
-    for number in range(num_rounds):
-        key = jax.random.fold_in(jax.random.key(seed), _ROUND - number)
-        codes = dataclasses.replace(codes, codes=_search(table, codes, key))
-    return codes.codes
 
 
 def _search(table: PreparedTable, codes: Codes, key: jax.Array) -> np.ndarray:

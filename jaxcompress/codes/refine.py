@@ -22,7 +22,7 @@ import numpy as np
 import tqdm
 
 from jaxcompress.codes.artefact import Codes
-from jaxcompress.codes.config import RefineConfig
+from jaxcompress.codes.config import RefineConfig, default_rounds
 from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.least_squares import (
     fit_codebooks,
@@ -45,7 +45,6 @@ from jaxcompress.engine.own_settings import own_settings
 
 FOLDER = "refinement"  # in a workdir: rounds of a refinement that is not finished
 _ERROR = "error"  # the metric by which the best round is kept
-DEFAULT_ROUNDS = 40
 _EVERY = 8  # rounds of which one is measured, before the last ones
 _MAX_ERROR = sys.float_info.max  # that of codes whose error overflows or is NaN
 
@@ -105,7 +104,9 @@ def refine_codes(
         say: takes a line for the user.
         show_progress: whether to show a bar.
     """
-    num_rounds = DEFAULT_ROUNDS if config.num_rounds is None else config.num_rounds
+    num_rounds = config.num_rounds
+    if num_rounds is None:
+        num_rounds = default_rounds(len(table.rows))
     if num_rounds == 0:
         return Refined(codes, 0.0)
     groups = codes.groups

@@ -8,7 +8,7 @@ import math
 from typing import NamedTuple
 
 from jaxcompress.codes.codebook_types import CODEBOOK_TYPES
-from jaxcompress.codes.config import RefineConfig
+from jaxcompress.codes.config import RefineConfig, default_rounds
 from jaxcompress.codes.sizes import MAX_CODEBOOKS, MAX_CODEWORDS, MAX_PRODUCT
 from jaxcompress.engine.config import RunConfig, setting
 from jaxcompress.errors import InputError
@@ -140,16 +140,8 @@ def hidden_size(config: ModelConfig) -> int:
 
 
 def refine_config(config: Config, num_rows: int) -> RefineConfig:
-    """Settles the rounds of refinement of N rows: as configured, or else by table and effort.
-
-    Rounds of small tables are short, and noise needs many of them.
-
-    >>> [refine_config(Config(), num_rows).num_rounds for num_rows in (2_604, 10_000, 400_000)]
-    [111, 57, 40]
-    """
+    """Settles the rounds of refinement of N rows: as configured, or else by table and effort."""
     if config.refine.num_rounds is not None:
         return config.refine
-    rounds = 40 * min(3.0, max(1.0, (20_000 / max(1, num_rows)) ** 0.5))
-    return dataclasses.replace(
-        config.refine, num_rounds=round(rounds * EFFORTS[config.effort].rounds)
-    )
+    rounds = round(default_rounds(num_rows) * EFFORTS[config.effort].rounds)
+    return dataclasses.replace(config.refine, num_rounds=rounds)

@@ -73,3 +73,9 @@ def test_what_is_no_metric_is_refused(metric, message):
 def test_another_objective_is_refused():
     with pytest.raises(InputError, match=r'objective is "?.?l1'):
         jaxcompress.compress(problem()[0], 4, 4, objective="l1")
+
+
+def test_a_metric_and_groups_are_refused_before_anything_is_trained():
+    model = dccl.ModelConfig(num_groups=2, codebooks_per_group=3)
+    with pytest.raises(InputError, match="codebooks_per_group is 3; expected 0"):
+        jaxcompress.compress(problem()[0], config=dccl.Config(model=model), metric=np.eye(8))

@@ -14,6 +14,7 @@ from jaxcompress.codes.chooser import choose_size, excess, integers_note
 from jaxcompress.codes.groups import Groups
 from jaxcompress.dccl.config import refine_config
 from jaxcompress.dccl.prepare import prepare
+from jaxcompress.dccl.target import settle_target
 
 
 def gaussian(num_rows, dim, falls_to=0.1):
@@ -124,6 +125,13 @@ def test_compress_takes_a_target_or_a_size(table, caplog):
     assert "chosen: " in caplog.text
     with pytest.raises(InputError, match="num_codebooks and target_mb are given"):
         jaxcompress.compress(rows, 4, target_mb=0.002, config=config)
+
+
+def test_without_refinement_no_groups_are_chosen(table):
+    rows, none = np.load(table), dccl.RefineConfig(num_rounds=0)
+    assert settle_target(rows, dccl.Config(target_mb=0.006), print).model.codebooks_per_group
+    config = settle_target(rows, dccl.Config(target_mb=0.006, refine=none), print)
+    assert config.model.codebooks_per_group == 0
 
 
 def test_effort_changes_steps_and_rounds_that_are_not_given():
