@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import jaxcompress
-from jaxcompress import InputError, dccl
+from jaxcompress import Codes, InputError, dccl
+from jaxcompress.codes.finish import store_as
 from jaxcompress.codes.metric import make_metric
+from jaxcompress.codes.rows import make_table
 
 
 def problem():
@@ -79,3 +81,18 @@ def test_a_metric_and_groups_are_refused_before_anything_is_trained():
     model = dccl.ModelConfig(num_groups=2, codebooks_per_group=3)
     with pytest.raises(InputError, match="codebooks_per_group is 3; expected 0"):
         jaxcompress.compress(problem()[0], config=dccl.Config(model=model), metric=np.eye(8))
+
+
+@pytest.mark.parametrize("codebook_type", ["int8", None])
+def test_the_last_search_is_by_the_metric(codebook_type):
+    rows, queries = problem()
+    metric = make_metric(queries, 8)
+    seen = metric.of_rows(rows)
+    rng = np.random.default_rng(1)
+    codes = Codes(rng.integers(0, 4, (500, 3)), rng.normal(size=(3, 4, 8)) * seen.std(axis=0))
+    stored = store_as(make_table(seen), codes, codebook_type, metric=metric, num_rounds=2)
+    before = np.square(seen - codes.decode()).sum(axis=1)
+    after = np.square(seen - metric.of_rows(stored.decode())).sum(axis=1)
+    assert (after < 1.05 * before + 1e-3).all()
+    assert after.mean() < 0.8 * before.mean()
+    assert stored.codebook_type == (codebook_type or "float16")
