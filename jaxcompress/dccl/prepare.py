@@ -16,7 +16,7 @@ from jaxcompress.data.text.stdlib import STDLIB
 from jaxcompress.data.vectors.files import Vectors, read_vectors
 from jaxcompress.data.vectors.stdlib import stdlib_vectors
 from jaxcompress.data.vectors.weights import normalize_weights, read_weights
-from jaxcompress.dccl.config import EFFORTS, Config, DataConfig
+from jaxcompress.dccl.config import EFFORTS, Config, DataConfig, ModelConfig
 from jaxcompress.dccl.task import default_num_steps, make_optimizer, make_task, row_statistics
 from jaxcompress.engine.job import Job
 from jaxcompress.engine.own_settings import own_settings
@@ -111,6 +111,7 @@ def prepare(
     with naming(source):
         train_ids, valid_ids = split_ids(len(rows), config)
         _check_enough_rows(len(train_ids), config.model.num_codewords)
+        _check_groups(config.model, rows.shape[1])
     if weights is not None:
         weights = _scale_weights(weights, train_ids, valid_ids)
     batch_size = _fit_batch_size(config.batch_size, len(train_ids), say)
@@ -187,6 +188,13 @@ def _check_enough_rows(num_trained: int, num_codewords: int) -> None:
         raise InputError(
             f"{num_trained} rows to train on are fewer than model.num_codewords "
             f"= {num_codewords}; take fewer codewords."
+        )
+
+
+def _check_groups(model: ModelConfig, dim: int) -> None:
+    if model.codebooks_per_group and dim % model.num_groups:
+        raise InputError(
+            f"model.num_groups is {model.num_groups}; it must divide the {dim} dimensions of a row."
         )
 
 

@@ -111,6 +111,13 @@ def test_groups_of_a_config_are_trained_saved_and_opened(table, tmp_path):
         np.testing.assert_allclose(opened.lookup(np.arange(9)), codes.decode(range(9)), atol=1e-5)
 
 
+def test_groups_that_do_not_divide_a_row_are_refused_before_training(table, tmp_path):
+    model = dccl.ModelConfig(num_groups=7, codebooks_per_group=2)
+    with pytest.raises(InputError, match="model.num_groups is 7; it must divide the 16 dimensions"):
+        train.dccl.train(small_config(table, model=model), str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_target_wins_over_the_size_of_the_model_and_says_so(table, tmp_path, capsys):
     config = small_config(table, target_mb=0.002, model=dccl.ModelConfig(num_codebooks=7))
     train.dccl.train(config, str(tmp_path / "run"))
