@@ -36,6 +36,7 @@ html_static_path = ["_static"]
 html_css_files = ["style.css"]
 
 autodoc_typehints = "signature"
+autodoc_mock_imports = ["torch"]  # it need not be there
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 add_module_names = False

@@ -10,20 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.decode import lookup, sum_type
 from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.meshes import in_auto_mesh, join_specs, spec_of
 from jaxcompress.errors import InputError
-
-
-def check_codes(codes: Any, layer: str) -> None:
-    """Raises InputError if a layer was given anything but `Codes`."""
-    if not isinstance(codes, Codes):
-        raise InputError(
-            f"{layer} got an object of type {type(codes).__name__}; expected jaxcompress.Codes, as "
-            "jaxcompress.load_codes(PATH) or jaxcompress.compress(TABLE) gives them."
-        )
 
 
 def put(x: np.ndarray, dtype: Any = None) -> jax.Array:

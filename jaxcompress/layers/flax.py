@@ -12,7 +12,8 @@ from flax.linen.dtypes import promote_dtype
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.attend import attend
-from jaxcompress.layers.embedding import check_codes, embed, in_spans, put
+from jaxcompress.layers.checks import check_codes
+from jaxcompress.layers.embedding import embed, in_spans, put
 
 
 class CodesEmbed(nn.Module):

@@ -1,9 +1,7 @@
-import re
 from types import SimpleNamespace
 
 import flax.linen as nn
 import flax.serialization
-import helpers
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +15,6 @@ from jaxcompress.codes.decode import lookup, sum_codewords
 from jaxcompress.layers.flax import CodesEmbed
 from jaxcompress.layers.nnx import Fixed, NNXCodesEmbed
 
-PAGE = helpers.ROOT / "docs" / "python.md"
 BOTH = pytest.mark.parametrize("kind", ["linen", "nnx"])
 
 
@@ -420,26 +417,3 @@ def test_wrong_use_is_one_line(kind):
         with pytest.raises(InputError, match=message) as caught:
             call()
         assert "\n" not in str(caught.value)
-
-
-def test_the_torch_snippet_of_the_documentation_does_the_same():
-    torch = pytest.importorskip("torch")
-    found = re.search(r"<!-- snippet: torch -->\s*```python\n(.*?)```", PAGE.read_text(), re.S)
-    assert found is not None
-    names = {}
-    exec(found.group(1), names)
-    codes = make_codes()
-    for trainable in (False, True):
-        ours = names["CodesEmbed"](codes, trainable)
-        ids, query = torch.tensor([[0, 1, 49]]), torch.from_numpy(make_queries(2, 3, 6))
-        check_close(ours(ids).detach(), table_of(codes)[[[0, 1, 49]]])
-        check_close(ours.attend(query).detach(), query.numpy() @ table_of(codes).T)
-        trained = [p for p in ours.parameters() if p.requires_grad]
-        assert len(trained) == trainable
-    ours.attend(query).sum().backward()
-    weights = np.ones((6, 50))
-    expected = np.einsum(
-        "vmk,bv,bd->mkd",
-        np.eye(7)[codes.codes], weights, query.reshape(6, 6).numpy(),
-    )  # fmt: skip
-    check_close(trained[0].grad.reshape(5, 7, 6), expected, 1e-4)
