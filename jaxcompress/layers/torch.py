@@ -50,7 +50,7 @@ class CodesEmbedding(nn.Module):
     """
 
     codes: torch.Tensor
-    slices: nn.Parameter | None
+    slices: "nn.Parameter | None"  # a string, since the documentation is built without PyTorch
 
     def __init__(
         self, codes: Codes, *, trainable: bool = False, device: Any = None, dtype: Any = None
