@@ -3,8 +3,8 @@
 `compress` makes codes of a table, `refine` improves codes, `load`, `load_codes` and `load_anchors`
 open files and workdirs. The methods are folders: `jaxcompress.dccl`, `.tying`, `.ant` and
 `.classifier`, each with `train(config, workdir)`; layers for a model are in `jaxcompress.layers`,
-readers in `jaxcompress.data`. Nothing runs at import, and reading codes loads no jax until
-`Codes.lookup` is called.
+readers in `jaxcompress.data`, folders of models in `jaxcompress.models`. Nothing runs at import,
+and reading codes loads no jax until `Codes.lookup` is called.
 """
 
 from importlib import import_module
@@ -19,7 +19,7 @@ from jaxcompress.errors import InputError
 from jaxcompress.loading import load, load_anchors, load_codes
 
 if TYPE_CHECKING:
-    from jaxcompress import ant, classifier, data, dccl, layers, tying
+    from jaxcompress import ant, classifier, data, dccl, layers, models, tying
 
 __version__ = "0.1.0"  # pyproject.toml reads it from here
 
@@ -37,12 +37,13 @@ __all__ = [
     "load",
     "load_anchors",
     "load_codes",
+    "models",
     "rate_distortion_bound",
     "refine",
     "tying",
 ]
 
-_FOLDERS = ("ant", "classifier", "data", "dccl", "layers", "tying")
+_FOLDERS = ("ant", "classifier", "data", "dccl", "layers", "models", "tying")
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -15,7 +15,7 @@ RANKS = [
     {"data"},
     {"engine", "nn"},
     {"codes", "anchors"},
-    {"tables", "loading"},
+    {"tables", "loading", "models"},
     {"dccl", "tying", "ant", "classifier"},
     {"layers", "api"},
     {"cli"},

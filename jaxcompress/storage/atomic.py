@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -59,3 +60,27 @@ class atomic_write:
         with contextlib.suppress(OSError):  # an older file keeps its permissions, if it may
             shutil.copymode(self.path, self.partial)
         os.replace(self.partial, self.path)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Makes a folder under another name beside it, and renames it when it is complete.
+
+    The block makes the folder that it is given. If it raises, all of it is deleted.
+
+    >>> path = Path(tempfile.mkdtemp()) / "model"
+    >>> with atomic_folder(path) as partial:
+    ...     partial.mkdir()
+    >>> path.is_dir(), partial.exists()
+    (True, False)
+
+    Args:
+        path: where nothing is; the folders above it are made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        yield partial
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -153,11 +153,11 @@ def test_npy_and_safetensors_of_every_float_type(tmp_path, dtype):
     vectors = read_vectors(str(tmp_path / "v.npy"))
     np.testing.assert_array_equal(vectors.rows.astype(np.float32), rows.astype(np.float32))
     assert vectors.words is None
-    tensors = {"wte": rows, "bias": np.zeros(3, np.float32), "other": rows}
+    tensors = {"table": rows, "bias": np.zeros(3, np.float32), "other": rows}
     safetensors.numpy.save_file(tensors, tmp_path / "lm.safetensors")
-    vectors = read_vectors(str(tmp_path / "lm.safetensors"), tensor="wte")
+    vectors = read_vectors(str(tmp_path / "lm.safetensors"), tensor="table")
     np.testing.assert_array_equal(vectors.rows.astype(np.float32), rows.astype(np.float32))
-    with pytest.raises(InputError, match=r"no data.tensor given; matrices in it: .*wte \[2, 3\]"):
+    with pytest.raises(InputError, match=r"no data.tensor given; matrices in it: .*table \[2, 3\]"):
         read_vectors(str(tmp_path / "lm.safetensors"))
     with pytest.raises(InputError, match="no matrix named 'bias'"):
         read_vectors(str(tmp_path / "lm.safetensors"), tensor="bias")

@@ -17,7 +17,7 @@ from jaxcompress.data.vectors.cache import RECORDS, duplicates_note, read_cached
 from jaxcompress.data.vectors.checks import check_finite
 from jaxcompress.data.vectors.formats import find_format
 from jaxcompress.data.vectors.matrices import read_npy, read_npz
-from jaxcompress.data.vectors.shards import find_shard
+from jaxcompress.data.vectors.shards import find_vectors
 from jaxcompress.data.vectors.tensors import read_safetensors
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
@@ -49,15 +49,18 @@ def read_vectors(path: str, *, tensor: str | None = None, max_rows: int | None =
         path: GloVe, word2vec or fastText text, word2vec .bin, fastText .bin, .npy or .npz (with the
             names of its rows in a `.words.txt` beside it, if there is one), or .safetensors; plain,
             .gz, .bz2, .xz, or inside a .zip. A model in shards is named by its
-            `.safetensors.index.json`, or by its folder.
-        tensor: the name of the matrix in a .safetensors or .npz file; None: the only one.
+            `.safetensors.index.json`, or by its folder; a `tokenizer.json` beside it names the rows
+            of its table.
+        tensor: the name of the matrix in a .safetensors or .npz file; None: the only one, or, of a
+            model's, the only one whose name and shape are those of a table of tokens, which a note
+            says.
         max_rows: number of rows; those after it are not read. None: all.
 
     Raises:
         InputError: if there is no such file or it holds no vectors: with file, line or row, and
             what was expected.
     """
-    file, tensor = find_shard(find_either(path, GET_GLOVE, "file"), tensor)
+    file, tensor, own_words, found = find_vectors(find_either(path, GET_GLOVE, "file"), tensor)
     if max_rows is not None and max_rows < 1:
         raise InputError(f"data.max_rows is {max_rows}; it must be at least 1.")
     form = find_format(file)
@@ -73,8 +76,10 @@ def read_vectors(path: str, *, tensor: str | None = None, max_rows: int | None =
         array = (read_npz if form == "npz" else read_safetensors)(file, tensor)
     rows, cast_notes = _as_table(array[:max_rows] if array.ndim else array, file)
     check_finite(rows, str(file))
-    words, rows, notes = _drop_duplicates(_words_beside(file, len(rows), max_rows), rows)
-    return Vectors(rows, words, (*notes, *cast_notes), str(file))
+    if own_words is None:
+        own_words = _words_beside(file, len(rows), max_rows)
+    words, rows, notes = _drop_duplicates(own_words and own_words[:max_rows], rows)
+    return Vectors(rows, words, (*found, *notes, *cast_notes), str(file))
 
 
 def _as_table(array: np.ndarray, file: Path) -> tuple[np.ndarray, tuple[str, ...]]:

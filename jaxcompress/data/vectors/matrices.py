@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxcompress.data.paths import is_plain, open_binary
+from jaxcompress.data.vectors.tokens import fits
 from jaxcompress.errors import InputError
 
 _MOST_LISTED = 10  # matrices that an error lists
@@ -92,6 +93,29 @@ def choose_matrix(shapes: Mapping[str, Sequence[int]], name: str | None, file: P
         listed += f" and {len(matrices) - _MOST_LISTED} more"
     reason = "no data.tensor given" if name is None else f"no matrix named {name!r}"
     raise InputError(f"{file}: {reason}; matrices in it: {listed}.")
+
+
+def likely_table(shapes: Mapping[str, Sequence[int]], num_tokens: int | None) -> str | None:
+    """Finds the matrix that is a model's table of tokens by name and shape; None: it is not clear.
+
+    >>> likely_table({"wte": (100, 8), "wpe": (64, 8), "lm_head": (100, 8), "h": (8, 8)}, 100)
+    'wte'
+    >>> likely_table({"shared": (128, 8), "lm_head": (128, 8), "h": (8, 8)}, 100)
+    'shared'
+
+    Args:
+        shapes: of all tensors, by name.
+        num_tokens: how many tokens the model has; None: unknown.
+    """
+    likely = [
+        name
+        for name, shape in shapes.items()
+        if len(shape) == 2 and (num_tokens is None or fits(num_tokens, shape[0]))
+    ]
+    named = [name for name in likely if _is_embedding(name)]
+    if not named and num_tokens is not None:
+        named = [name for name in likely if not re.search("head|decoder|output|bias", name, re.I)]
+    return named[0] if len(named) == 1 else None
 
 
 def _is_embedding(name: str) -> bool:

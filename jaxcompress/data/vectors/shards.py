@@ -1,12 +1,18 @@
-"""Models in several .safetensors files: an index says which file, a shard, has which tensor."""
+"""Models in .safetensors files: one, or several with an index that says which, a shard, has what.
+
+The table among a model's matrices is the one that is named, or the only one that its name and its
+number of rows make likely.
+"""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from jaxcompress.data.vectors.matrices import choose_matrix
-from jaxcompress.data.vectors.tensors import read_header
+from jaxcompress.data.vectors.formats import find_format
+from jaxcompress.data.vectors.matrices import choose_matrix, likely_table
+from jaxcompress.data.vectors.tensors import Tensor, read_header
+from jaxcompress.data.vectors.tokens import TOKENIZER, fits, name_rows, read_tokens
 from jaxcompress.errors import InputError
 
 _INDEX = ".safetensors.index.json"  # the end of its name
@@ -14,10 +20,26 @@ _MODEL = "model.safetensors"
 
 
 class Place(NamedTuple):
-    """Where vectors are: a file, and the name of the matrix in it if that is known."""
+    """Where vectors are.
+
+    Attributes:
+        file: the file.
+        tensor: the name of the matrix in it, if it is one of several.
+        words: the names of its rows, if a tokenizer beside it has them.
+        notes: lines for the user about what was found.
+    """
 
     file: Path
     tensor: str | None
+    words: list[str] | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Part(NamedTuple):
+    """A tensor of a model: the file that it is in, and what the header there says about it."""
+
+    file: Path
+    about: Tensor
 
 
 def find_model(place: Path) -> Path | None:
@@ -29,12 +51,12 @@ def find_model(place: Path) -> Path | None:
     return next(iter([*found, *indices]), None)
 
 
-def find_shard(place: Path, tensor: str | None) -> Place:
-    """Finds the file of a matrix, of a model in a folder or of an index; any file is left as it is.
+def find_vectors(place: Path, tensor: str | None) -> Place:
+    """Finds the file of a matrix, of a model in a folder or of an index; and its rows' names.
 
     Args:
-        place: a folder, an index of shards, or any other file.
-        tensor: the name of the matrix; None: the only one.
+        place: a folder, an index of shards, a .safetensors file; any other is left as it is.
+        tensor: the name of the matrix; None: the only one, or the only likely one.
 
     Raises:
         InputError: if there is no model in the folder, the index or a shard is damaged, or there is
@@ -45,20 +67,72 @@ def find_shard(place: Path, tensor: str | None) -> Place:
         raise InputError(
             f"{file} is a folder; expected a file, or a folder with {_MODEL} or model{_INDEX}."
         )
-    if not file.name.endswith(_INDEX):
+    if not (is_index(file) or find_format(file) == "safetensors"):
         return Place(file, tensor)
+    parts = read_parts(file, tensor)
+    shapes = {name: part.about.shape for name, part in parts.items()}
+    tokens, notes = _tokens_beside(file)
+    num_tokens = 1 + max(tokens) if tokens else _vocabulary_size(file.with_name("config.json"))
+    name = tensor or likely_table(shapes, num_tokens)
+    name = choose_matrix(shapes, name, file)
+    if tensor is None and sum(len(shape) == 2 for shape in shapes.values()) > 1:
+        why = "name" if num_tokens is None else "name and shape"
+        notes += (f"took {name} {list(shapes[name])} by its {why}; data.tensor takes another.",)
+    words = None
+    if tokens and fits(1 + max(tokens), shapes[name][0]):
+        words = name_rows(tokens, shapes[name][0])
+        notes += (f"rows are named by the {len(tokens):,} tokens of {TOKENIZER}.",)
+    return Place(parts[name].file, name, words, notes)
+
+
+def read_parts(file: Path, tensor: str | None = None) -> dict[str, Part]:
+    """Reads the headers of a model: all tensors that it has, and where they are.
+
+    Args:
+        file: a .safetensors file, or an index of shards, of which some may not be there.
+        tensor: one whose shard must be there.
+
+    Raises:
+        InputError: if the index or a shard is damaged, or that shard is not there.
+    """
+    if not is_index(file):
+        return {name: Part(file, about) for name, about in read_header(file).tensors.items()}
     shards = _read_index(file)
     if tensor in shards and not (file.parent / shards[tensor]).exists():
         raise InputError(
             f"{file}: {tensor} is in {shards[tensor]}, which is not beside it; fetch it too."
         )
-    shapes = {}
-    for shard in sorted(set(shards.values())):
-        if (file.parent / shard).exists():
-            tensors = read_header(file.parent / shard).tensors
-            shapes.update({name: about.shape for name, about in tensors.items()})
-    tensor = choose_matrix({n: s for n, s in shapes.items() if n in shards}, tensor, file)
-    return Place(file.parent / shards[tensor], tensor)
+    parts = {}
+    for shard in sorted({file.parent / shard for shard in shards.values()}):
+        if shard.exists():
+            tensors = read_header(shard).tensors
+            parts.update({n: Part(shard, about) for n, about in tensors.items() if n in shards})
+    return parts
+
+
+def is_index(file: Path) -> bool:
+    """Tells an index of shards by its name."""
+    return file.name.endswith(_INDEX)
+
+
+def _tokens_beside(file: Path) -> tuple[dict[int, str], tuple[str, ...]]:
+    """Reads the tokens beside a model, if there are any; and notes."""
+    beside = file.with_name(TOKENIZER)
+    if not beside.is_file():
+        return {}, ()
+    try:
+        return read_tokens(beside), ()
+    except InputError as error:  # some other tokenizer's file
+        return {}, (f"{error} Rows have no names.",)
+
+
+def _vocabulary_size(config: Path) -> int | None:
+    """Reads how many tokens a model has from its `config.json`; None: it does not say."""
+    try:
+        size: Any = json.loads(config.read_bytes())["vocab_size"]
+    except (ValueError, RecursionError, TypeError, KeyError, OSError):
+        return None
+    return size if type(size) is int and size > 0 else None
 
 
 def _read_index(file: Path) -> Mapping[str, str]:

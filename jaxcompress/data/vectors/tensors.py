@@ -18,7 +18,7 @@ from jaxcompress.data.paths import is_plain, open_binary
 from jaxcompress.data.vectors.matrices import choose_matrix
 from jaxcompress.errors import InputError
 
-_DTYPES = {"F16": np.float16, "BF16": ml_dtypes.bfloat16, "F32": np.float32, "F64": np.float64}
+DTYPES = {"F16": np.float16, "BF16": ml_dtypes.bfloat16, "F32": np.float32, "F64": np.float64}
 _LONGEST_HEADER = 100_000_000  # bytes, as the safetensors library limits it
 
 
@@ -66,15 +66,15 @@ def read_safetensors(file: Path, name: str | None) -> np.ndarray:
     shapes = {key: tensor.shape for key, tensor in tensors.items()}
     name = choose_matrix(shapes, name, file)
     dtype, shape, start, end = tensors[name]
-    if dtype not in _DTYPES:
-        raise InputError(f"{file}: {name} is {dtype}; expected one of {', '.join(_DTYPES)}.")
-    expected = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
+    if dtype not in DTYPES:
+        raise InputError(f"{file}: {name} is {dtype}; expected one of {', '.join(DTYPES)}.")
+    expected = math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize
     if end - start != expected:
         raise InputError(
             f"{file}: damaged; {name} is {dtype} {list(shape)}, which takes {expected} bytes, and "
             f"its data_offsets span {end - start}."
         )
-    return _read_bytes(file, size + start, size + end, name).view(_DTYPES[dtype]).reshape(shape)
+    return _read_bytes(file, size + start, size + end, name).view(DTYPES[dtype]).reshape(shape)
 
 
 def _read_bytes(file: Path, start: int, end: int, name: str) -> np.ndarray:
