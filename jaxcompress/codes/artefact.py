@@ -476,3 +476,16 @@ class Codes:
         from jaxcompress.codes.faiss_index import residual_index
 
         return residual_index(self.codes, self.codebooks, metric)
+
+    def to_keyed_vectors(self) -> Any:
+        """Makes `gensim.models.KeyedVectors` of the decoded rows (extra `gensim`), by name.
+
+        Rows without words are named by their numbers; of rows of the same name the first is kept.
+        `jaxcompress.compress` takes KeyedVectors.
+
+        Raises:
+            InputError: if gensim cannot be imported.
+        """
+        from jaxcompress.codes.keyed_vectors import keyed_vectors
+
+        return keyed_vectors(self._all_words(), self.decode())

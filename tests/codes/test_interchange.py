@@ -125,13 +125,12 @@ def test_a_file_that_could_not_be_written_whole_is_not_there(tmp_path, monkeypat
     assert not list(tmp_path.iterdir())
 
 
-def test_gensim_opens_word2vec_text(tmp_path):
-    models = pytest.importorskip("gensim.models", reason="gensim is not installed")
-    codes = make_codes(6, words=["king", "a b", "queen", "élan", "7", "x"])
-    codes.to_word2vec(tmp_path / "v.txt")
-    vectors = models.KeyedVectors.load_word2vec_format(str(tmp_path / "v.txt"), binary=False)
-    assert vectors.index_to_key == ["king", "a_b", "queen", "élan", "7", "x"]
-    np.testing.assert_array_equal(vectors.vectors, codes.decode())
+def test_gensim_that_is_missing_is_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gensim.models", None)
+    with pytest.raises(
+        InputError, match=r'gensim cannot be .*: pip install "jaxcompress\[gensim\]"'
+    ):
+        make_codes().to_keyed_vectors()
 
 
 def test_faiss_is_not_imported_before_it_is_used():
