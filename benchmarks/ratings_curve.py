@@ -22,7 +22,7 @@ from jaxcompress.ant.model import SIDES
 from jaxcompress.ant.prepare import make_eval_feed, prepare
 from jaxcompress.data.ratings.read import read_ratings
 from jaxcompress.engine.loop import evaluate, fit
-from jaxcompress.engine.plots import draw
+from jaxcompress.engine.page.charts import Curve, Panel, save_panels
 
 DENSE_L2 = {1: (0.0, 0.02), 2: (0.0, 0.02), 4: (0.02, 0.05), 8: (0.02, 0.05), 16: (0.02, 0.05)}
 FIELDS = ("method", "size", "l2", "seed", "parameters", "anchors", "valid_mse", "test_mse")
@@ -118,9 +118,9 @@ def main():
         for (parameters, _, test), width in zip(points, spread[name], strict=True):
             same = np.interp(np.log(parameters), np.log(dense[:, 0]), dense[:, 2])
             print(f"| {name} | {parameters:,.0f} | {test:.4f} | {width:.4f} | {same:.4f} |")
-    panels = {"test mse": {name: sorted((p, t) for p, _, t in points)
-                           for name, points in means.items()}}  # fmt: skip
-    draw(panels, out.with_suffix(".png"), f"{flags.path}: error against parameters", "parameters")
+    curves = {name: Curve(sorted((p, t) for p, _, t in points)) for name, points in means.items()}
+    panel = Panel(curves, "", "parameters", "test MSE", "x")
+    save_panels([panel], out.with_suffix(".png"), f"{flags.path}: error against parameters")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def finished(table, tmp_path_factory) -> tuple[Path, str]:
     """The workdir of an uninterrupted small run on one device, and what it printed."""
     workdir = tmp_path_factory.mktemp("runs") / "run"
     return workdir, helpers.printed(
-        helpers.command(table, workdir, "--config.sample_words=w1,nobody")
+        helpers.command(table, workdir, "--config.report=true", "--config.sample_words=w1,nobody")
     )
 
 
@@ -59,7 +59,7 @@ def text(tmp_path_factory) -> Path:
 def finished_lm(text, tmp_path_factory) -> tuple[Path, str]:
     """The workdir of an uninterrupted small language model on one device, and what it printed."""
     workdir = tmp_path_factory.mktemp("runs") / "lm"
-    return workdir, helpers.printed(helpers.text_command(text, workdir))
+    return workdir, helpers.printed(helpers.text_command(text, workdir, "--config.report=true"))
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +72,9 @@ def ratings_file(tmp_path_factory) -> Path:
 def finished_ratings(ratings_file, tmp_path_factory) -> tuple[Path, str]:
     """The workdir of an uninterrupted small run of NBANT on one device, and what it printed."""
     workdir = tmp_path_factory.mktemp("runs") / "ratings"
-    return workdir, helpers.printed(helpers.ratings_command(ratings_file, workdir))
+    return workdir, helpers.printed(
+        helpers.ratings_command(ratings_file, workdir, "--config.report=true")
+    )
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +87,9 @@ def reviews(tmp_path_factory) -> Path:
 def finished_sentiment(reviews, tmp_path_factory) -> tuple[Path, str]:
     """The workdir of an uninterrupted small run of the classifier, and what it printed."""
     workdir = tmp_path_factory.mktemp("runs") / "sentiment"
-    return workdir, helpers.printed(helpers.sentiment_command(reviews, workdir))
+    return workdir, helpers.printed(
+        helpers.sentiment_command(reviews, workdir, "--config.report=true")
+    )
 
 
 _LONG = (

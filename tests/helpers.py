@@ -17,6 +17,7 @@ from jaxcompress.storage.names import write_names
 ROOT = Path(__file__).parents[1]
 SMALL = (
     "--config=configs/quickstart.py",
+    "--config.report=false",
     "--config.model.num_codebooks=4",
     "--config.model.num_codewords=8",
     "--config.batch_size=64",
@@ -46,6 +47,7 @@ def command(table, workdir, *more):
 
 SMALL_LM = (
     "--config=configs/text.py:real",
+    "--config.report=false",
     "--config.batch_size=24",
     "--config.unroll=5",
     "--config.num_steps=60",
@@ -168,6 +170,7 @@ def losses(workdir):
 
 SMALL_RATINGS = (
     "--config=configs/quickstart_ratings.py",
+    "--config.report=false",
     "--config.batch_size=64",
     "--config.num_steps=60",
     "--config.growth.num_steps=40",
@@ -204,6 +207,7 @@ def ratings_command(file, workdir, *more):
 
 SMALL_SENTIMENT = (
     "--config=configs/quickstart_sentiment.py",
+    "--config.report=false",
     "--config.batch_size=16",
     "--config.num_steps=60",
     "--config.eval_every=20",

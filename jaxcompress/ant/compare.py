@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcompress.ant.config import Config
-from jaxcompress.engine.plots import draw
+from jaxcompress.engine.page.charts import Curve, Panel, save_panels
 from jaxcompress.engine.report import format_rows, say
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
@@ -35,10 +35,16 @@ def compare(workdirs: Sequence[str]) -> list[dict[str, Any]]:
 def show_comparison(rows: Sequence[dict[str, Any]], picture: Path) -> None:
     """Prints the rows of `compare` side by side, and draws error against parameters."""
     say(format_rows(rows, _COLUMNS))
-    points: dict[str, list] = {}
-    for row in sorted(rows, key=lambda row: row["parameters"]):
-        points.setdefault(row["method"], []).append((row["parameters"], row["test_mse"]))
-    if draw({"test mse": points}, picture, "error against parameters", x_label="parameters"):
+    if save_panels([error_panel(rows)], picture, "error against parameters"):
         say(f"\nerror against parameters: {picture}")
     else:
-        say('\nno picture drawn; for one: pip install -e ".[plots]"')
+        say('\nno picture drawn; for one: pip install "jaxcompress[plots]"')
+
+
+def error_panel(rows: Sequence[dict[str, Any]]) -> Panel:
+    """Makes curves of the test error over parameters, one for each method."""
+    points: dict[str, list[tuple[float, float]]] = {}
+    for row in sorted(rows, key=lambda row: row["parameters"]):
+        points.setdefault(row["method"], []).append((row["parameters"], row["test_mse"]))
+    curves = {name: Curve(found) for name, found in points.items()}
+    return Panel(curves, "", "parameters", "test mse")

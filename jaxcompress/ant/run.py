@@ -111,7 +111,11 @@ def run(config: Config, workdir: str, mode: str, options: Options | None = None)
         if mode in ("train", "evaluate"):
             summary = summarize(problem, fitted, path)
             say("\n" + format_figures(summary))
-            write_summary(path, summary, f"{describe(config)}, {summary['dataset']}")
+            write_summary(
+                path,
+                summary,
+                f"{describe(config)}, {summary['dataset']}" if config.report else None,
+            )
         if mode in ("train", "export"):
             tables = export(problem, fitted.state, path)
             _announce_export(config, path)

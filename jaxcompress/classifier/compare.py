@@ -12,7 +12,7 @@ from jaxcompress.classifier.config import FROM_SCRATCH, Config, describe, name_o
 from jaxcompress.classifier.corpus import read_corpus
 from jaxcompress.classifier.prepare import prepare, read_source
 from jaxcompress.classifier.run import announce_corpus, announce_table, run_seeds
-from jaxcompress.engine.plots import draw
+from jaxcompress.engine.page.charts import Curve, Panel, save_panels
 from jaxcompress.engine.report import format_rows, say, write_json
 from jaxcompress.errors import InputError
 from jaxcompress.storage.places import as_path
@@ -69,9 +69,17 @@ def compare(config: Config, workdir: str, options: Options) -> list[dict[str, An
 def show_comparison(rows: Sequence[dict[str, Any]], picture: Path) -> None:
     """Prints the rows of `compare` side by side, and draws accuracy against bytes."""
     say("\n" + format_rows(rows, _COLUMNS))
-    points = {row["embedding"]: [(row["embedding_bytes"], row["test_accuracy"])] for row in rows}
-    if draw({"test accuracy": points}, picture, "accuracy against bytes", x_label="bytes"):
+    if save_panels([accuracy_panel(rows)], picture, "accuracy against bytes"):
         say(f"\naccuracy against bytes: {picture}")
+
+
+def accuracy_panel(rows: Sequence[dict[str, Any]]) -> Panel:
+    """Makes a point of the test accuracy over bytes for each table."""
+    curves = {
+        row["embedding"]: Curve([(row["embedding_bytes"], row["test_accuracy"])], "points")
+        for row in rows
+    }
+    return Panel(curves, "", "bytes of the table", "test accuracy", "x")
 
 
 def tell_apart(configs: Sequence[Config]) -> list[str]:

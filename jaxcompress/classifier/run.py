@@ -111,7 +111,9 @@ def _run_seed(problem: Problem, workdir: str, mode: str) -> dict[str, Any]:
         if mode != "export":
             summary = summarize(problem, fitted)
             say("\n" + format_figures(summary))
-            write_summary(path, summary, describe(problem.config))
+            write_summary(
+                path, summary, describe(problem.config) if problem.config.report else None
+            )
         if mode != "evaluate" and jax.process_index() == 0:
             params = jax.device_get(fitted.state.params["embedding"])
             _announce_export(export(problem.table, params, path), path)

@@ -22,6 +22,7 @@ from jaxcompress.dccl.config import Config, refine_config
 from jaxcompress.dccl.export import to_codes
 from jaxcompress.dccl.neighbours import show_neighbours
 from jaxcompress.dccl.prepare import Problem, Source, prepare, read
+from jaxcompress.dccl.report import leave_report
 from jaxcompress.dccl.sweep import plan
 from jaxcompress.dccl.sweep_report import compare_sizes
 from jaxcompress.dccl.target import settle_target
@@ -128,12 +129,13 @@ def _run_mode(problem: Problem, vectors: Vectors, path: Path, mode: str) -> Outc
         say("\n" + format_figures(summary))
         show_neighbours(vectors.rows, learned.codes, problem.config.sample_words)
         title = f"DCCL, {summary['num_codebooks']} x {summary['num_codewords']}"
-        write_summary(path, summary, title)
+        write_summary(path, summary, title if problem.config.report else None)
     if mode != "evaluate":
         say(
             f"\nwrote {path}/export/model.safetensors, model.codes, model.codebook.npy; open "
             f'them with jaxcompress.load("{path}")'
         )
+    leave_report(path, problem.config, vectors, learned.codes)
     return Outcome(learned.codes, summary)
 
 

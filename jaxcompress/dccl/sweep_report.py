@@ -10,8 +10,9 @@ from jaxcompress.codes.sizes import Size
 from jaxcompress.dccl.config import Config
 from jaxcompress.dccl.prepare import Source
 from jaxcompress.dccl.sweep import measure_all
-from jaxcompress.engine.plots import draw
+from jaxcompress.engine.page.charts import Curve, Panel, save_panels
 from jaxcompress.engine.report import format_rows, say
+from jaxcompress.storage.json_files import read_json
 
 FILE = "sweep.json"  # in the workdir
 
@@ -51,22 +52,35 @@ def compare_sizes(
     if is_weighted:
         say("mean_squared_l2 is weighted as the rows are, relative_error is not")
     if jax.process_index() == 0:
-        error = "weighted mean squared L2" if is_weighted else "mean squared L2"
-        _draw(measured, error, workdir, vectors.source)
+        _draw(workdir, vectors.source)
     return measured
 
 
-def _draw(measured: Sequence[dict[str, Any]], error: str, workdir: Path, source: str) -> None:
-    """Draws the error over the bytes of a row: a line for each K, and one for the bound."""
-    curves: dict[str, list[tuple[float, float]]] = {}
-    for row in measured:
-        label, count = f"K = {row['num_codewords']:3}", row["bits_per_row"] / 8
-        curves.setdefault(label, []).append((count, row["mean_squared_l2"]))
-        if "bound" in row:
-            curves.setdefault("bound", []).append((count, row["bound"]))
-    panel = {label: sorted(points) for label, points in curves.items()}
-    picture, title = workdir / "sweep.png", f"codes of {Path(source).stem}"
-    if draw({error: panel}, picture, title, "bytes per row"):
+def _draw(workdir: Path, source: str) -> None:
+    picture, panel = workdir / "sweep.png", sweep_panel(workdir)
+    if panel and save_panels([panel], picture, f"codes of {Path(source).stem}"):
         say(f"\nthe curve: {picture}")
     else:
-        say('\nno curve drawn; for it: pip install -e ".[plots]"')
+        say('\nno curve drawn; for it: pip install "jaxcompress[plots]"')
+
+
+def sweep_panel(workdir: Path) -> Panel | None:
+    """Makes curves of the error over the bytes of a row: one for each K, and the bound.
+
+    Returns:
+        None if there are no measured sizes in the workdir.
+    """
+    if not (workdir / FILE).exists():
+        return None
+    measured = read_json(workdir / FILE, "delete it")["sizes"]
+    found: dict[str, list[tuple[float, float]]] = {}
+    for row in measured:
+        label, count = f"K = {row['num_codewords']:3}", row["bits_per_row"] / 8
+        found.setdefault(label, []).append((count, row["mean_squared_l2"]))
+        if "bound" in row:  # which weighted errors have none of
+            found.setdefault("bound", []).append((count, row["bound"]))
+    curves = {label: Curve(sorted(points)) for label, points in sorted(found.items())}
+    if "bound" in curves:
+        curves["bound"] = curves["bound"]._replace(style="dashed", colour="ink")
+    error = "mean squared L2" if "bound" in curves else "weighted mean squared L2"
+    return Panel(curves, "", "bytes per row", error)

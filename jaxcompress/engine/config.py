@@ -84,6 +84,8 @@ class RunConfig:
     # steps between evaluations, each of which leaves a checkpoint; None: a tenth of the steps, at
     # most 1,000
     eval_every: int | None = setting(None, at_least=1)
+    # whether `report.html` and `curves.png` are made at the end, which takes a second or two
+    report: bool = setting(True, may_change=True)
 
     def check(self) -> None:
         """Raises InputError if a value is invalid; methods add what concerns several fields."""

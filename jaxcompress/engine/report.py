@@ -7,18 +7,24 @@ from typing import Any
 
 import jax
 
-from jaxcompress.engine.plots import plot_curves
+from jaxcompress.engine.page.charts import save_panels
+from jaxcompress.engine.page.curves import panels_of_run
 from jaxcompress.storage.atomic import atomic_write
 
 
-def write_summary(workdir: Path, summary: Mapping[str, Any], title: str) -> None:
-    """Writes `WORKDIR/summary.json` and, if matplotlib is there, `curves.png`."""
+def write_summary(workdir: Path, summary: Mapping[str, Any], title: str | None = None) -> None:
+    """Writes `WORKDIR/summary.json` and, if matplotlib is there, `curves.png`.
+
+    Args:
+        workdir: the run's folder.
+        summary: the figures.
+        title: of the learning curves; None: none are drawn.
+    """
     write_json(workdir / "summary.json", summary)
-    if jax.process_index() == 0:
-        if plot_curves(workdir, title):
-            say(f"learning curves: {workdir}/curves.png")
-        else:
-            say('no learning curves drawn; for them: pip install -e ".[plots]"')
+    if title is None or jax.process_index() > 0:
+        return
+    if save_panels(panels_of_run(workdir), workdir / "curves.png", title):
+        say(f"learning curves: {workdir}/curves.png")
 
 
 def write_json(file: Path, figures: Any) -> None:

@@ -7,7 +7,9 @@ import jax
 
 from jaxcompress.engine.job import Fitted, Job
 from jaxcompress.engine.loop import fit, restore_best
+from jaxcompress.engine.origin import note_origin
 from jaxcompress.engine.report import say
+from jaxcompress.storage.places import as_path
 
 
 def fit_or_restore(
@@ -44,4 +46,5 @@ def fit_or_restore(
         f"{data}{'; ' if data else ''}{job.num_steps:,} steps{epochs} of {size} {feed.unit} on "
         f"{jax.device_count()} {jax.devices()[0].platform} device(s); workdir {workdir}"
     )
+    note_origin(as_path(workdir))
     return fit(job, workdir=workdir, say=say)

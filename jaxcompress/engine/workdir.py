@@ -20,7 +20,7 @@ from jaxcompress.storage.json_files import read_json
 from jaxcompress.storage.places import is_remote, reachable
 
 _CHUNK = 8192  # rows hashed at a time
-_FINGERPRINT = "data_fingerprint"  # beside the settings in config.json
+FINGERPRINT = "data_fingerprint"  # beside the settings in config.json
 _RESTORE = "restore it from a copy, or begin anew in another workdir"
 
 
@@ -64,15 +64,15 @@ def opened(workdir: str | os.PathLike, config: Any, data: str) -> Iterator[Path]
 
 
 def _check_same_run(path: Path, config: Any, data: str) -> None:
-    new = {_FINGERPRINT: data, **dataclasses.asdict(config)}
+    new = {FINGERPRINT: data, **dataclasses.asdict(config)}
     file = path / "config.json"
     if file.exists():
-        old, new = (_flatten(tree) for tree in (read_json(file, _RESTORE), _plain(new)))
+        old, new = (flatten(tree) for tree in (read_json(file, _RESTORE), _plain(new)))
         # What the file lacks is younger than the run, which did as the default does.
-        old = {**_flatten(_plain(dataclasses.asdict(type(config)()))), **old}
+        old = {**flatten(_plain(dataclasses.asdict(type(config)()))), **old}
         same = new.keys() - may_change(config)
         other = [name for name in new if name in same and old.get(name) != new[name]]
-        if _FINGERPRINT in other:
+        if FINGERPRINT in other:
             raise InputError(
                 f"workdir {path} holds a run over other data; give another --workdir, or delete it."
             )
@@ -93,11 +93,11 @@ def _plain(tree: dict[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(tree))
 
 
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat = {}
     for name, value in tree.items():
         if isinstance(value, dict):
-            flat.update(_flatten(value, f"{prefix}{name}."))
+            flat.update(flatten(value, f"{prefix}{name}."))
         else:
             flat[prefix + name] = value
     return flat
@@ -113,7 +113,7 @@ def read_config(workdir: str | os.PathLike, kind: type) -> Any:
     if not file.exists():
         raise InputError(f"workdir {workdir} holds no run (no {file}); train one first.")
     values = read_json(file, _RESTORE)
-    known = {field.name for field in dataclasses.fields(kind)} | {_FINGERPRINT}
+    known = {field.name for field in dataclasses.fields(kind)} | {FINGERPRINT}
     if others := sorted(values.keys() - known):
         raise InputError(
             f"workdir {workdir} holds a run of another method, with settings of "

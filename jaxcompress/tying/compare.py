@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxcompress.engine.log import read_lines
-from jaxcompress.engine.plots import plot_comparison
+from jaxcompress.engine.page.charts import save_panels
+from jaxcompress.engine.page.curves import panels_of_runs
 from jaxcompress.engine.report import format_rows, say
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
@@ -42,7 +43,7 @@ def show_comparison(rows: Sequence[dict[str, Any]], picture: Path) -> None:
     """Prints the rows of `compare_runs` side by side, and draws the runs' learning curves."""
     say(format_rows(rows, _COLUMNS))
     workdirs = {f"{row['variant']} ({Path(row['workdir']).name})": row["workdir"] for row in rows}
-    if plot_comparison(workdirs, picture, "perplexity while training"):
+    if save_panels(panels_of_runs(workdirs), picture, "perplexity while training"):
         say(f"\nlearning curves: {picture}")
     else:
-        say('\nno learning curves drawn; for them: pip install -e ".[plots]"')
+        say('\nno learning curves drawn; for them: pip install "jaxcompress[plots]"')

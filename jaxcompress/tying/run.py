@@ -103,7 +103,11 @@ def _run_mode(problem: Problem, path: Path, mode: str, codes: str) -> Outcome:
     elif mode != "export":
         summary = summarize(problem, fitted)
         say("\n" + format_figures(summary))
-        write_summary(path, summary, f"{describe(problem.config)}, {summary['dataset']}")
+        write_summary(
+            path,
+            summary,
+            f"{describe(problem.config)}, {summary['dataset']}" if problem.config.report else None,
+        )
     if mode != "evaluate":
         export(problem, fitted.state, path)
         say(f"\nwrote {path}/export/embedding.npy, embedding.words.txt and "

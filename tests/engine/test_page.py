@@ -1,0 +1,69 @@
+"""Pages: what any text, table and chart becomes of, and what happens if one cannot be made."""
+
+import sys
+
+import numpy as np
+import pytest
+import report_pages
+
+from jaxcompress.engine.page.arrows import draw_map
+from jaxcompress.engine.page.cells import draw_cells
+from jaxcompress.engine.page.charts import Bars, Curve, Panel, bars, lines, to_svg
+from jaxcompress.engine.page.page import (
+    Page,
+    Picture,
+    Section,
+    Table,
+    Word,
+    leave_page,
+    write_page,
+)
+from jaxcompress.errors import InputError
+
+EVIL = "<script>alert('&')</script> $x^2$ \x00\x1b \ud800 \u6f22"
+
+
+def make_page():
+    panel = Panel(
+        {EVIL: Curve([(1, 2.0), (10, 3.0)]), "b": Curve([(3, 1.0)], "star")}, EVIL, log="x"
+    )
+    points = np.random.default_rng(0).normal(size=(3, 2))
+    pictures = [
+        Picture(to_svg(lines(panel), EVIL), EVIL),
+        Picture(to_svg(bars([EVIL, "b"], [Bars([1.0, 2.0], "t")], marked=[True, False]), "bars")),
+        Picture(draw_cells(np.eye(3), EVIL, x_label=EVIL, y_label="y", ringed=np.eye(3) == 0)),
+        Picture(draw_map(points, points + 1, [EVIL, "b", "c"], EVIL)),
+    ]
+    table = Table([EVIL, "n"], [[EVIL, 12345], [[Word(EVIL, "new")], None]])
+    section = Section(EVIL, EVIL, pictures, [table], [EVIL])
+    return Page(EVIL, EVIL, EVIL, {EVIL: EVIL}, [section])
+
+
+def test_a_page_is_well_formed_and_escapes_every_text(tmp_path):
+    text, pictures = report_pages.check(write_page(tmp_path / "report.html", make_page))
+    shown = "<script>alert('&')</script> $x^2$ \ufffd\ufffd \ufffd \u6f22"
+    assert text.count(shown) >= 11
+    assert "12,345" in text
+    assert len(pictures) == 4
+    assert len(pictures[2].findall(".//{*}circle")) == 6  # a ring for each entry of 0
+
+
+def test_pictures_of_a_page_share_no_ids(tmp_path):
+    page = write_page(tmp_path / "report.html", make_page).read_text()
+    found = report_pages.re.findall(r' id="([^"]+)"', page)
+    assert len(found) == len(set(found)) > 0
+
+
+def test_a_page_that_cannot_be_made_is_a_note(tmp_path, capsys, monkeypatch):
+    file = tmp_path / "report.html"
+    leave_page(file, lambda: 1 / 0)
+    assert capsys.readouterr().out == "no report.html: division by zero\n"
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    leave_page(file, make_page)
+    assert capsys.readouterr().out == (
+        "no report.html: reports are made with Jinja and matplotlib; for them: "
+        'pip install "jaxcompress[plots]"\n'
+    )
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match="pip install"):
+        write_page(file, make_page)
