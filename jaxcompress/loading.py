@@ -14,6 +14,7 @@ from jaxcompress.data.vectors.files import GET_GLOVE, Vectors, read_vectors
 from jaxcompress.data.vectors.shards import find_model
 from jaxcompress.data.vectors.tensors import read_header
 from jaxcompress.errors import InputError
+from jaxcompress.storage.hub import fetch, is_hub
 from jaxcompress.storage.places import is_remote, reachable
 from jaxcompress.storage.tensors import read_tensors
 
@@ -25,11 +26,14 @@ def load(path: str | os.PathLike) -> Codes | SparseAnchors:
 
     Args:
         path: a .safetensors file of codes or of anchors, a `.codes` file with its `.codebook.npy`
-            beside it (other DCCL programs write them too), or the workdir of a run.
+            beside it (other DCCL programs write them too), the workdir of a run, or
+            "hf://ORG/NAME[@REVISION][/FILE]" of the Hugging Face Hub (extra `hub`).
 
     Raises:
         InputError: if there is none, or it is damaged.
     """
+    if is_hub(path):
+        return _load_file(fetch(path, (CODES_FILE, ANCHORS_FILE)))
     place = reachable(path)
     if place.is_dir():
         return _load_workdir(place)
@@ -92,6 +96,8 @@ def read_table(path: str, tensor: str | None = None) -> Vectors | Codes:
         from jaxcompress.data.vectors.stdlib import stdlib_vectors  # here, since it needs SciPy
 
         return stdlib_vectors()
+    if is_hub(path):
+        return load_codes(path)
     place = reachable(path) if is_remote(path) else find_either(path, GET_GLOVE)
     place = find_model(place) or place
     if not (place.is_dir() or place.suffix == ".codes" or _is_artefact(place)):

@@ -444,6 +444,40 @@ class Codes:
             codebook_type or self.codebook_type,
         )
 
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        private: bool = False,
+        license: str | None = None,
+        card: str | None = None,
+        summary: Mapping[str, Any] | None = None,
+        token: str | None = None,
+    ) -> str:
+        """Uploads the file of these codes to the Hugging Face Hub (extra `hub`), with a model card.
+
+        `jaxcompress.load("hf://ORG/NAME")` opens it. A card that is there already stays.
+
+        Args:
+            repo: "ORG/NAME"; the repository is made if it is not there.
+            private: whether a new repository is.
+            license: the Hub's name of one, such as "apache-2.0", for the card.
+            card: the text of the card; None: one with figures, neighbours and how to read it.
+            summary: figures for the card, such as those of `summary.json`.
+            token: of the Hub; None: that with which one is logged in.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            InputError: if `huggingface_hub` is not installed, or the Hub refuses or cannot be
+                reached.
+        """
+        from jaxcompress.codes.push import push
+
+        given: dict[str, Any] = {"private": private, "license": license, "card": card}
+        return push(self, repo, summary=summary, token=token, **given)
+
     def save_text(self, prefix: str | os.PathLike, *, words: bool = True) -> None:
         """Writes `PREFIX.codes`, with or without words, and `PREFIX.codebook.npy` [M*K, D]."""
         names = self._all_words() if words else None
