@@ -15,9 +15,9 @@ RANKS = [
     {"data"},
     {"engine", "nn"},
     {"codes", "anchors"},
-    {"tables", "loading", "models"},
+    {"tables", "loading"},
     {"dccl", "tying", "ant", "classifier"},
-    {"layers", "api"},
+    {"layers", "models", "api"},
     {"cli"},
 ]
 

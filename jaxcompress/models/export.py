@@ -70,9 +70,7 @@ def export_model(
             f"{source}: no model; expected a folder with model.safetensors, or with "
             "model.safetensors.index.json and its shards."
         )
-    if target.exists():
-        raise InputError(f"{target} is there already; name a folder that is not.")
-    if target.resolve().is_relative_to(source.resolve()):
+    if source.resolve() in target.resolve().parents:
         raise InputError(f"{target} is inside of {source}, which is copied; name another folder.")
     parts = read_parts(index, tensor)
     name = _find_table(parts, codes, tensor, index)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from jaxcompress.errors import InputError
 from jaxcompress.storage.places import is_remote, reachable
 
 
@@ -76,7 +77,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     Args:
         path: where nothing is; the folders above it are made.
+
+    Raises:
+        InputError: if something is there.
     """
+    if path.exists():
+        raise InputError(f"{path} is there already; name a folder that is not.")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:

@@ -17,7 +17,13 @@ from jaxcompress.storage.hub import parse
 pytest.importorskip("huggingface_hub")
 
 RNG = np.random.default_rng(0)
-WORDS = ["king", "que`en", "a b", *(f"w{i}" for i in range(37))]
+WORDS = [
+    "king",
+    *(f"w{i}" for i in range(1, 8)),
+    "que`en",
+    "a b",
+    *(f"w{i}" for i in range(10, 40)),
+]
 CODES = Codes(
     RNG.integers(0, 8, (40, 3)),
     RNG.normal(size=(3, 8, 5)),
@@ -127,6 +133,7 @@ def test_the_card_tells_figures_neighbours_and_how_to_read_it(pushed):
         assert line in body.splitlines()
     near = ", ".join(f"`{word}` {cosine:.2f}" for word, cosine in CODES.nearest("king", 5))
     assert f"- `king`: {near.replace('`que`en`', '`` que`en ``')}" in body
+    assert "- `` que`en ``: " in body  # every eighth row is shown
 
 
 def test_a_card_has_the_figures_of_the_summary_and_no_licence_unless_given(tmp_path):

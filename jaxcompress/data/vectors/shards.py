@@ -42,13 +42,44 @@ class Part(NamedTuple):
     about: Tensor
 
 
+class Module(NamedTuple):
+    """A part of a model of sentence-transformers: its class, and its folder in the model's."""
+
+    kind: str
+    path: str
+
+
 def find_model(place: Path) -> Path | None:
-    """Finds a model in a folder: its index of shards or its only file; None if there is none."""
+    """Finds a model in a folder: its index of shards or its only file; None if there is none.
+
+    A model of sentence-transformers may be in the folder of one of its modules.
+    """
     if not place.is_dir():
         return None
-    whole, indices = place / _MODEL, sorted(place.glob(f"*{_INDEX}"))
-    found = [file for file in (place / f"model{_INDEX}", whole) if file.exists()]
-    return next(iter([*found, *indices]), None)
+    for folder in (place, *(place / module.path for module in read_modules(place))):
+        whole, indices = folder / _MODEL, sorted(folder.glob(f"*{_INDEX}"))
+        for file in (folder / f"model{_INDEX}", whole, *indices):
+            if file.exists():
+                return file
+    return None
+
+
+def read_modules(place: Path) -> list[Module]:
+    """Reads the modules of a model of sentence-transformers; of another model there are none.
+
+    Raises:
+        InputError: if their file is damaged.
+    """
+    file = place / "modules.json"
+    if not file.is_file():
+        return []
+    try:
+        found = [Module(str(m["type"]), str(m["path"])) for m in json.loads(file.read_bytes())]
+    except (ValueError, RecursionError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{file}: no list of modules ({type(error).__name__}: {error}); fetch it again."
+        ) from None
+    return [module for module in found if not {"..", "/"} & set(Path(module.path).parts)]
 
 
 def find_vectors(place: Path, tensor: str | None) -> Place:
