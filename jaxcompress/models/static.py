@@ -83,8 +83,11 @@ class StaticModel:
                 f"{place}: no {_SETTINGS}; expected a folder that StaticModel.save wrote."
             )
         values = read_json(place / _SETTINGS, "write the folder again by StaticModel.save")
-        flags = (bool(values.get(name)) for name in ("normalize", "skip_unknown"))
-        settings = Settings(*flags, values.get("max_tokens"))
+        settings = Settings(
+            normalize=bool(values.get("normalize")),
+            skip_unknown=bool(values.get("skip_unknown")),
+            max_tokens=values.get("max_tokens"),
+        )
         return cls(load_codes(place / CODES_FILE), place / TOKENIZER, settings)
 
     def encode(self, texts: str | Sequence[str]) -> np.ndarray:
