@@ -48,9 +48,9 @@ def test_a_folder_imports_only_from_folders_of_lower_rank():
                 assert other == own or rank_of(other) < rank_of(own), f"{path} imports {name}"
 
 
-def test_storage_and_data_never_import_jax():
-    for folder in ("storage", "data"):
-        for path in (ROOT / "jaxcompress" / folder).glob("**/*.py"):
+def test_storage_data_and_the_layer_of_pytorch_never_import_jax():
+    for files in ("storage/**/*.py", "data/**/*.py", "layers/torch.py"):
+        for path in (ROOT / "jaxcompress").glob(files):
             for name in imports(path):
                 assert name.split(".")[0] not in ("jax", "jaxlib", "flax", "optax", "orbax"), path
     program = (

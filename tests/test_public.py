@@ -106,6 +106,7 @@ def test_folders_are_attributes_that_load_when_they_are_asked_for():
         "for name in ('dccl', 'tying', 'ant', 'classifier'):\n"
         "    assert callable(getattr(jaxcompress, name).train), name\n"
         "assert jaxcompress.data.__name__ == 'jaxcompress.data'\n"
+        "import jaxcompress.layers.checks\n"  # and so the layers' folder, which PyTorch's is in
         "assert 'jax' not in sys.modules\n"
         "assert jaxcompress.layers.CodesEmbed.__name__ == 'CodesEmbed'\n"
         "assert 'jax' in sys.modules\n"
