@@ -4,7 +4,7 @@ Paper:    Shu & Nakayama, ICLR 2018, arXiv 1711.01068, section 4
 Command:  python -m train.dccl --config configs/glove.py --workdir out/glove
           --config.data.path=FILE compresses any other table;
           --config.target_mb=5 chooses the best size within 5 MB
-Data:     python -m jaxcompress.data.download glove.6B
+Data:     jaxcompress download glove.6B
 Time:     220 seconds for 55,568 x 300 (word2vec vectors) on two cores, all rows trained on
           (--config.data.valid_rows=0); that of training grows with the square root of the rows,
           that of refinement with their number

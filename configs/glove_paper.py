@@ -3,7 +3,7 @@
 Paper:    Shu & Nakayama, ICLR 2018, arXiv 1711.01068, section 4: Adam 1e-4, gradient norm clipped
           at 0.001, batch 128, temperature 1, 200,000 steps, evaluated every 1,000, the best kept
 Command:  python -m train.dccl --config configs/glove_paper.py --workdir out/glove_paper
-Data:     python -m jaxcompress.data.download glove.6B
+Data:     jaxcompress download glove.6B
 Time:     a quarter of an hour on two cores, at 25,700 rows of 300 dimensions per second
 Result:   after 2.5 million rows of 25.6 million a mean squared L2 of 1.798 for word2vec vectors of
           55,568 x 300; `configs/glove.py` has 1.120

@@ -6,7 +6,7 @@ Command:  python -m train.sentiment --config configs/imdb.py --config.vectors=PA
           --config.embedding=dense (or ant) learns a table from scratch
 Compare:  python -m train.sentiment --config configs/imdb.py --mode compare --vectors=a --codes=b,c
           --config.num_seeds=3 for means and spreads
-Data:     aclImdb/ or aclImdb_v1.tar.gz: python -m jaxcompress.data.download aclImdb;
+Data:     aclImdb/ or aclImdb_v1.tar.gz: jaxcompress download aclImdb;
           or --config.data.source=tfds:imdb_reviews
 Time:     nine to eleven minutes a seed on two cores
 Result:   accuracy on the official 25,000 test reviews, means of three seeds: word2vec vectors of

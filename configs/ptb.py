@@ -3,7 +3,7 @@
 Paper:    Inan, Khosravi & Socher, ICLR 2017, arXiv 1611.01462, sections 5 and 6
 Command:  python -m train.tying --config configs/ptb.py:SIZE-VARIANT
           SIZE: small (200 units), medium (650), large (1,500); VARIANT: baseline, al, re, real
-Data:     ptb/ptb.{train,valid,test}.txt: python -m jaxcompress.data.download ptb
+Data:     ptb/ptb.{train,valid,test}.txt: jaxcompress download ptb
 Time:     about an hour on two cores for 14 epochs of small models
 Result:   perplexity, validation / test, after the first epochs of 60; no full run has been made yet
 

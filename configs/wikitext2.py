@@ -3,7 +3,7 @@
 Paper:    Inan, Khosravi & Socher, arXiv 1611.01462, a version after that of ICLR 2017
 Command:  python -m train.tying --config configs/wikitext2.py:SIZE-VARIANT
           SIZE: small (200 units), medium (650); VARIANT: baseline, al, re, real
-Data:     wikitext-2/wiki.{train,valid,test}.tokens: python -m jaxcompress.data.download wikitext-2
+Data:     wikitext-2/wiki.{train,valid,test}.tokens: jaxcompress download wikitext-2
 Time:     not measured
 Result:   no run has been made yet; perplexity of the paper, validation / test (those of the
           baseline are quoted from memory):

@@ -5,17 +5,15 @@ backticks, Google's sections, doctests. Two hooks make reStructuredText of them:
 markup there and not here, one appends to a config its fields with their comments and bounds.
 """
 
-import ast
 import dataclasses
-import inspect
 import re
 import sys
-import textwrap
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import jaxcompress
+from jaxcompress.cli.help import field_comments
 
 project = "jaxcompress"
 author = copyright = "The jaxcompress developers"
@@ -94,21 +92,6 @@ def tidy_signature(app, what, name, obj, options, signature, returns):
 
 def is_config(obj) -> bool:
     return dataclasses.is_dataclass(obj) and obj.__module__.endswith("config")
-
-
-def field_comments(config: type) -> dict[str, str]:
-    """Reads the comment above or beside each field of a class from its source."""
-    source = textwrap.dedent(inspect.getsource(config))
-    lines, comments = source.split("\n"), {}
-    for node in ast.parse(source).body[0].body:
-        if isinstance(node, ast.AnnAssign):
-            first = node.lineno - 1
-            while lines[first - 1].strip().startswith("#"):
-                first -= 1
-            above = [line.strip("# ") for line in lines[first : node.lineno - 1]]
-            beside = lines[node.end_lineno - 1][node.end_col_offset :].strip("# ")
-            comments[node.target.id] = " ".join([*above, beside]).strip()
-    return comments
 
 
 def setup(app):

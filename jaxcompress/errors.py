@@ -1,4 +1,4 @@
-"""The exception for input that a user can correct."""
+"""How what was asked for can end otherwise, each in one line for the user."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,6 +9,26 @@ class InputError(ValueError):
 
     The command lines print it without a traceback and exit with status 2.
     """
+
+
+def not_installed(what: str, extra: str, error: ImportError) -> InputError:
+    """Makes the error for a package that only an extra of this one installs.
+
+    >>> print(not_installed("an index", "faiss", ImportError("none")))
+    an index needs a package that is missing (none); install it: pip install "jaxcompress[faiss]"
+    """
+    return InputError(
+        f"{what} needs a package that is missing ({error}); install it: "
+        f'pip install "jaxcompress[{extra}]"'
+    )
+
+
+class NonFiniteLoss(ArithmeticError):
+    """A loss was NaN or infinite; the last good checkpoint is kept."""
+
+
+class Stopped(Exception):
+    """The run was asked to stop (Ctrl-C, SIGTERM) and has saved its state."""
 
 
 @contextlib.contextmanager

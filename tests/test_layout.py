@@ -19,6 +19,7 @@ RANKS = [
     {"dccl", "tying", "ant", "classifier"},
     {"layers", "models", "api"},
     {"cli"},
+    {"__main__"},
 ]
 
 

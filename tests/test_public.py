@@ -86,17 +86,9 @@ def test_every_public_name_is_there_and_listed():
 def test_the_version_is_written_once():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert "version" not in project["project"]
-    assert project["tool"]["setuptools"]["dynamic"]["version"] == {
-        "attr": "jaxcompress.__version__"
-    }
+    assert project["tool"]["hatch"]["version"] == {"path": "jaxcompress/__init__.py"}
     assert all(part.isdigit() for part in jaxcompress.__version__.split("."))
     assert jaxcompress.__version__.count(".") == 2
-
-
-def test_types_are_shipped():
-    assert (ROOT / "jaxcompress" / "py.typed").read_text() == ""
-    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    assert "py.typed" in setuptools["package-data"]["jaxcompress"]
 
 
 def test_folders_are_attributes_that_load_when_they_are_asked_for():

@@ -1,70 +1,10 @@
-"""Trains a language model: `python -m train.tying --config configs/ptb.py:small-real`.
+"""The main of tying, `jaxcompress/cli/mains/tying.py`: `python -m train.tying`."""
 
-`--mode evaluate` computes the figures of a finished or half-finished run anew, or with
-`--codes FILE` those of codes in the embedding's place; `--mode export` writes its embedding.
-`--mode predict` shows the likeliest next words of `--text`, `--mode generate` goes on from it, and
-`--mode compare` lays runs side by side. The same command again goes on with a run, or finds it
-finished.
-"""
-
-import dataclasses
 import sys
 
-from jaxcompress.cli.arguments import Arguments
-from jaxcompress.cli.console import config_and_workdir, run_main, split_workdirs
-from jaxcompress.engine.report import say
-from jaxcompress.tying.compare import compare_runs, show_comparison
-from jaxcompress.tying.config import Config
-from jaxcompress.tying.generate import generate_text
-from jaxcompress.tying.predict import predict_words
-from jaxcompress.tying.reader import open_reader, read_text
-from jaxcompress.tying.run import run, train
+from jaxcompress.cli.mains.tying import main, train
 
 __all__ = ["main", "train"]
-MODES = ("train", "evaluate", "export", "predict", "generate", "compare")
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Flags of the modes."""
-
-    codes: str = ""  # evaluate: path of codes to put in the embedding's place
-    text: str = ""  # predict, generate: what to go on from
-    num_words: int = 10  # predict: number of words to show
-    num_tokens: int = 50  # generate: number of words to draw
-    temperature: float = 1.0  # generate: of the softmax; below 1 likely words are likelier
-    workdirs: str = ""  # compare: DIR,DIR,...
-
-
-def _main(arguments: Arguments) -> None:
-    if arguments.mode == "compare":
-        workdirs, picture = split_workdirs(arguments)
-        show_comparison(compare_runs(workdirs), picture)
-        return
-    config, workdir = config_and_workdir(arguments, Config)
-    if arguments.mode in ("predict", "generate"):
-        _go_on_from_text(config, workdir, arguments)
-    else:
-        run(config, workdir, arguments.mode, arguments.options.codes)
-
-
-def _go_on_from_text(config: Config, workdir: str, arguments: Arguments) -> None:
-    """Prints the text as the model reads it, and what comes next."""
-    options, reader = arguments.options, open_reader(workdir, config)
-    if arguments.mode == "predict":
-        words = predict_words(reader, options.text, options.num_words)
-        lines = [f"{word:<20} {probability:.4f}" for word, probability in words]
-    else:
-        tokens, temperature = options.num_tokens, options.temperature
-        lines = [generate_text(reader, options.text, tokens, temperature, config.seed)]
-    _, seen = read_text(reader, options.text)
-    say("\n".join([f"text: {seen or '(none; the start of a line)'}", *lines]))
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Runs the command line; returns the exit status."""
-    return run_main(_main, sys.argv if argv is None else argv, MODES, Options())
-
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""The command line: a config file, overrides of its fields, and flags of the mode.
+"""The command line of a main: a config, overrides of its fields, and flags of the mode.
 
 Nowhere else are absl and ml_collections imported.
 """
@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from absl import flags
 from ml_collections import config_flags
 
+from jaxcompress.cli.configs import config_names, find_config
+from jaxcompress.cli.help import help_text
 from jaxcompress.errors import InputError
 
 
@@ -25,10 +27,17 @@ class Arguments(NamedTuple):
     mode: str
     distributed: bool
     options: Any = None  # the main's own, as a dataclass
+    help: str = ""  # what --help prints, if it was asked for
 
 
-def parse_arguments(argv: Sequence[str], modes: Sequence[str], options: Any = None) -> Arguments:
-    """Parses `--config FILE --config.FIELD=VALUE --workdir DIR --mode MODE`.
+def parse_arguments(
+    argv: Sequence[str],
+    modes: Sequence[str],
+    options: Any = None,
+    kind: type | None = None,
+    doc: str = "",
+) -> Arguments:
+    """Parses `--config NAME --config.FIELD=VALUE --workdir DIR --mode MODE`.
 
     Args:
         argv: the command line, program name first.
@@ -36,6 +45,8 @@ def parse_arguments(argv: Sequence[str], modes: Sequence[str], options: Any = No
             can take that of the workdir.
         options: the main's further options, an instance of a dataclass of str, int and float
             fields; each becomes `--FIELD=VALUE`.
+        kind: the class of the configs, for `--help`.
+        doc: the main's docstring, for `--help`.
 
     Raises:
         InputError: with one line, for anything that is wrong with it.
@@ -58,9 +69,11 @@ def parse_arguments(argv: Sequence[str], modes: Sequence[str], options: Any = No
     for field in fields:
         default = getattr(options, field.name)
         kinds[field.type](field.name, default, f"Default: {default!r}.", flag_values=values)
-    if any(a in ("--help", "-h", "-help", "--helpshort", "--helpfull") for a in arguments):
-        raise SystemExit(f"usage: {program} --config FILE [--config.FIELD=VALUE ...]\n{values}")
-    given = arguments and _name(arguments[0]) == "config"
+    given = bool(arguments) and _name(arguments[0]) == "config"
+    if not {"--help", "-h", "-help", "--helpshort", "--helpfull"}.isdisjoint(arguments):
+        config = _read_config(arguments[0].partition("=")[2]) if given else kind and kind()
+        shown = help_text(_command(program), doc, modes, options, config)
+        return Arguments(config, None, modes[0], False, help=shown)
     spec, cleared = "", []
     if given:
         spec, arguments, cleared = _check_overrides(arguments)
@@ -74,7 +87,9 @@ def parse_arguments(argv: Sequence[str], modes: Sequence[str], options: Any = No
         raise InputError(f"unexpected argument {rest[0]!r}; write options as --name=value.")
     config, workdir, mode = (values[name].value for name in ("config", "workdir", "mode"))
     if not given and mode == modes[0]:
-        raise InputError("no config given; add --config FILE, for example one of configs/")
+        raise InputError(
+            f"no config given; add --config NAME, one of {', '.join(config_names())}, or a file.py."
+        )
     if given:
         for *groups, field in cleared:
             setattr(functools.reduce(getattr, groups, config), field, None)
@@ -83,6 +98,12 @@ def parse_arguments(argv: Sequence[str], modes: Sequence[str], options: Any = No
     if fields:
         options = type(options)(**{field.name: values[field.name].value for field in fields})
     return Arguments(config, workdir, mode, values["distributed"].value, options)
+
+
+def _command(program: str) -> str:
+    """What the user calls: `train/dccl.py` -> `python -m train.dccl`."""
+    path, extension = os.path.splitext(program)
+    return f"python -m train.{os.path.basename(path)}" if extension else program
 
 
 def _stem(spec: str) -> str:
@@ -97,26 +118,22 @@ def _name(argument: str) -> str:
 
 
 def _config_first(arguments: list[str]) -> list[str]:
-    """Moves `--config` to the front: ml_collections refuses an override before it."""
+    """Moves `--config=FILE` to the front: ml_collections refuses an override before it."""
     for i, argument in enumerate(arguments):
         if _name(argument) == "config":
             end = i + 1 if "=" in argument else i + 2
-            return arguments[i:end] + arguments[:i] + arguments[end:]
+            spec = " ".join(arguments[i:end]).partition("=" if "=" in argument else " ")[2]
+            return [f"--config={find_config(spec)}", *arguments[:i], *arguments[end:]]
     return arguments
 
 
-def _check_overrides(arguments: list[str]) -> tuple[str, list[str], list[list[str]]]:
-    """Checks the config file and the overridden fields.
+def _read_config(spec: str) -> Any:
+    """Reads the config of FILE[:ARGUMENT], which ml_collections reads once more.
 
-    ml_collections ends in a traceback, or in two lines, for each of these.
-
-    Returns:
-        FILE[:ARGUMENT], the arguments left to it, and the fields to set to None, which it cannot.
+    Raises:
+        InputError: in one line, where ml_collections ends in a traceback, or in two lines.
     """
-    spec = arguments[0].partition("=")[2] or (arguments[1] if len(arguments) > 1 else "")
     path = spec.partition(":")[0]
-    if not os.path.isfile(path):
-        raise InputError(f"no config file at {path!r}; the ones at hand are in configs/.")
     try:
         config = config_flags.config_flags.ConfigFileFlagParser("config").parse(spec)
     except InputError as error:  # ml_collections puts a traceback before its message
@@ -130,6 +147,19 @@ def _check_overrides(arguments: list[str]) -> tuple[str, list[str], list[list[st
             f"config file {path}: get_config() returned {type(config).__name__}, "
             "expected a method's Config."
         )
+    return config
+
+
+def _check_overrides(arguments: list[str]) -> tuple[str, list[str], list[list[str]]]:
+    """Checks the config file and the overridden fields.
+
+    ml_collections ends in a traceback, or in two lines, for each of these.
+
+    Returns:
+        FILE[:ARGUMENT], the arguments left to it, and the fields to set to None, which it cannot.
+    """
+    spec = arguments[0].partition("=")[2]
+    config = _read_config(spec)
     checked, cleared = arguments[:1], []
     for argument in arguments[1:]:
         if _name(argument).startswith("config."):

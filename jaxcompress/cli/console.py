@@ -1,16 +1,12 @@
-"""What the mains share: errors in one line, exit codes, processes of several hosts."""
+"""What the mains share: their settings, and the processes of several hosts."""
 
-import contextlib
-import signal
 import sys
-import threading
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxcompress.cli.arguments import Arguments, parse_arguments
-from jaxcompress.engine.job import NonFiniteLoss, Stopped
+from jaxcompress.cli.status import exit_status
 from jaxcompress.engine.processes import join_processes, leave_processes
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
@@ -19,69 +15,37 @@ from jaxcompress.storage.places import reachable
 
 def run_main(
     main: Callable[[Arguments], Any],
-    argv: Sequence[str],
+    argv: Sequence[str] | None,
     modes: Sequence[str],
     options: Any = None,
+    *,
+    kind: type,
+    doc: str | None,
 ) -> int:
     """Parses, starts the processes of several hosts, runs `main`; returns the exit status.
 
-    0 is success, 1 a run that failed, 2 bad input, 130 a run that was asked to stop.
+    Args:
+        main: takes what was parsed.
+        argv: the command line, program name first; None: that of the process.
+        modes: what `parse_arguments` takes.
+        options: what `parse_arguments` takes.
+        kind: the class of the configs.
+        doc: the main's docstring.
     """
-    with _plain_warnings(), _sigterm_as_ctrl_c():
-        try:
-            arguments = parse_arguments(argv, modes, options)
-            if arguments.distributed:  # before any other call that finds the devices
-                status = join_processes()
-                if status is not None:
-                    return status
-            main(arguments)
-        except Stopped as stopped:
-            print(f"{stopped}; run the same command to go on.", file=sys.stderr)
-            return 130
-        except BaseException as error:
-            status = _tell(error)
-            leave_processes(status, error)
-            if status is None:
-                raise
-            return status
-    return 0
 
+    def run() -> int | None:
+        arguments = parse_arguments(argv or sys.argv, modes, options, kind, doc or "")
+        if arguments.help:
+            print(arguments.help)
+            return None
+        if arguments.distributed:  # before any other call that finds the devices
+            status = join_processes()
+            if status is not None:
+                return status
+        main(arguments)
+        return None
 
-def _tell(error: BaseException) -> int | None:
-    """Says an error in one line and gives the exit status; None if it is none of those foreseen."""
-    if isinstance(error, InputError | NonFiniteLoss):
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
-    if isinstance(error, KeyboardInterrupt):
-        print(
-            "interrupted; run the same command to go on from the last checkpoint.", file=sys.stderr
-        )
-        return 130
-    return None
-
-
-@contextlib.contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Lets SIGTERM interrupt as Ctrl-C does, outside of training too; in a thread it cannot."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextlib.contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """Shows our own warnings as a line, without the source line they came from."""
-    before = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
-    try:
-        yield
-    finally:
-        warnings.formatwarning = before
+    return exit_status(run, leave_processes)
 
 
 def config_and_workdir(arguments: Arguments, kind: type) -> tuple[Any, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcompress.errors import InputError
+from jaxcompress.errors import InputError, not_installed
 from jaxcompress.storage.bits import code_bits, pack_codes
 
 
@@ -29,9 +29,7 @@ def residual_index(codes: np.ndarray, codebooks: np.ndarray, metric: str = "l2")
     try:
         import faiss
     except ImportError as error:
-        raise InputError(
-            f'faiss cannot be imported ({error}); install it: pip install -e ".[faiss]"'
-        ) from None
+        raise not_installed("an index", "faiss", error) from None
     num_codebooks, num_codewords, dim = codebooks.shape
     bits = max(code_bits(num_codewords), 1)
     kind = faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from jaxcompress.engine.job import NonFiniteLoss
 from jaxcompress.engine.log import MetricsLog
 from jaxcompress.engine.task import Task
+from jaxcompress.errors import NonFiniteLoss
 
 
 def log_steps(log: MetricsLog, log_every: int, first: int, metrics: dict[str, jax.Array]) -> None:

@@ -1,4 +1,4 @@
-"""A job: a method and its data, made ready for the loop; and how a run can end."""
+"""A job: a method and its data, made ready for the loop."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -9,14 +9,6 @@ from jaxcompress.data.batches import Feed
 from jaxcompress.engine.config import RunConfig
 from jaxcompress.engine.steps import Engine
 from jaxcompress.engine.task import PyTree, Task, TrainState
-
-
-class NonFiniteLoss(ArithmeticError):
-    """A loss was NaN or infinite; the last good checkpoint is kept."""
-
-
-class Stopped(Exception):
-    """The run was asked to stop (Ctrl-C, SIGTERM) and has saved its state."""
 
 
 class Job(NamedTuple):

@@ -19,13 +19,13 @@ from jaxcompress.data.batches import Feed
 from jaxcompress.engine.checkpoint import Checkpoints
 from jaxcompress.engine.config import RunConfig
 from jaxcompress.engine.figures import figures_of, log_steps
-from jaxcompress.engine.job import Fitted, Job, Stopped
+from jaxcompress.engine.job import Fitted, Job
 from jaxcompress.engine.log import MetricsLog
 from jaxcompress.engine.memory import BestInMemory
 from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.stopping import StopRequests, stop_requests
 from jaxcompress.engine.task import PyTree, TrainState, unchanged
-from jaxcompress.errors import InputError
+from jaxcompress.errors import InputError, Stopped
 
 
 @own_settings

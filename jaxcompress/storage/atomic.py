@@ -27,7 +27,7 @@ class atomic_write:
     ('done', False)
 
     Raises:
-        InputError: if the path is in an object store that cannot be reached.
+        InputError: if the path is in an object store that cannot be reached, or in no folder.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -37,6 +37,11 @@ class atomic_write:
         self.partial = folder / f"{self.path.name}.{os.getpid()}.tmp"
 
     def __enter__(self) -> Path:
+        folder = self.partial.parent
+        if not folder.is_dir():
+            raise InputError(
+                f"{self.path} cannot be written: there is no folder {folder}; make it first."
+            )
         return self.partial
 
     def __exit__(

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from jaxcompress.errors import InputError
+from jaxcompress.errors import InputError, not_installed
 
 _STORE = "gs://"  # the one object store that orbax knows
 
@@ -78,11 +78,8 @@ def reachable(path: str | os.PathLike) -> Path:
         try:
             with _silenced("gcsfs"):  # it logs the traceback of what it raises
                 place.exists()
-        except ImportError:
-            raise InputError(
-                f"{place}: the package that opens {_STORE} is missing; for it: "
-                'pip install -e ".[gcs]"'
-            ) from None
+        except ImportError as error:
+            raise not_installed(f"{place}: {_STORE}", "gcs", error) from None
         except Exception as error:  # of whichever package opens it: no network, no bucket, no right
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise InputError(

@@ -35,11 +35,17 @@ def write_tensors(
         metadata: further strings.
         version: of the format; earlier releases refuse those that they do not know.
     """
-    stored = _with_hash(tensors, format, metadata, version)
+    save_tensors(path, tensors, _with_hash(tensors, format, metadata, version))
+
+
+def save_tensors(
+    path: str | os.PathLike, tensors: dict[str, np.ndarray], metadata: dict[str, str] | None = None
+) -> None:
+    """Writes a plain .safetensors file, with the permissions that `open` would give it."""
     with atomic_write(path) as partial:
-        partial.touch()  # safetensors gives its files to the owner alone; this is as `open` does
+        partial.touch()  # safetensors gives its files to the owner alone
         mode = partial.stat().st_mode
-        safetensors.numpy.save_file(tensors, partial, stored)
+        safetensors.numpy.save_file(tensors, partial, metadata)
         partial.chmod(mode)
 
 

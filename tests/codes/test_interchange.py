@@ -77,7 +77,7 @@ def test_what_faiss_cannot_do_is_one_line(monkeypatch):
         make_codes().to_faiss(metric="cosine")
     assert "\n" not in str(caught.value)
     monkeypatch.setitem(sys.modules, "faiss", None)
-    with pytest.raises(InputError, match=r'pip install -e "\.\[faiss\]"') as caught:
+    with pytest.raises(InputError, match=r'pip install "jaxcompress\[faiss\]"') as caught:
         make_codes().to_faiss()
     assert "\n" not in str(caught.value)
 

@@ -442,7 +442,7 @@ def test_a_folder_that_cannot_be_made_is_named(offer, tmp_path, capsys):
 
 @pytest.fixture
 def run_module(tmp_path):
-    """Runs `python -m jaxcompress.data.download` in a process in which jax cannot be imported."""
+    """Runs `jaxcompress download` in a process in which jax cannot be imported."""
     (tmp_path / "jax.py").write_text('raise AssertionError("jax was imported")')
 
     def _run(*arguments):
@@ -461,7 +461,7 @@ def test_the_module_prints_its_usage_without_jax(run_module):
     done = run_module("--help")
     assert (done.returncode, done.stderr) == (0, "")
     usage, _, options = done.stdout.partition("\n")
-    assert usage == "usage: python -m jaxcompress.data.download [-h] [--to DIR] [--list] [NAME]"
+    assert usage == "usage: jaxcompress download [-h] [--to DIR] [--list] [NAME]"
     assert "the folder of the data; by default $JAXCOMPRESS_DATA" in options
 
 

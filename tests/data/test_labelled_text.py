@@ -85,7 +85,7 @@ def test_where_there_are_no_reviews_both_names_and_a_command_are_said(tmp_path, 
     message = error_of("aclImdb")
     assert f"looked at aclImdb_v1.tar.gz, {tmp_path}/aclImdb_v1.tar.gz, " in message
     assert "There is no folder aclImdb in these places either." in message
-    assert message.endswith("python -m jaxcompress.data.download aclImdb")
+    assert message.endswith("jaxcompress download aclImdb")
 
 
 @pytest.mark.parametrize("as_source", [as_folder, as_archive])
@@ -123,7 +123,7 @@ def test_an_archive_that_is_cut_short_is_one_line(tmp_path, keep):
     (tmp_path / "aclImdb_v1.tar.gz").write_bytes(whole[:keep])
     message = error_of(source)
     assert message.startswith(f"{source}: damaged or cut short after ")
-    assert message.endswith("Fetch it with: python -m jaxcompress.data.download aclImdb")
+    assert message.endswith("Fetch it with: jaxcompress download aclImdb")
 
 
 def test_a_flipped_bit_anywhere_is_an_error_or_harmless(tmp_path):

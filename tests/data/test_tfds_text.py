@@ -156,5 +156,5 @@ def test_neither_tensorflow_nor_jax_is_imported(prepared):
 
 def test_where_tensorflow_datasets_is_absent_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(InputError, match=r'pip install -e "\.\[tfds\]"'):
+    with pytest.raises(InputError, match=r'pip install "jaxcompress\[tfds\]"'):
         read_labelled_text("tfds:imdb_reviews")

@@ -12,10 +12,10 @@ from test_stopping import job_of, raise_at
 
 import jaxcompress
 from jaxcompress import Codes, InputError, dccl
-from jaxcompress.engine.job import Stopped
 from jaxcompress.engine.log import read_lines
 from jaxcompress.engine.loop import fit
 from jaxcompress.engine.workdir import opened
+from jaxcompress.errors import Stopped
 from jaxcompress.loading import read_table
 from train import ant, sentiment, tying
 from train import dccl as dccl_main
@@ -122,7 +122,7 @@ REFUSED = (
     (
         "gs://bucket/run",
         missing,
-        'the package that opens gs:// is missing; for it: pip install -e ".[gcs]"',
+        'install it: pip install "jaxcompress[gcs]"',
     ),
     ("gs://bucket/run", forbidden, "cannot be reached ([Errno 13] Anonymous caller); check the"),
     ("s3://bucket/run", missing, "s3:// is not supported; expected a folder, or gs://BUCKET/..."),

@@ -13,10 +13,11 @@ from jaxcompress.data.batches import in_order, shuffled
 from jaxcompress.dccl.prepare import prepare
 from jaxcompress.engine.checkpoint import Checkpoints
 from jaxcompress.engine.config import RunConfig
-from jaxcompress.engine.job import Job, Stopped
+from jaxcompress.engine.job import Job
 from jaxcompress.engine.loop import fit, init_state
 from jaxcompress.engine.steps import make_engine
 from jaxcompress.engine.task import Task
+from jaxcompress.errors import Stopped
 
 ROWS, IDS = np.ones((8, 2), np.float32), np.arange(8, dtype=np.int32)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The command `python -m jaxcompress.data.download NAME`: fetches a data set if asked to.
+"""The command `jaxcompress download NAME`: fetches a data set if asked to.
 
 `sources` lists what there is, `transfer` fetches one file, `archives` unpacks it, and `command`
 puts them together.

@@ -1,4 +1,4 @@
-"""Makes `python -m jaxcompress.data.download NAME` run the command."""
+"""Makes `python -m jaxcompress.data.download NAME` run `jaxcompress download NAME`."""
 
 import sys
 

@@ -131,9 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 1 if a transfer failed, 2 if the input is invalid, 130 after Ctrl-C.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m jaxcompress.data.download", description="Fetches a data set."
-    )
+    parser = argparse.ArgumentParser(prog="jaxcompress download", description="Fetches a data set.")
     parser.add_argument(
         "name", nargs="?", metavar="NAME", help="the data set; --list shows the names"
     )

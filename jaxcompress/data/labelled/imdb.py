@@ -19,7 +19,7 @@ ARCHIVE = "aclImdb_v1.tar.gz"
 CLASSES = ("neg", "pos")
 
 _SPLITS = ("train", "test")
-_FETCH = "Fetch it with: python -m jaxcompress.data.download aclImdb"
+_FETCH = "Fetch it with: jaxcompress download aclImdb"
 _REVIEW = re.compile(r"(?:^|/)(train|test)/(neg|pos)/([^./][^/]*\.txt)$")
 
 _Found = dict[tuple[str, str], dict[str, bytes]]  # by split and class, then by the file's name

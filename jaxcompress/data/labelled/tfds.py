@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 
-from jaxcompress.errors import InputError
+from jaxcompress.errors import InputError, not_installed
 
 _SPLITS = {"train": "train", "validation": "valid", "test": "test"}  # by their names there
 _TEXTS = (("text",), ("title", "description"), ("sentence",))  # features that are a text
@@ -31,9 +31,7 @@ def read_tfds(name: str) -> tuple[dict[str, tuple[list[str], list[int]]], tuple[
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise InputError(
-            f'tfds:{name} needs TensorFlow Datasets ({error}): pip install -e ".[tfds]"'
-        ) from None
+        raise not_installed(f"tfds:{name}", "tfds", error) from None
     folder = os.environ.get("TFDS_DATA_DIR")
     with _in_one_line(name):
         builder = tfds.builder(name, file_format="array_record", data_dir=folder)

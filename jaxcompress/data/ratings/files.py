@@ -6,30 +6,23 @@ does not tell what is wrong with a file; if it refuses one, the lines are looked
 Axis letters: n ratings of a file.
 """
 
-import codecs
-import io
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow
-import pyarrow.compute
-import pyarrow.csv
 
 from jaxcompress.data.paths import find_either, inner_name
 from jaxcompress.data.ratings.header import is_finite
 from jaxcompress.data.ratings.layout import Layout, read_layout
-from jaxcompress.data.rows import has_quotes, read_rows
-from jaxcompress.data.text_files import open_text
-from jaxcompress.errors import InputError
+from jaxcompress.data.rows import read_rows
+from jaxcompress.errors import InputError, not_installed
 
 _KNOWN = ("ratings.dat", "ratings.csv", "u.data")  # MovieLens 1M and 10M, 20M and later, 100k
-_BLOCK = 1 << 24  # bytes parsed at a time
 _GET_RATINGS = (
-    "Fetch MovieLens with: python -m jaxcompress.data.download ml-1m (or ml-100k, ml-25m), and "
-    "Amazon's ratings with: python -m jaxcompress.data.download amazon:CATEGORY; or give another "
+    "Fetch MovieLens with: jaxcompress download ml-1m (or ml-100k, ml-25m), and "
+    "Amazon's ratings with: jaxcompress download amazon:CATEGORY; or give another "
     "file or folder with --config.data.path=PATH."
 )
 
@@ -38,14 +31,15 @@ class Columns(NamedTuple):
     """The n ratings of one file.
 
     Attributes:
-        users: the user's id of each rating: strings [n], each distinct one stored once.
-        items: the item's id of each rating: strings [n], each distinct one stored once.
+        users: the user's id of each rating: a ChunkedArray of strings [n], each distinct one
+            stored once.
+        items: the item's id of each rating, alike.
         values: float32 [n], finite; None: there are none, and these are pairs.
         times: int64 [n], seconds; None: they were not asked for.
     """
 
-    users: pyarrow.ChunkedArray
-    items: pyarrow.ChunkedArray
+    users: Any
+    items: Any
     values: np.ndarray | None
     times: np.ndarray | None
 
@@ -88,7 +82,8 @@ def read_columns(file: Path, columns: Sequence[str], with_times: bool) -> Column
         with_times: whether to read timestamps.
 
     Raises:
-        InputError: if the file does not hold ratings: with its line, and what was expected.
+        InputError: if the file does not hold ratings: with its line, and what was expected; or if
+            pyarrow is not installed.
     """
     layout = read_layout(file, columns)
     if with_times and "timestamp" not in layout.columns:
@@ -97,74 +92,22 @@ def read_columns(file: Path, columns: Sequence[str], with_times: bool) -> Column
             "name by timestamp=NAME in data.columns."
         )
     try:
-        table = _parse(file, layout, with_times)
-    except (pyarrow.ArrowInvalid, UnicodeDecodeError) as error:
+        from jaxcompress.data.ratings import parse
+    except ImportError as error:
+        raise not_installed(f"{file}: reading ratings", "ratings", error) from None
+    try:
+        table = parse.parse(file, layout, with_times)
+    except parse.FAULTS as error:
         raise _first_fault(file, layout, with_times, str(error)) from None
     if not table.num_rows:
         raise InputError(f"{file}: no ratings after the header.")
     values = table["rating"].to_numpy() if "rating" in layout.columns else None
     if values is not None and not np.isfinite(values).all():
         raise _first_fault(file, layout, with_times, "a rating is not finite")
-    if any(_has_line_break(table[column]) for column in ("user", "item")):
+    if any(parse.has_line_break(table[column]) for column in ("user", "item")):
         raise _first_fault(file, layout, with_times, "an id has a line break")
     times = table["timestamp"].to_numpy() if with_times else None
     return Columns(table["user"], table["item"], values, times)
-
-
-def _parse(file: Path, layout: Layout, with_times: bool) -> pyarrow.Table:
-    """Reads the columns that are needed; ids are kept as dictionaries of strings.
-
-    Raises:
-        ArrowInvalid: if a line has other columns or what should be a number is none.
-        UnicodeDecodeError: if a line is not UTF-8, also in a column that is not needed.
-    """
-    ids = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-    types = {"user": ids, "item": ids}
-    if "rating" in layout.columns:
-        types["rating"] = pyarrow.float32()
-    if with_times:
-        types["timestamp"] = pyarrow.int64()
-    names, quoted = list(layout.columns), has_quotes(layout.separator)
-    if layout.separator == "::":  # pyarrow takes one character: an empty column is between any two
-        names = [part for name in names for part in (name, f"after {name}")][:-1]
-    with open_text(file) as stream:
-        return pyarrow.csv.read_csv(
-            pyarrow.PythonFile(_Utf8(stream), mode="r"),
-            pyarrow.csv.ReadOptions(
-                column_names=names, skip_rows=layout.header_lines, block_size=_BLOCK
-            ),
-            pyarrow.csv.ParseOptions(
-                delimiter=layout.separator[0],
-                quote_char='"' if quoted else False,
-                newlines_in_values=quoted,
-            ),
-            pyarrow.csv.ConvertOptions(
-                include_columns=list(types), column_types=types, null_values=[]
-            ),
-        )
-
-
-class _Utf8(io.RawIOBase):
-    """A stream whose bytes are checked to be UTF-8: the parser checks those that it keeps alone."""
-
-    def __init__(self, stream: BinaryIO):
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """Reads bytes; raises UnicodeDecodeError."""
-        chunk = self._stream.read(size)
-        self._decoder.decode(chunk, final=not chunk)
-        return chunk
-
-
-def _has_line_break(ids: pyarrow.ChunkedArray) -> bool:
-    """Tells whether one of the distinct ids has one: where a quote is not closed, one often has."""
-    found = (pyarrow.compute.match_substring(c.dictionary, "\n") for c in ids.chunks)
-    return any(pyarrow.compute.any(some).as_py() for some in found)
 
 
 def _first_fault(file: Path, layout: Layout, with_times: bool, otherwise: str) -> InputError:

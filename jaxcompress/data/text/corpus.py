@@ -26,7 +26,7 @@ _FILES = ("{}.txt", "ptb.{}.txt", "wiki.{}.tokens", "wiki.{}.raw", "{}")  # of a
 _STDLIB_TOKEN = re.compile(r"[a-z]+|[0-9]+|[.,:;()'\"]")
 _GET_TEXT = (
     "Expected a folder with train, valid and test files. Fetch Penn Treebank (Mikolov's) with: "
-    "python -m jaxcompress.data.download ptb (or wikitext-2, wikitext-103); or give another folder "
+    "jaxcompress download ptb (or wikitext-2, wikitext-103); or give another folder "
     "with --config.data.path=FOLDER."
 )
 

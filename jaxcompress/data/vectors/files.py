@@ -23,7 +23,7 @@ from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.names import number_rows, write_names
 
-GET_GLOVE = "Fetch GloVe with: python -m jaxcompress.data.download glove.6B; or give another file."
+GET_GLOVE = "Fetch GloVe with: jaxcompress download glove.6B; or give another file."
 
 
 class Vectors(NamedTuple):

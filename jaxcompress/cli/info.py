@@ -1,0 +1,86 @@
+"""`jaxcompress info FILE`: what is in a compressed file."""
+
+import argparse
+import hashlib
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+from jaxcompress.anchors.artefact import SparseAnchors
+from jaxcompress.codes.artefact import Codes
+from jaxcompress.loading import load
+
+
+def main(argv: list[str], prog: str) -> None:
+    """Prints name and value, a line each."""
+    parser = argparse.ArgumentParser(
+        prog=prog, description="What is in a file of codes or of anchors, or in a run's workdir."
+    )
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    flags = parser.parse_args(argv)
+    table = load(flags.file)
+    figures = {"file": flags.file, **describe(table), **_about_file(Path(flags.file))}
+    if flags.json:
+        print(json.dumps(figures, indent=2))
+        return
+    width = max(map(len, figures))
+    for name, value in figures.items():
+        print(f"{name.replace('_', ' '):<{width}}  {_show(value)}")
+
+
+def describe(table: Codes | SparseAnchors) -> dict[str, Any]:
+    """Gives the figures of a compressed table by name."""
+    is_codes = isinstance(table, Codes)
+    words = table.words if is_codes else table.names
+    return {
+        "holds": "codes" if is_codes else "anchors",
+        "num_rows": table.num_rows,
+        "dim": table.dim,
+        **(_codes_figures(table) if is_codes else _anchors_figures(table)),
+        "num_bytes": table.num_bytes(),
+        "float32_bytes": 4 * table.num_rows * table.dim,
+        "compression_ratio": table.compression_ratio(),
+        "words": None if words is None else list(itertools.islice(words, 5)),
+        **table.metadata,
+    }
+
+
+def _codes_figures(codes: Codes) -> dict[str, Any]:
+    return {
+        "num_codebooks": codes.num_codebooks,
+        "num_codewords": codes.num_codewords,
+        "num_groups": codes.groups.num_groups if codes.groups else 1,
+        "bytes_per_row": codes.codes_bytes / codes.num_rows,
+        "codebook_type": codes.codebook_type,
+        "codebook_bytes": codes.codebook_bytes,
+        "has_encoder": codes.encoder is not None,
+    }
+
+
+def _anchors_figures(anchors: SparseAnchors) -> dict[str, Any]:
+    return {
+        "num_anchors": anchors.num_anchors,
+        "nonzeros": anchors.nnz,
+        "nonzeros_per_row": anchors.nnz / anchors.num_rows,
+        "tables": list(anchors.parts),
+    }
+
+
+def _about_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256")
+    return {"file_bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, float):
+        return f"{value:,.5g}"
+    return f"{value:,}" if isinstance(value, int) else value
