@@ -1,6 +1,10 @@
 """Real data by `$JAXCOMPRESS_DATA`; caches in temporary folders; compiled programs are shared."""
 
 import os
+
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # workers share the cores as it is
+    os.environ.setdefault(_name, "1")  # before NumPy is imported
+
 import tempfile
 from pathlib import Path
 

@@ -9,7 +9,7 @@ import pytest
 
 from jaxcompress.ant.rank import precision_and_recall
 from jaxcompress.data.ratings import batches as ratings_batches
-from jaxcompress.data.ratings import files
+from jaxcompress.data.ratings import parse
 from jaxcompress.data.ratings.batches import first_parts, shuffled_windows
 from jaxcompress.data.ratings.planted import planted_ratings
 from jaxcompress.data.ratings.read import read_ratings
@@ -108,7 +108,7 @@ def test_a_quote_is_a_character_like_any_other_but_between_commas(tmp_path, sepa
 
 @pytest.mark.parametrize("separator", [",", ";"])
 def test_quoted_text_may_be_longer_than_what_is_parsed_at_a_time(tmp_path, monkeypatch, separator):
-    monkeypatch.setattr(files, "_BLOCK", 100)
+    monkeypatch.setattr(parse, "_BLOCK", 100)
     text = '"so ""good"",\nso; good\nand so on"'
     rows = [separator.join((f"u{i}", f'"i,;{i}"', str(i), text)) for i in range(50)]
     path = write(tmp_path, "\n".join([separator.join(("user", "item", "rating", "text")), *rows]))

@@ -18,6 +18,7 @@ import pytest
 import jaxcompress
 import train
 from jaxcompress.cli.arguments import parse_arguments
+from jaxcompress.cli.command import main as jaxcompress_main
 from jaxcompress.data.download import command as download
 
 PROJECT = tomllib.loads((pages.ROOT / "pyproject.toml").read_text())["project"]
@@ -102,26 +103,44 @@ def check_command(words):
         assert arguments == [".venv/bin/activate"]
     elif program in ("pytest", "ruff"):
         check_paths(arguments)
+    elif program == "jaxcompress":
+        check_our_command(*arguments)
     else:
         raise AssertionError(f"{words}: a program that this test does not know")
 
 
+def check_our_command(name, *arguments):
+    if name == "train":
+        check_module(f"train.{arguments[0]}", arguments[1:])
+    elif name == "download":
+        check_download(arguments)
+    else:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+            jaxcompress_main([name, "--help"])
+        for argument in arguments:
+            if argument.startswith("-"):
+                assert re.search(rf"{argument.partition('=')[0]}\b", printed.getvalue()), argument
+
+
+def check_download(arguments):
+    names = [a for a in arguments if not a.startswith("--") and a != "DIR"]
+    assert names or "--list" in arguments
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert download.main(["--list"]) == 0
+    for data in names:
+        assert data.partition(":")[0] in printed.getvalue(), data
+
+
 def check_module(module, arguments):
     if module.startswith("train."):
-        main = importlib.import_module(module)
+        main = importlib.import_module(module.replace("train", "jaxcompress.cli.mains"))
         if not arguments:
             return
         options = getattr(main, "Options", None)
         parsed = parse_arguments([module, *arguments], main.MODES, options and options())
         assert parsed.config is None or isinstance(parsed.config, main.Config)
-    elif module == "jaxcompress.data.download":
-        names = [a for a in arguments if not a.startswith("--") and a != "DIR"]
-        assert names or "--list" in arguments
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            assert download.main(["--list"]) == 0
-        for data in names:
-            assert data.partition(":")[0] in printed.getvalue(), data
     else:
         assert module in ("venv", "pytest", "sphinx", "mypy")
         check_paths(arguments)
