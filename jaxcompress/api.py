@@ -1,7 +1,6 @@
 """`compress` and `refine`: from a table to codes in one call, which is when jax is loaded."""
 
 import dataclasses
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -18,11 +17,10 @@ from jaxcompress.data.vectors.arrays import take_numbers, take_rows, take_words
 from jaxcompress.data.vectors.weights import check_weights, normalize_weights, read_weights
 from jaxcompress.dccl.config import Config, refine_config
 from jaxcompress.errors import InputError
+from jaxcompress.notes import note
 
 if TYPE_CHECKING:
     from jaxcompress.codes.rows import PreparedTable
-
-_logger = logging.getLogger("jaxcompress")
 
 
 def compress(
@@ -118,10 +116,10 @@ def compress(
         )
     measure = None if metric is None else make_metric(metric, rows.shape[1])
     given, rows = rows, rows if measure is None else measure.of_rows(rows)
-    config = settle_target(rows, config, _note, can_group=measure is None)
-    problem = prepare(rows, config, weights=weights, say=_note)
+    config = settle_target(rows, config, note, can_group=measure is None)
+    problem = prepare(rows, config, weights=weights, say=note)
     show = _is_watched() if show_progress is None else show_progress
-    fitted = fit(problem.job, say=_note, show_progress=show, keep_best=True)
+    fitted = fit(problem.job, say=note, show_progress=show, keep_best=True)
     trained = to_codes(problem, fitted.state, words)
     if not (config.export_encoder if export_encoder is None else export_encoder):
         trained = dataclasses.replace(trained, encoder=None)
@@ -134,7 +132,7 @@ def compress(
         model.num_groups,
         model.codebooks_per_group,
         seed=config.seed,
-        say=_note,
+        say=note,
         show_progress=show,
     ).codes
     stored = store_as(
@@ -144,7 +142,7 @@ def compress(
         metric=measure,
         seed=config.seed,
         num_rounds=min(1, refine.num_rounds or 0),
-        say=_note,
+        say=note,
     )
     table = problem.table if measure is None else make_table(given, problem.table.weights)
     return _with_error(table, stored)
@@ -241,7 +239,7 @@ def refine(
     refined = _refine(table, codes, RefineConfig(num_rounds=num_rounds), seed, show)
     is_small = codes.codebook_type != "float32" or is_folded(codes.codebooks, codes.groups)
     if num_rounds and is_small:
-        refined = store_as(table, refined, codes.codebook_type, seed=seed, say=_note)
+        refined = store_as(table, refined, codes.codebook_type, seed=seed, say=note)
         if squared_error(table, refined) > squared_error(table, codes):  # by what rounding costs
             refined = codes
     return _with_error(table, refined)
@@ -265,18 +263,13 @@ def _take_weights(
     if isinstance(weights, (str, os.PathLike)):
         kept_words = None if words is None else words[:num_kept]
         values, notes = read_weights(os.fspath(weights), num_kept, kept_words)
-        for note in notes:
-            _note(note)
+        for line in notes:
+            note(line)
         return values
     values = take_numbers(weights, "weights", "list")
     if values.ndim == 1 and len(values) == num_rows:
         values = values[:num_kept]
     return check_weights(values, num_kept, "weights")
-
-
-def _note(line: str) -> None:
-    """Tells the user by way of the logger, which shows it on stderr unless told otherwise."""
-    _logger.warning("%s", line.removeprefix("note: "))
 
 
 def _is_watched() -> bool:
@@ -297,7 +290,7 @@ def _refine(
     from jaxcompress.codes.refine import refine_codes
 
     return refine_codes(
-        table, codes, config, seed=seed, say=_note, show_progress=show_progress
+        table, codes, config, seed=seed, say=note, show_progress=show_progress
     ).codes
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import sys
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from jaxcompress.data.vectors.files import Vectors
 from jaxcompress.dccl.config import EFFORTS, Config, DataConfig
 from jaxcompress.dccl.task import row_statistics
 from jaxcompress.loading import read_table
+from jaxcompress.notes import note
 
 _CODEWORDS = 16  # K, of 4 bits: two codes a byte
 _SETTINGS = ("effort", "weights", "codebook_type", "export_encoder", "seed")  # of `compress`
@@ -45,12 +45,12 @@ def main(argv: list[str], prog: str) -> None:
 
 
 def _read(path: str, tensor: str | None = None) -> Vectors:
-    """Reads vectors, or decodes codes; notes go to stderr."""
+    """Reads vectors, or decodes codes; tells the notes."""
     table = read_table(path, tensor)
     if isinstance(table, Codes):
         return Vectors(table.decode(), table.words and list(table.words), source=path)
-    for note in table.notes:
-        print(f"note: {note}", file=sys.stderr)
+    for line in table.notes:
+        note(line)
     return table
 
 

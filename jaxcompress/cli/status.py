@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 
 from jaxcompress.errors import InputError, NonFiniteLoss, Stopped
+from jaxcompress.notes import shown
 
 
 def exit_status(
@@ -27,7 +28,7 @@ def exit_status(
             an error goes on that was not foreseen.
         failures: further errors that are foreseen, of status 1.
     """
-    with _plain_warnings(), _sigterm_as_ctrl_c():
+    with _plain_warnings(), _sigterm_as_ctrl_c(), shown():
         try:
             status = function() or 0
             sys.stdout.flush()

@@ -9,6 +9,7 @@ import jax
 
 from jaxcompress.engine.page.charts import save_panels
 from jaxcompress.engine.page.curves import panels_of_run
+from jaxcompress.notes import note
 from jaxcompress.storage.atomic import atomic_write
 
 
@@ -35,8 +36,12 @@ def write_json(file: Path, figures: Any) -> None:
 
 
 def say(line: str = "") -> None:
-    """Prints a line on process 0."""
-    if jax.process_index() == 0:
+    """Prints a line on process 0; one that begins with "note: " is a note."""
+    if jax.process_index() > 0:
+        return
+    if line.startswith("note: "):
+        note(line)
+    else:
         print(line, flush=True)
 
 

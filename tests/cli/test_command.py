@@ -106,6 +106,21 @@ def test_what_is_wrong_is_said_in_a_line(codes, arguments, said, capsys):
     assert error.count("\n") == 1
 
 
+def test_notes_go_to_stderr_unless_they_are_silenced(table, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = np.load(table)[:40]
+    np.save("rows.npy", np.concatenate([rows, rows[:1]]).astype(np.float64))
+    arguments = ["compress", "rows.npy", "--bytes-per-row=1", "--effort=fast", "--force"]
+    assert main(arguments) == 0
+    assert "note: float64 numbers were rounded to float32.\n" in capsys.readouterr().err
+    monkeypatch.setenv("JAXCOMPRESS_LOG", "error")
+    assert main(arguments) == 0
+    assert "note" not in capsys.readouterr().err
+    monkeypatch.setenv("JAXCOMPRESS_LOG", "loud")
+    assert main(arguments) == 2
+    assert "JAXCOMPRESS_LOG is 'loud'; expected one of debug, " in capsys.readouterr().err
+
+
 def test_help_fits_a_screen_and_that_of_a_method_lists_its_fields(capsys):
     for command in ("", "compress", "info", "nearest", "convert", "download"):
         with pytest.raises(SystemExit) as ended:

@@ -118,10 +118,10 @@ def test_groups_that_do_not_divide_a_row_are_refused_before_training(table, tmp_
     assert not (tmp_path / "run").exists()
 
 
-def test_the_target_wins_over_the_size_of_the_model_and_says_so(table, tmp_path, capsys):
+def test_the_target_wins_over_the_size_of_the_model_and_says_so(table, tmp_path, caplog):
     config = small_config(table, target_mb=0.002, model=dccl.ModelConfig(num_codebooks=7))
     train.dccl.train(config, str(tmp_path / "run"))
-    assert "note: target_mb takes the place of 7 x 16, which model" in capsys.readouterr().out
+    assert "target_mb takes the place of 7 x 16, which model" in caplog.text
 
 
 def test_compress_takes_a_target_or_a_size(table, caplog):

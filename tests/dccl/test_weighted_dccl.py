@@ -299,7 +299,7 @@ def test_compress_takes_weights_as_the_config_does_and_tells_what_it_cannot_take
         jaxcompress.compress(rows, config=dccl.Config(data=data))
 
 
-def test_a_run_shows_weighted_figures_and_refuses_other_weights(table, tmp_path, capsys):
+def test_a_run_shows_weighted_figures_and_refuses_other_weights(table, tmp_path, capsys, caplog):
     file = tmp_path / "counts.txt"
     counts = np.random.default_rng(0).integers(1, 1000, 600)
     file.write_text("".join(f"w{i}\t{counts[i]}\n" for i in range(1, 600)) + "other 5\n")
@@ -314,8 +314,8 @@ def test_a_run_shows_weighted_figures_and_refuses_other_weights(table, tmp_path,
     codes, summary = train.dccl.train(config, str(workdir))
     printed = capsys.readouterr().out
     counts[0] = min(counts[1:])
-    assert f"note: words without a weight in {file}: 1; each got the least" in printed
-    assert f"note: words of {file} that are not in the table: 1;" in printed
+    assert f"words without a weight in {file}: 1; each got the least" in caplog.text
+    assert f"words of {file} that are not in the table: 1;" in caplog.text
     squared = ((codes.decode() - np.load(table)) ** 2).sum(axis=1)
     held_out = ~train_rows(table)
     for prefix, kept in (("", slice(None)), ("valid_", held_out)):
