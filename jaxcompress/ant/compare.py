@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from jaxcompress.ant.config import Config
-from jaxcompress.engine.page.charts import Curve, Panel, save_panels
+from jaxcompress.engine.page.charts import Curve, Panel, lines, save_panels, to_svg
+from jaxcompress.engine.page.curves import panels_of_runs
+from jaxcompress.engine.page.page import Picture, Section
+from jaxcompress.engine.page.sections import learning_curves, leave_comparison, runs_table
 from jaxcompress.engine.report import format_rows, say
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
@@ -39,6 +42,23 @@ def show_comparison(rows: Sequence[dict[str, Any]], picture: Path) -> None:
         say(f"\nerror against parameters: {picture}")
     else:
         say('\nno picture drawn; for one: pip install "jaxcompress[plots]"')
+    leave_comparison(picture.with_suffix(".html"), "Ratings", lambda: _sections(rows))
+
+
+def _sections(rows: Sequence[dict[str, Any]]) -> list[Section]:
+    """Makes the sections of the page."""
+    runs = {f"{row['method']} ({Path(row['workdir']).name})": row["workdir"] for row in rows}
+    panels = [panel for panel in panels_of_runs(runs) if panel.title == "valid mse"]
+    curve = to_svg(lines(error_panel(rows), 640, 340), "Test error over parameters")
+    return [
+        Section(
+            "Error and parameters",
+            "The mean squared error of test ratings over the parameters that are not 0.",
+            [Picture(curve)],
+            [runs_table(rows, _COLUMNS)],
+        ),
+        learning_curves(panels, "The error of validation ratings over training steps.", 640, 320),
+    ]
 
 
 def error_panel(rows: Sequence[dict[str, Any]]) -> Panel:
@@ -47,4 +67,4 @@ def error_panel(rows: Sequence[dict[str, Any]]) -> Panel:
     for row in sorted(rows, key=lambda row: row["parameters"]):
         points.setdefault(row["method"], []).append((row["parameters"], row["test_mse"]))
     curves = {name: Curve(found) for name, found in points.items()}
-    return Panel(curves, "", "parameters", "test mse")
+    return Panel(curves, "", "parameters", "test MSE", "x")

@@ -1,5 +1,6 @@
 """What the anchors of items stand for: the items of most weight, and the genres that they share."""
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -61,13 +62,27 @@ def inspect(problem: Problem, state: TrainState, num_items: int) -> list[Anchor]
     table = jax.device_get(state.params["items"])
     if "transform" not in table:
         raise InputError(f"{describe(problem.config)} has no anchors; inspect a run of ANT.")
-    titles, ids = read_titles(problem.ratings.source), problem.ratings.item_ids
+    weights = table["transform"] * np.linalg.norm(table["anchors"], axis=1)  # [V, K]
+    active = np.flatnonzero(state.aux["items"]["active"])
+    titles = read_titles(problem.ratings.source)
+    return inspect_weights(weights[:, active], problem.ratings.item_ids, titles, num_items)
+
+
+def inspect_weights(
+    weights: np.ndarray, ids: Sequence[str], titles: Mapping[str, Title], num_items: int
+) -> list[Anchor]:
+    """Looks at each anchor of a table.
+
+    Args:
+        weights: float [V, K], entries of T times the norms of the anchors.
+        ids: of the V items.
+        titles: titles and genres by id, of as many items as they are known of.
+        num_items: items to show of each anchor, at most.
+    """
     shown = [titles.get(name, Title("", ())) for name in ids]
     shares = _genre_shares(shown)
-    weights = table["transform"] * np.linalg.norm(table["anchors"], axis=1)  # [V, K]
     found = []
-    for number, k in enumerate(np.flatnonzero(state.aux["items"]["active"]), 1):
-        mine = weights[:, k]
+    for number, mine in enumerate(weights.T, 1):
         best = [i for i in largest_ids(mine, min(num_items, len(mine))) if mine[i] > 0]
         genres = _genre_shares([shown[i] for i in best])
         genre = max(genres, key=lambda g: (genres[g], g), default="")

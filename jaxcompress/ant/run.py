@@ -18,6 +18,7 @@ from jaxcompress.ant.inspect import Anchor, format_anchor, inspect
 from jaxcompress.ant.model import SIDES, num_nonzero, num_others
 from jaxcompress.ant.prepare import Problem, columns, make_eval_feed, prepare, read
 from jaxcompress.ant.rank import Ranking, rank, write_ranking
+from jaxcompress.ant.report import leave_report
 from jaxcompress.data.ratings.planted import PLANTED
 from jaxcompress.data.ratings.read import Ratings
 from jaxcompress.engine.job import Fitted
@@ -119,6 +120,8 @@ def run(config: Config, workdir: str, mode: str, options: Options | None = None)
         if mode in ("train", "export"):
             tables = export(problem, fitted.state, path)
             _announce_export(config, path)
+        if mode in ("train", "evaluate", "export"):
+            leave_report(path, config)
         if mode == "inspect":
             num_items = len(problem.ratings.item_ids)
             for anchor in inspect(problem, fitted.state, options.num_items):

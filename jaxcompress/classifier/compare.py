@@ -8,18 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxcompress.classifier.compare_report import COLUMNS, accuracy_panel, compare_sections
 from jaxcompress.classifier.config import FROM_SCRATCH, Config, describe, name_of_table
 from jaxcompress.classifier.corpus import read_corpus
 from jaxcompress.classifier.prepare import prepare, read_source
 from jaxcompress.classifier.run import announce_corpus, announce_table, run_seeds
-from jaxcompress.engine.page.charts import Curve, Panel, save_panels
+from jaxcompress.engine.page.charts import save_panels
+from jaxcompress.engine.page.sections import leave_comparison
 from jaxcompress.engine.report import format_rows, say, write_json
 from jaxcompress.errors import InputError
 from jaxcompress.storage.places import as_path
 
 _OF_CODES = "finetune_codebooks"  # the embedding that needs codes
-_COLUMNS = ("embedding", "embedding_bytes", "test_accuracy", "test_accuracy_std", "seeds",
-            "valid_accuracy", "train_seconds", "texts_per_second")  # fmt: skip
+_KIND = "Texts classified by their words' vectors"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,23 +64,18 @@ def compare(config: Config, workdir: str, options: Options) -> list[dict[str, An
         shared = {"test_accuracy_std": 0.0, "seeds": config.num_seeds}
         rows.append({**shared, **summary, "embedding": name})
     write_json(as_path(workdir) / "compare.json", rows)
+    if config.report:
+        page = as_path(workdir) / "compare.html"
+        folders = [as_path(workdir) / folder for folder in problems]
+        leave_comparison(page, _KIND, lambda: compare_sections(rows, folders, corpus.text))
     return rows
 
 
 def show_comparison(rows: Sequence[dict[str, Any]], picture: Path) -> None:
     """Prints the rows of `compare` side by side, and draws accuracy against bytes."""
-    say("\n" + format_rows(rows, _COLUMNS))
+    say("\n" + format_rows(rows, COLUMNS))
     if save_panels([accuracy_panel(rows)], picture, "accuracy against bytes"):
         say(f"\naccuracy against bytes: {picture}")
-
-
-def accuracy_panel(rows: Sequence[dict[str, Any]]) -> Panel:
-    """Makes a point of the test accuracy over bytes for each table."""
-    curves = {
-        row["embedding"]: Curve([(row["embedding_bytes"], row["test_accuracy"])], "points")
-        for row in rows
-    }
-    return Panel(curves, "", "bytes of the table", "test accuracy", "x")
 
 
 def tell_apart(configs: Sequence[Config]) -> list[str]:

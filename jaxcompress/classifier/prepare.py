@@ -20,7 +20,7 @@ from jaxcompress.classifier.corpus import (
     number_tokens,
     split_texts,
 )
-from jaxcompress.classifier.task import make_optimizer, make_task
+from jaxcompress.classifier.task import make_classify, make_optimizer, make_task
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.data.batches import Feed
 from jaxcompress.data.labelled import buckets
@@ -59,6 +59,7 @@ class Problem(NamedTuple):
         config: the run's, as it was given.
         job: what the loop runs, with `config.seed`: the texts that are held out, the order of the
             others, the first values. Its config has the periods filled in and `num_seeds` 1.
+        classify: parameters and a batch -> logits, as `make_classify` makes it.
         corpus: the texts.
         texts: where they lie among the tokens, cut to `config.data.max_tokens`.
         table: what gives words their vectors.
@@ -69,6 +70,7 @@ class Problem(NamedTuple):
 
     config: Config
     job: Job
+    classify: Callable[..., jax.Array]
     corpus: Corpus
     texts: TextSpans
     table: WordTable
@@ -106,6 +108,7 @@ def prepare(corpus: Corpus, source: Vectors | Codes | None, config: Config) -> P
         raise InputError(f"{config.vectors}: it has none of the words of {corpus.text.source}.")
     steps_per_epoch = _steps_per_epoch(corpus, config)
     num_steps = config.num_steps or max(1, round(config.num_epochs * steps_per_epoch))
+    classify = make_classify(config.model, len(corpus.text.classes), table.embedding)
     task = make_task(config.model, len(corpus.text.classes), table.embedding, table.dim)
     tx = make_optimizer(config.optimizer, num_steps, table.embedding)
     gather = _make_gather(table)
@@ -129,6 +132,7 @@ def prepare(corpus: Corpus, source: Vectors | Codes | None, config: Config) -> P
     return Problem(
         config=config,
         job=job,
+        classify=classify,
         corpus=corpus,
         texts=texts,
         table=table,
@@ -149,8 +153,12 @@ def with_seed(problem: Problem, seed: int) -> Problem:
 
 def make_test_feed(problem: Problem) -> Feed:
     """Makes the batches of all test texts, each once."""
-    test = np.array(problem.corpus.ranges["test"])
-    return _evaluation_feed(problem.texts.take(test), problem.config, problem.job.feed.gather)
+    return make_feed(problem, np.array(problem.corpus.ranges["test"]))
+
+
+def make_feed(problem: Problem, ids: np.ndarray) -> Feed:
+    """Makes the batches of some texts, int [n], each once, the shortest first."""
+    return _evaluation_feed(problem.texts.take(ids), problem.config, problem.job.feed.gather)
 
 
 def _make_feeds(

@@ -13,6 +13,7 @@ import numpy as np
 from jaxcompress.classifier.config import Config, describe
 from jaxcompress.classifier.corpus import Corpus, read_corpus
 from jaxcompress.classifier.export import export, num_bytes
+from jaxcompress.classifier.predictions import predict_test, save_predictions
 from jaxcompress.classifier.prepare import (
     Problem,
     make_test_feed,
@@ -20,6 +21,7 @@ from jaxcompress.classifier.prepare import (
     read_source,
     with_seed,
 )
+from jaxcompress.classifier.report import leave_report
 from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.loop import evaluate
 from jaxcompress.engine.own_settings import own_settings
@@ -94,6 +96,7 @@ def run_seeds(problem: Problem, workdir: str, mode: str) -> Outcome:
         summary = average_seeds(summaries)
         say("\n" + format_figures(summary))
         write_json(path / "summary.json", summary)
+        leave_report(path, config, problem.corpus.text)
     return Outcome(summary, summaries)
 
 
@@ -114,9 +117,12 @@ def _run_seed(problem: Problem, workdir: str, mode: str) -> dict[str, Any]:
             write_summary(
                 path, summary, describe(problem.config) if problem.config.report else None
             )
+            if problem.config.report:
+                save_predictions(path, predict_test(problem, fitted.state))
         if mode != "evaluate" and jax.process_index() == 0:
             params = jax.device_get(fitted.state.params["embedding"])
             _announce_export(export(problem.table, params, path), path)
+        leave_report(path, problem.config, problem.corpus.text)
     return summary
 
 

@@ -5,11 +5,12 @@ The task of Shu & Nakayama, ICLR 2018, arXiv 1711.01068, section 5.2.
 Axis letters: B texts, T tokens, D dimensions of a vector, H units, C classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxcompress.anchors.proximal_yogi import proximal_yogi
@@ -18,6 +19,7 @@ from jaxcompress.classifier.model import Classifier
 from jaxcompress.engine.task import Task
 from jaxcompress.tables import Embedding
 
+_NO_MASK = np.ones((1, 1), np.float32)
 _EPS = 1e-6  # Yogi's epsilon, see `make_optimizer`
 
 
@@ -38,16 +40,13 @@ def make_task(config: ModelConfig, num_classes: int, embedding: Embedding, dim: 
         dim: D.
     """
     model = Classifier(config.hidden_size, num_classes, config.pooling)
+    classify = make_classify(config, num_classes, embedding)
 
     def init(key):
         model_key, embedding_key = jax.random.split(key)
         vectors, lengths, no_mask = jnp.zeros((1, 1, dim)), jnp.ones(1, int), jnp.ones((1, 1))
         params = model.init(model_key, vectors, lengths, no_mask)["params"]
         return {**params, "embedding": embedding.init(embedding_key)}, {}
-
-    def classify(params, batch, vector_mask, output_mask):
-        vectors = embedding.apply(params["embedding"], batch["tokens"]) * vector_mask[:, None]
-        return model.apply({"params": params}, vectors, batch["lengths"], output_mask)
 
     def loss(params, aux, carry, batch, step, key):
         sizes = (dim, config.hidden_size)
@@ -56,8 +55,7 @@ def make_task(config: ModelConfig, num_classes: int, embedding: Embedding, dim: 
         return losses.mean(), (carry, {"accuracy": is_right.mean()})
 
     def evaluate(params, aux, carry, batch):
-        no_mask = jnp.ones((1, 1))
-        losses, is_right = _judge(classify(params, batch, no_mask, no_mask), batch["labels"])
+        losses, is_right = _judge(classify(params, batch), batch["labels"])
         mask = batch["mask"]
         return carry, {
             "count": mask.sum(),
@@ -66,6 +64,22 @@ def make_task(config: ModelConfig, num_classes: int, embedding: Embedding, dim: 
         }
 
     return Task(init=init, loss=loss, evaluate=evaluate)
+
+
+def make_classify(
+    config: ModelConfig, num_classes: int, embedding: Embedding
+) -> Callable[..., jax.Array]:
+    """Makes `params, batch -> logits [B, C]`; masks of vectors and of outputs may follow.
+
+    The arguments are those of `make_task`.
+    """
+    model = Classifier(config.hidden_size, num_classes, config.pooling)
+
+    def classify(params, batch, vector_mask=_NO_MASK, output_mask=_NO_MASK):
+        vectors = embedding.apply(params["embedding"], batch["tokens"]) * vector_mask[:, None]
+        return model.apply({"params": params}, vectors, batch["lengths"], output_mask)
+
+    return classify
 
 
 def dropout_masks(

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxcompress.codes.artefact import Codes
+from jaxcompress.codes.before_after import nearest_rows, neighbours_section
 from jaxcompress.data.vectors.files import Vectors
 from jaxcompress.dccl.config import Config
-from jaxcompress.dccl.neighbours import compare_neighbours, nearest_rows
 from jaxcompress.engine.page.arrows import draw_map
 from jaxcompress.engine.page.cells import draw_cells
 from jaxcompress.engine.page.charts import Band, bands, histogram, to_svg
-from jaxcompress.engine.page.page import Picture, Section, Table, Word
+from jaxcompress.engine.page.page import Picture, Section
 from jaxcompress.engine.page.text import percent, short
 
 NEIGHBOURS = 10  # of each word
@@ -68,25 +68,12 @@ class Sample:
 
 
 def neighbours(run: Run) -> Section:
-    """Neighbours before and after, those that changed marked."""
+    """Neighbours before and after of the config's words, or else of some frequent rows."""
     codes, words = run.codes, [w for w in run.config.sample_words if w in run.codes]
-    if not words:  # rows spread over the frequent ones
+    if not words:
         most = min(codes.num_rows, 2000)
         words = [codes.word_of(i) for i in np.unique(np.geomspace(1, most, 6).astype(int) - 1)]
-    rows = []
-    for found in compare_neighbours(run.vectors.rows, codes, words, NEIGHBOURS):
-        before, after = ([word for word, _ in side] for side in (found.original, found.decoded))
-        rows.append([
-            short(found.word, 24),
-            [Word(short(w, 24), "" if w in after else "lost") for w in before],
-            [Word(short(w, 24), "" if w in before else "new") for w in after],
-        ])  # fmt: skip
-    return Section(
-        "Neighbours before and after",
-        "The nearest by cosine, the nearest first. Those that codes have lost are struck out, "
-        "those that are new among them are coloured.",
-        tables=[Table(["", "by the vectors", "by the codes"], rows)],
-    )
+    return neighbours_section(run.vectors.rows, codes, words, NEIGHBOURS)
 
 
 def word_map(run: Run, sample: Sample) -> Section:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from jaxcompress.engine.log import read_lines
-from jaxcompress.engine.page.charts import save_panels
+from jaxcompress.engine.page.charts import Panel, save_panels
 from jaxcompress.engine.page.curves import panels_of_runs
+from jaxcompress.engine.page.page import Section
+from jaxcompress.engine.page.sections import learning_curves, leave_comparison, runs_table
 from jaxcompress.engine.report import format_rows, say
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
@@ -42,8 +44,18 @@ def compare_runs(workdirs: Sequence[str | os.PathLike]) -> list[dict[str, Any]]:
 def show_comparison(rows: Sequence[dict[str, Any]], picture: Path) -> None:
     """Prints the rows of `compare_runs` side by side, and draws the runs' learning curves."""
     say(format_rows(rows, _COLUMNS))
-    workdirs = {f"{row['variant']} ({Path(row['workdir']).name})": row["workdir"] for row in rows}
-    if save_panels(panels_of_runs(workdirs), picture, "perplexity while training"):
+    panels = _panels(rows)
+    if save_panels(panels, picture, "perplexity while training"):
         say(f"\nlearning curves: {picture}")
     else:
         say('\nno learning curves drawn; for them: pip install "jaxcompress[plots]"')
+    leave_comparison(picture.with_suffix(".html"), "Language models", lambda: [
+        learning_curves(panels, "Figures of the validation split over training steps.", 640, 340),
+        Section("Figures", tables=[runs_table(rows, _COLUMNS)]),
+    ])  # fmt: skip
+
+
+def _panels(rows: Sequence[dict[str, Any]]) -> list[Panel]:
+    """Makes a panel of each figure of the runs' evaluations."""
+    names = (f"{row['variant']} ({Path(row['workdir']).name})" for row in rows)
+    return panels_of_runs(dict(zip(names, (row["workdir"] for row in rows), strict=True)))

@@ -46,8 +46,8 @@ def generate_text(
     if num_tokens < 1:
         raise InputError(f"num_tokens is {num_tokens}; it must be at least 1.")
     ids, _ = read_text(reader, text)
-    key = jax.random.key(seed)
-    drawn = draw_words(key, reader.params, reader.config, jnp.array(ids), num_tokens, temperature)
+    key, params = jax.random.key(seed), jax.tree.map(jnp.asarray, reader.params)
+    drawn = draw_words(key, params, reader.config, jnp.array(ids), num_tokens, temperature)
     return re.sub(f" ?{END} ?", "\n", " ".join(reader.words[i] for i in drawn))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxcompress.data.text.corpus import Corpus
 from jaxcompress.data.vectors.files import write_rows
 from jaxcompress.engine.own_settings import own_settings
-from jaxcompress.engine.report import format_figures, say, write_summary
+from jaxcompress.engine.report import format_figures, say, write_json, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.task import TrainState
 from jaxcompress.engine.workdir import opened
@@ -21,7 +21,8 @@ from jaxcompress.storage.names import write_names
 from jaxcompress.tying.config import Config, describe
 from jaxcompress.tying.evaluate import codes_figures, hidden_second_moment, summarize
 from jaxcompress.tying.prepare import Problem, prepare, read
-from jaxcompress.tying.reader import VOCABULARY
+from jaxcompress.tying.reader import VOCABULARY, Reader
+from jaxcompress.tying.report import CODES, leave_report
 
 MOMENT = "hidden_second_moment.npy"  # file of the exports: what the rows of the table meet
 
@@ -99,7 +100,9 @@ def _run_mode(problem: Problem, path: Path, mode: str, codes: str) -> Outcome:
     )
     summary = {}
     if mode == "evaluate" and codes:
-        say("\n" + format_figures(codes_figures(problem, fitted.state, codes)))
+        figures = codes_figures(problem, fitted.state, codes)
+        say("\n" + format_figures(figures))
+        write_json(path / CODES, {"codes": str(codes), **figures})
     elif mode != "export":
         summary = summarize(problem, fitted)
         say("\n" + format_figures(summary))
@@ -114,7 +117,9 @@ def _run_mode(problem: Problem, path: Path, mode: str, codes: str) -> Outcome:
             f"hidden_second_moment.npy; compress them with "
             f"python -m train.dccl --config configs/glove.py "
             f"--config.data.path={path}/export/embedding.npy")  # fmt: skip
-    return Outcome(jax.device_get(fitted.state.params), corpus.words, summary)
+    params = jax.device_get(fitted.state.params)
+    leave_report(path, problem.config, Reader(problem.config.model, params, corpus.words))
+    return Outcome(params, corpus.words, summary)
 
 
 def export(problem: Problem, state: TrainState, workdir: Path) -> None:

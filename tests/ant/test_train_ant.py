@@ -6,6 +6,7 @@ import helpers
 import jax
 import numpy as np
 import pytest
+import report_pages
 import scipy.sparse
 
 import jaxcompress
@@ -334,6 +335,9 @@ def test_compare_lays_runs_side_by_side(finished_ratings, tmp_path, capsys):
     assert printed.count(str(workdir)) == 2
     assert "NBANT 4" in printed
     assert (tmp_path / "compare.png").stat().st_size > 10_000
+    text, pictures = report_pages.check(tmp_path / "compare.html")
+    assert "Test error over parameters" in [picture.get("aria-label") for picture in pictures]
+    assert text.count(str(workdir)) >= 2
     assert main("--mode=compare", f"--workdirs={tmp_path}") == 2
     assert "holds no run" in capsys.readouterr().err
 

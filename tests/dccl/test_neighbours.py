@@ -1,8 +1,9 @@
 import numpy as np
 
 from jaxcompress import Codes
-from jaxcompress.dccl import neighbours
-from jaxcompress.dccl.neighbours import compare_neighbours, nearest_rows, show_neighbours
+from jaxcompress.codes import before_after
+from jaxcompress.codes.before_after import compare_neighbours, nearest_rows
+from jaxcompress.dccl.neighbours import show_neighbours
 
 
 def cosines(rows):
@@ -24,7 +25,7 @@ def random_codes():
 def test_nearest_rows_are_those_of_all_pairs_whatever_the_chunks(monkeypatch):
     rows, _ = random_codes()
     for chunk in (7, 40, 8192):
-        monkeypatch.setattr(neighbours, "_CHUNK", chunk)
+        monkeypatch.setattr(before_after, "_CHUNK", chunk)
         for query, found in zip((3, 39), nearest_rows(rows, [3, 39], 4), strict=True):
             ids, values = zip(*found, strict=True)
             expected = np.argsort(-cosines(rows)[query])[:4]

@@ -6,6 +6,7 @@ import helpers
 import jax
 import numpy as np
 import pytest
+import report_pages
 
 import jaxcompress
 import train.tying
@@ -273,6 +274,9 @@ def test_compare_lays_runs_side_by_side(finished_lm, text, tmp_path, capsys):
     assert "VD-LSTM+REAL 16" in lines[1]
     assert "VD-LSTM 16" in lines[2]
     assert (tmp_path / "compare.png").stat().st_size > 10_000
+    page, pictures = report_pages.check(tmp_path / "compare.html")
+    assert "VD-LSTM+REAL 16" in page
+    assert len(pictures) == 1
 
 
 @pytest.mark.parametrize(

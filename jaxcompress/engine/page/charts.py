@@ -158,7 +158,12 @@ def histogram(
     with _style():
         figure = _figure(width, height)
         axis = _one_axis(figure)
-        counts, edges = np.histogram(values, bins=40)
+        values = np.asarray(values)
+        if values.dtype.kind in "iu":  # a bar for each number
+            bins = np.arange(values.min(initial=0), values.max(initial=0) + 2) - 0.5
+        else:
+            bins = 40
+        counts, edges = np.histogram(values, bins=bins)
         axis.stairs(counts, edges, fill=True, color=light("grey"))
         axis.set(xlabel=x_label, ylabel=y_label)
         axis.grid(axis="x", visible=False)

@@ -25,21 +25,21 @@ def short(text: str, most: int) -> str:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Writes a share.
+    r"""Writes a share; the line does not break before the sign.
 
     >>> percent(0.1234), percent(0.1234, 0)
-    ('12.3 %', '12 %')
+    ('12.3\xa0%', '12\xa0%')
     """
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.{digits}f}\xa0%"
 
 
 def show_bytes(count: float) -> str:
-    """Writes a number of bytes, to three digits.
+    r"""Writes a number of bytes, to three digits.
 
     >>> [show_bytes(n) for n in (12, 2_000_000, 93_120, 123_456)]
-    ['12 bytes', '2.00 MB', '93.1 kB', '123 kB']
+    ['12 bytes', '2.00\xa0MB', '93.1\xa0kB', '123\xa0kB']
     """
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= size:
-            return f"{count / size:#.3g}".removesuffix(".") + f" {unit}"
+            return f"{count / size:#.3g}".removesuffix(".") + f"\xa0{unit}"
     return f"{count:.0f} bytes"

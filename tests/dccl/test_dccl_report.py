@@ -14,7 +14,7 @@ def test_a_run_leaves_a_report_of_its_figures(finished):
     text, pictures = report_pages.check(workdir / "report.html")
     summary = json.loads((workdir / "summary.json").read_text())
     assert f"table.npy: 600 rows × 16, {summary['compression_ratio']:.1f} times smaller" in text
-    assert f"{100 * summary['relative_error']:.1f} % of the variance" in text
+    assert f"{100 * summary['relative_error']:.1f}\xa0% of the variance" in text
     labels = [picture.get("aria-label") for picture in pictures]
     assert labels[:5] == [
         "Error over bytes of a row",

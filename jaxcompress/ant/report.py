@@ -1,0 +1,224 @@
+"""The page of a run over ratings: its result, its transforms, what its anchors stand for.
+
+Axis letters: V rows of a table, K anchors.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxcompress.anchors.artefact import ANCHORS_FILE, SparseAnchors
+from jaxcompress.ant.config import Config
+from jaxcompress.ant.inspect import Anchor, inspect_weights
+from jaxcompress.ant.model import SIDES
+from jaxcompress.data.ratings.files import find_ratings
+from jaxcompress.data.ratings.planted import PLANTED
+from jaxcompress.data.ratings.titles import read_titles
+from jaxcompress.engine.origin import read_origin
+from jaxcompress.engine.page.cells import draw_cells
+from jaxcompress.engine.page.charts import histogram, to_svg
+from jaxcompress.engine.page.curves import panels_of_run
+from jaxcompress.engine.page.page import (
+    REPORT,
+    Page,
+    Picture,
+    Section,
+    Table,
+    Word,
+    leave_page,
+    read_summary,
+    write_page,
+)
+from jaxcompress.engine.page.sections import learning_curves
+from jaxcompress.engine.page.text import percent, short, show_bytes
+from jaxcompress.engine.workdir import read_config
+from jaxcompress.loading import load_anchors
+from jaxcompress.storage.places import reachable
+
+_MOST_ROWS, _MOST_CELLS = 240, 9600  # of the picture of a transform
+_MOST_ANCHORS, _ITEMS = 60, 6  # that are listed, and items of each
+_BRIGHTEST = 0.98  # the quantile of weights that has the full colour
+
+
+class Run(NamedTuple):
+    """What a page is made of.
+
+    Attributes:
+        workdir: the run's folder.
+        config: the run's.
+        summary: the figures of `summary.json`.
+        tables: the exported tables; None if the run's are not sparse.
+    """
+
+    workdir: Path
+    config: Config
+    summary: dict[str, Any]
+    tables: SparseAnchors | None
+
+
+def write_report(workdir: str | os.PathLike) -> Path:
+    """Writes `WORKDIR/report.html` of a finished run anew; returns the file.
+
+    Raises:
+        InputError: if there is no run, or it is not finished.
+    """
+    path = reachable(workdir)
+    config = read_config(path, Config)
+    return write_page(path / REPORT, lambda: make_page(path, config))
+
+
+def leave_report(workdir: Path, config: Config) -> None:
+    """Writes the report of a run that is under way, if it is wanted and there are figures."""
+    if config.report and (workdir / "summary.json").exists():
+        leave_page(workdir / REPORT, lambda: make_page(workdir, config))
+
+
+def make_page(workdir: Path, config: Config) -> Page:
+    """Makes the page of a run of what its workdir holds."""
+    file = workdir / "export" / ANCHORS_FILE
+    summary, tables = read_summary(workdir), None
+    if file.exists():
+        tables = load_anchors(file)
+    run = Run(workdir, config, summary, tables)
+    return Page(
+        kind="Ratings from sparse mixes of anchors" if tables else "Ratings",
+        title=f"{summary['dataset']}: {summary['method']}, test MSE {summary['test_mse']:.4f}",
+        lead=_lead(run),
+        tiles=_tiles(run),
+        sections=list(_sections(run)),
+        origin=read_origin(workdir),
+    )
+
+
+def _lead(run: Run) -> str:
+    found = run.summary
+    what = ""
+    if "num_anchors" in found:
+        users, items = found["num_anchors"]
+        what = f" are mixes of {users} and {items} anchors,"
+    return (
+        f"{found['num_users']:,} users and {found['num_items']:,} items of "
+        f"{run.config.model.latent_dim} dimensions{what} learned from "
+        f"{found['train_ratings']:,} ratings: {found['parameters']:,} parameters, where a dense "
+        f"table has {found['dense_parameters']:,}."
+    )
+
+
+def _tiles(run: Run) -> dict[str, str]:
+    found = run.summary
+    tiles = {
+        "mean squared error of test ratings": f"{found['test_mse']:.4f}",
+        "root of it, in ratings": f"{found['test_rmse']:.4f}",
+        "parameters that are not 0": f"{found['parameters']:,}",
+        "times fewer than a dense table has": f"{found['compression_ratio']:.1f}",
+        "as stored": show_bytes(found["stored_bytes"]),
+    }
+    if "planted_anchors" in found:
+        users, items = found.get("num_anchors", ("none", "none"))
+        planted = f"anchors of users and items, where {found['planted_anchors']} are planted"
+        tiles[planted] = f"{users}, {items}"
+    return tiles
+
+
+def _sections(run: Run) -> Iterator[Section]:
+    if run.tables is not None:
+        yield _transforms(run.tables)
+        if run.config.model.table == "anchors":
+            yield _anchors(run)
+        yield _entries(run.tables)
+    yield learning_curves(panels_of_run(run.workdir))
+
+
+def _weights(table: SparseAnchors) -> np.ndarray:
+    """Entries of T times the norms of the anchors, without the mean row's: float [V, K]."""
+    transform = table.to_csr()[:, :-1].toarray()
+    return transform * np.linalg.norm(table.anchors[:-1], axis=1)
+
+
+def _transforms(tables: SparseAnchors) -> Section:
+    """Both transforms as pictures, rows that lean on the same anchor side by side."""
+    pictures = []
+    for side in SIDES:
+        weights = np.abs(_weights(tables.part(side)))
+        most = max(1, min(_MOST_ROWS, _MOST_CELLS // max(weights.shape[1], 1)))
+        ids = np.unique(np.linspace(0, len(weights) - 1, min(len(weights), most)).astype(int))
+        shown = weights[ids]
+        shown = shown[:, np.argsort(-(shown > 0).sum(axis=0), kind="stable")]
+        largest = shown.max(axis=1, initial=0)
+        order = np.lexsort((-largest, shown.argmax(axis=1), largest == 0))  # empty rows at the end
+        positive = shown[shown > 0]
+        full = float(np.quantile(positive, _BRIGHTEST)) if len(positive) else 1.0
+        svg = draw_cells(
+            shown[order] / full,
+            f"The transform of {side}",
+            x_label="anchors, the most used first",
+            y_label=side,
+            width=410,
+        )
+        share = (weights > 0).mean()
+        caption = (
+            f"{side}: {100 * share:.0f} % of {weights.shape[0]:,} × {weights.shape[1]} entries"
+        )
+        if len(ids) < len(weights):
+            caption += f"; {len(ids)} rows are shown"
+        pictures.append(Picture(svg, f"{caption}."))
+    return Section(
+        "Who is a mix of what",
+        "Each row is a user or an item, each column an anchor; the fuller the colour, the more of "
+        "the anchor is in the row, and what is blank is 0. Rows that have most of the same anchor "
+        "stand together.",
+        pictures,
+    )
+
+
+def _anchors(run: Run) -> Section:
+    """What each anchor of the items stands for."""
+    items = run.tables.part("items")
+    titles = {} if run.config.data.path == PLANTED else _titles(run.config)
+    names = items.names or [str(i) for i in range(len(items))]
+    found = inspect_weights(_weights(items), names, titles, _ITEMS)
+    found = sorted((a for a in found if a.num_items), key=lambda anchor: -anchor.num_items)
+    has_genres = any(anchor.genre for anchor in found)
+    head = ["anchor", "items", *(["genre"] if has_genres else []), "the items of most weight"]
+    more = f" The {_MOST_ANCHORS} most used are listed." if len(found) > _MOST_ANCHORS else ""
+    text = "Anchors of the items, the most used first, by what leans on them most."
+    if has_genres:
+        text += (
+            " The genre is the most frequent one among these items, with the share of them that "
+            "have it, and, in brackets, of all items."
+        )
+    rows = [_anchor_row(anchor, has_genres) for anchor in found[:_MOST_ANCHORS]]
+    return Section("What the anchors stand for", text + more, tables=[Table(head, rows)])
+
+
+def _anchor_row(anchor: Anchor, has_genres: bool) -> Sequence[Any]:
+    genre = ""
+    if anchor.genre:
+        genre = f"{anchor.genre} {percent(anchor.purity, 0)} ({percent(anchor.share, 0)})"
+    items = [Word(short(item.title, 40)) for item in anchor.items]
+    return [anchor.number, anchor.num_items, *([genre] if has_genres else []), items]
+
+
+def _titles(config: Config) -> dict[str, Any]:
+    """Titles beside the ratings; none if they have moved."""
+    try:
+        _, source = find_ratings(config.data.path)
+        return read_titles(str(source))
+    except (OSError, ValueError):
+        return {}
+
+
+def _entries(tables: SparseAnchors) -> Section:
+    pictures = [
+        Picture(
+            to_svg(
+                histogram(tables.part(side).counts, f"entries of a row of {side}", side),
+                f"How many entries rows of {side} have",
+            )
+        )
+        for side in SIDES
+    ]
+    return Section("How many anchors a row has", "", pictures)
