@@ -66,7 +66,7 @@ def append_fields(app, what, name, obj, options, lines):
         return
     comments, types = field_comments(obj), obj.__annotations__
     for field in dataclasses.fields(obj):
-        if field.name not in comments:
+        if field.name not in types:  # inherited, and described there
             continue
         kind, comment = types[field.name], comments[field.name]
         if dataclasses.is_dataclass(kind):

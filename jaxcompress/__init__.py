@@ -1,10 +1,11 @@
 """jaxcompress: small embedding tables in JAX.
 
 `compress` makes codes of a table, `refine` improves codes, `load`, `load_codes` and `load_anchors`
-open files and workdirs. The methods are folders: `jaxcompress.dccl`, `.tying`, `.ant` and
-`.classifier`, each with `train(config, workdir)`; layers for a model are in `jaxcompress.layers`,
-readers in `jaxcompress.data`, folders of models in `jaxcompress.models`. Nothing runs at import,
-and reading codes loads no jax until `Codes.lookup` is called.
+open files and workdirs, `write_report` makes the page of a run. The methods are folders:
+`jaxcompress.dccl`, `.tying`, `.ant` and `.classifier`, each with `train(config, workdir)`; layers
+for a model are in `jaxcompress.layers`, readers in `jaxcompress.data`, folders of models in
+`jaxcompress.models`. Nothing runs at import, and reading codes loads no jax until `Codes.lookup` is
+called.
 """
 
 from importlib import import_module
@@ -17,6 +18,7 @@ from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.bound import rate_distortion_bound
 from jaxcompress.errors import InputError
 from jaxcompress.loading import load, load_anchors, load_codes
+from jaxcompress.reporting import write_report
 
 if TYPE_CHECKING:
     from jaxcompress import ant, classifier, data, dccl, layers, models, tying
@@ -41,6 +43,7 @@ __all__ = [
     "rate_distortion_bound",
     "refine",
     "tying",
+    "write_report",
 ]
 
 _FOLDERS = ("ant", "classifier", "data", "dccl", "layers", "models", "tying")

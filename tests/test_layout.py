@@ -18,7 +18,7 @@ RANKS = [
     {"codes", "anchors"},
     {"tables", "loading"},
     {"dccl", "tying", "ant", "classifier"},
-    {"layers", "models", "api"},
+    {"layers", "models", "api", "reporting"},
     {"cli"},
     {"__main__"},
 ]

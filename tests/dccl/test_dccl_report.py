@@ -5,7 +5,6 @@ import json
 import report_pages
 
 import jaxcompress
-from jaxcompress.dccl.report import write_report
 
 
 def test_a_run_leaves_a_report_of_its_figures(finished):
@@ -46,6 +45,6 @@ def test_a_report_is_written_anew_from_the_workdir(finished):
     workdir, _ = finished
     before = (workdir / "report.html").read_text()
     (workdir / "report.html").unlink()
-    anew = write_report(workdir).read_text()
+    anew = jaxcompress.write_report(workdir).read_text()
     made = "How it was made"  # where commands that other tests have run are named too
     assert anew.partition(made)[0] == before.partition(made)[0]

@@ -11,6 +11,7 @@ import report_pages
 import jaxcompress
 import train.tying
 from jaxcompress import tying
+from jaxcompress.codes.artefact import Codes
 from jaxcompress.data.text.corpus import END, read_corpus
 from jaxcompress.data.text.lanes import evaluation_lanes
 from jaxcompress.engine.loop import evaluate, init_state, restore_best
@@ -21,6 +22,7 @@ from jaxcompress.tying.model import zero_carry
 from jaxcompress.tying.predict import next_word
 from jaxcompress.tying.prepare import prepare
 from jaxcompress.tying.reader import open_reader
+from jaxcompress.tying.report import write_report
 from jaxcompress.tying.task import corpus_metrics
 
 SUMMARY = [
@@ -399,3 +401,33 @@ def test_the_shipped_configs_run_on_real_text(spec, real_data, tmp_path, monkeyp
         f"--config.data.path={tmp_path}", "--config.unroll=5", "--config.model.hidden_size=8",
     ) == 0  # fmt: skip
     assert "test_perplexity" in capsys.readouterr().out
+
+
+def test_a_run_leaves_a_report_of_its_perplexity_and_its_words(finished_lm):
+    workdir, printed = finished_lm
+    assert f"\nreport: {workdir}/report.html\n" in printed
+    text, pictures = report_pages.check(workdir / "report.html")
+    summary = json.loads((workdir / "summary.json").read_text())
+    assert f"test perplexity {summary['test_perplexity']:.1f}" in text
+    assert pictures[0].get("aria-label") == "Perplexity"
+    assert "anna" in text.partition("What it writes")[2].partition("Neighbours")[0]
+    assert "The table as codes" not in text
+
+
+def test_codes_that_were_measured_are_in_the_report(finished_lm, tmp_path):
+    workdir, _ = finished_lm
+    rows = np.load(workdir / "export" / "embedding.npy")
+    words = (workdir / "export" / "embedding.words.txt").read_text().splitlines()
+    codebook = np.concatenate([rows[:8], np.zeros((1, rows.shape[1]))])
+    codes = np.minimum(np.arange(len(rows)), 8)[:, None]  # a few rows as they are, others lost
+    Codes(codes, codebook[None], words).save(tmp_path / "codes.safetensors")
+    arguments = ("--mode=evaluate", f"--workdir={workdir}", f"--codes={tmp_path}/codes.safetensors")
+    try:
+        assert train.tying.main(["train/tying.py", *arguments]) == 0
+        text, _ = report_pages.check(write_report(workdir))
+        figures = json.loads((workdir / "codes.json").read_text())
+        assert f"{figures['compressed_test_perplexity']:.2f}" in text
+        assert "Codes took the place of the embedding and classifier" in text
+        assert "Neighbours before and after" in text
+    finally:
+        (workdir / "codes.json").unlink()  # the fixture's run is as it was

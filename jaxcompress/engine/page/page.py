@@ -90,7 +90,7 @@ def leave_page(file: Path, make: Callable[[], Page]) -> None:
         write_page(file, make)
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        say(f"no {file.name}: {reason}")
+        say(f"note: no {file.name}: {reason}")
     else:
         say(f"report: {file}")
 
