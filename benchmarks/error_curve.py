@@ -13,10 +13,10 @@ from pathlib import Path
 import candidates
 import fits
 import numpy as np
-from matplotlib.figure import Figure
 
 import jaxcompress
-from jaxcompress.storage.atomic import atomic_write
+from jaxcompress.dccl.report import error_panel
+from jaxcompress.engine.page.charts import Curve, lines, save_png
 
 SERIES = {
     "ours": "ours",
@@ -40,7 +40,7 @@ def curve(kept, budget):
 
 
 def draw(points, bound, title, path):
-    """Draws errors over bytes a row.
+    """Draws errors over bytes a row, as a run's report does.
 
     Args:
         points: kind -> bytes a row and errors, in rising order.
@@ -48,20 +48,12 @@ def draw(points, bound, title, path):
         title: of the picture.
         path: of the PNG.
     """
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axis = figure.subplots()
-    axis.plot(*bound, color="black", linestyle="--", linewidth=1, label="Gaussian bound")
-    colors = {"ours": "C3", "ours32": "C1", "plsq": "C0", "prq": "C2", "int": "C7"}
-    for kind, (row_bytes, errors) in points.items():
-        style = {"linestyle": "none"} if kind == "int" else {"linewidth": 1.5}
-        axis.plot(row_bytes, errors, marker="o", color=colors[kind], label=SERIES[kind], **style)
-    axis.set(
-        title=title, xlabel="bytes a row, all bytes counted", ylabel="mean squared L2", yscale="log"
-    )
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False)
-    with atomic_write(path) as partial:
-        figure.savefig(partial, format="png", dpi=110)
+    colours = {"ours": "accent", "ours32": "gold", "plsq": "blue", "prq": "green", "int": "grey"}
+    curves = {"Gaussian bound": Curve(list(zip(*bound, strict=True)), "dashed", "ink")}
+    for kind, measured in points.items():
+        style = "points" if kind == "int" else "line"
+        curves[SERIES[kind]] = Curve(list(zip(*measured, strict=True)), style, colours[kind])
+    save_png(lines(error_panel(curves, title), 640, 400), path)
 
 
 def main():

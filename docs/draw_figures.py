@@ -1,8 +1,11 @@
 """Draws the README's picture from a table of benchmarks.md: `python docs/draw_figures.py`."""
 
+import sys
 from pathlib import Path
 
-from matplotlib.figure import Figure
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from jaxcompress.engine.page.charts import Bars, bars, save_png
 
 DOCS = Path(__file__).parent
 NAMES = {
@@ -29,20 +32,16 @@ def read_errors() -> dict[str, float]:
 def draw(path: Path) -> None:
     """Writes a picture of bars, the least error at the top."""
     errors = read_errors()
-    figure = Figure(figsize=(7, 2.9), layout="constrained")
-    axes = figure.add_subplot()
-    names = sorted(NAMES, key=errors.get, reverse=True)
-    labels, values = [NAMES[name] for name in names], [errors[name] for name in names]
-    colors = ["#c44e1c" if label == "jaxcompress" else "#8fa3b8" for label in labels]
-    bars = axes.barh(labels, values, color=colors)
-    axes.bar_label(bars, fmt="%.3f", padding=3, fontsize=9)
-    axes.axvline(errors[BOUND], color="#333333", linewidth=1, linestyle=":")
-    axes.annotate("Gaussian bound", (errors[BOUND], 1.0), xycoords=("data", "axes fraction"),
-                  xytext=(0, 3), textcoords="offset points", ha="center", fontsize=8)  # fmt: skip
-    axes.set_xlim(0, 2.1)
-    axes.set_xlabel("mean squared error, word2vec 55,568 x 300 at 16 bytes per row")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=130)
+    names = sorted(NAMES, key=errors.get)
+    title = "mean squared error, word2vec 55,568 x 300 at 16 bytes per row"
+    figure = bars(
+        [NAMES[name] for name in names],
+        [Bars([errors[name] for name in names], title)],
+        marked=[NAMES[name] == "jaxcompress" for name in names],
+        bound=errors[BOUND],
+        width=620,
+    )
+    save_png(figure, path)
 
 
 if __name__ == "__main__":

@@ -245,7 +245,7 @@ def bars(
         axes[0].invert_yaxis()
         if bound is not None:
             axes[0].axvline(bound, color=light("ink"), linewidth=1, linestyle=":")
-            axes[0].annotate("bound", (bound, 0), xycoords=("data", "axes fraction"),
+            axes[0].annotate("Gaussian bound", (bound, 0), xycoords=("data", "axes fraction"),
                              xytext=(0, -2), textcoords="offset points", ha="center", va="top",
                              fontsize=9.5, color=light("muted"))  # fmt: skip
         return figure
