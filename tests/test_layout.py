@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 # Lowest first: a folder (or a module at the package's top) imports only from those before it.
 RANKS = [
     {"errors"},
-    {"notes"},
+    {"notes", "bars"},
     {"storage"},
     {"data"},
     {"engine", "nn"},

@@ -19,8 +19,8 @@ from typing import NamedTuple
 import flax.struct
 import jax
 import numpy as np
-import tqdm
 
+from jaxcompress.bars import tqdm
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.config import RefineConfig, default_rounds
 from jaxcompress.codes.groups import Groups
@@ -129,7 +129,7 @@ def refine_codes(
         found, codebooks = np.array(state.codes), state.codebooks
         _note_fixed_codebooks(codes, say)
         key, started = jax.random.key(seed), time.perf_counter() - seconds
-        bar = tqdm.tqdm(total=num_rounds, initial=first, unit="round", disable=not show_progress)
+        bar = tqdm(total=num_rounds, initial=first, unit="round", disable=not show_progress)
         with bar:
             for number in range(first, num_rounds):
                 round_key = table.place(jax.random.fold_in(key, 2 + number))  # training has 0, 1

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Mapping
 
 import jax
-import tqdm
 
+from jaxcompress.bars import tqdm
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.growing import GrowingFiles
 from jaxcompress.storage.places import as_path
@@ -43,7 +43,7 @@ class MetricsLog:
         show: bool = True,
     ):
         is_writer = jax.process_index() == 0
-        self._bar = tqdm.tqdm(
+        self._bar = tqdm(
             total=num_steps * units_per_step,
             initial=start_step * units_per_step,
             unit=unit,

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pooch
-import tqdm
+
+from jaxcompress.bars import tqdm
 
 _TIMEOUT = 30.0  # seconds to connect, or without a byte
 _CHUNK = 1 << 18  # bytes read at a time
@@ -215,7 +216,7 @@ def _receive(response: http.client.HTTPResponse, part: Path, kept: _Kept | None)
             _write_note(part, size, validator)
         with (
             open(part, "ab") as out,
-            tqdm.tqdm(
+            tqdm(
                 total=size, initial=come, unit="B", unit_scale=True, disable=None, leave=False
             ) as bar,
         ):
