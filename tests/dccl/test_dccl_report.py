@@ -1,10 +1,14 @@
 """The page that a run of DCCL leaves."""
 
 import json
+from xml.etree import ElementTree
 
+import numpy as np
 import report_pages
 
 import jaxcompress
+from jaxcompress import Codes
+from jaxcompress.dccl.report_rows import usage
 
 
 def test_a_run_leaves_a_report_of_its_figures(finished):
@@ -39,6 +43,14 @@ def test_neighbours_that_codes_have_lost_or_found_are_marked(finished):
         for word in report_pages.re.findall(r">(w\d+)</span>", before):
             assert (f'class="lost">{word}<' in before) == (word not in after)
         assert before.count('"lost"') == codes.count('"new"')
+
+
+def test_codewords_that_no_row_uses_have_a_ring():
+    codes = np.array([[0, 1], [0, 2], [3, 2]])  # of four: two unused, and two
+    section = usage(Codes(codes, np.ones((2, 4, 3))))
+    picture = ElementTree.fromstring(section.pictures[0].svg)
+    assert len(picture.findall(".//{*}circle")) == 4
+    assert "Codewords that no row uses have a ring; there are 4." in section.text
 
 
 def test_a_report_is_written_anew_from_the_workdir(finished):

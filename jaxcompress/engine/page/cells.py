@@ -66,9 +66,15 @@ def draw_cells(
             'stroke-width="1.5"/>'
             for i, j in np.argwhere(ringed)
         ]
+    below = f"{x_label} →"
+    if bottom - top < 8 * len(y_label):  # no room beside the picture
+        below += f", {y_label} ↓"
+    else:
+        parts.append(
+            f'<text transform="translate(14 {bottom:.1f}) rotate(-90)" fill="var(--muted)">← '
+            f"{escape(y_label)}</text>"
+        )
     parts.append(
-        f'<text x="{left}" y="{bottom + 16:.1f}" fill="var(--muted)">{escape(x_label)} →</text>'
-        f'<text transform="translate(14 {bottom:.1f}) rotate(-90)" fill="var(--muted)">← '
-        f"{escape(y_label)}</text></svg>"
+        f'<text x="{left}" y="{bottom + 16:.1f}" fill="var(--muted)">{escape(below)}</text></svg>'
     )
     return Markup("".join(parts))
