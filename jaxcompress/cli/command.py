@@ -15,6 +15,7 @@ _COMMANDS = {  # file of this folder, and what --help says
     "info": ("info", "what is in a compressed file: sizes, error, hash"),
     "nearest": ("nearest", "the nearest words of a word"),
     "convert": ("convert", "decode to word2vec, npy, safetensors or faiss"),
+    "export-model": ("export_model", "a copy of a model with the compressed table in it"),
     "train": ("", "train a method by a config: dccl, tying, ant or sentiment"),
     "download": ("", "fetch a data set"),
 }
@@ -36,7 +37,7 @@ def _run(argv: list[str]) -> int | None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n".join(
             ["commands, each with a --help of its own:"]
-            + [f"  {name:<10}{meaning}" for name, (_, meaning) in _COMMANDS.items()]
+            + [f"  {name:<14}{meaning}" for name, (_, meaning) in _COMMANDS.items()]
         ),
     )
     parser.add_argument(

@@ -2,12 +2,14 @@
 
 import io
 import json
+import pathlib
 import subprocess
 import sys
 
 import helpers
 import numpy as np
 import pytest
+import safetensors.numpy
 
 import jaxcompress
 from jaxcompress.cli.command import main
@@ -106,6 +108,19 @@ def test_what_is_wrong_is_said_in_a_line(codes, arguments, said, capsys):
     assert error.count("\n") == 1
 
 
+def test_a_model_gets_its_table_back_from_codes(codes, capsys):
+    pathlib.Path("model").mkdir()
+    safetensors.numpy.save_file(
+        {"embed.weight": np.ones((4, 2), np.float16)}, "model/model.safetensors"
+    )
+    command = ["export-model", "model", "--codes=two.codes.safetensors", "-o=small"]
+    assert main(command) == 0
+    assert "wrote small: embed.weight are what" in capsys.readouterr().out
+    read = jaxcompress.data.read_vectors("small")
+    np.testing.assert_array_equal(read.rows, codes.decode().astype(np.float16))
+    assert main(command) == 2
+
+
 def test_notes_go_to_stderr_unless_they_are_silenced(table, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     rows = np.load(table)[:40]
@@ -122,7 +137,7 @@ def test_notes_go_to_stderr_unless_they_are_silenced(table, tmp_path, monkeypatc
 
 
 def test_help_fits_a_screen_and_that_of_a_method_lists_its_fields(capsys):
-    for command in ("", "compress", "info", "nearest", "convert", "download"):
+    for command in ("", "compress", "info", "nearest", "convert", "export-model", "download"):
         with pytest.raises(SystemExit) as ended:
             main([*command.split(), "--help"])
         assert ended.value.code == 0

@@ -139,7 +139,8 @@ def check_module(module, arguments):
         if not arguments:
             return
         options = getattr(main, "Options", None)
-        parsed = parse_arguments([module, *arguments], main.MODES, options and options())
+        given = options and options()
+        parsed = parse_arguments([module, *arguments], main.MODES, given, main.Config)
         assert parsed.config is None or isinstance(parsed.config, main.Config)
     else:
         assert module in ("venv", "pytest", "sphinx", "mypy")
