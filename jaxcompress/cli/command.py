@@ -16,6 +16,7 @@ _COMMANDS = {  # file of this folder, and what --help says
     "nearest": ("nearest", "the nearest words of a word"),
     "convert": ("convert", "decode to word2vec, npy, safetensors or faiss"),
     "export-model": ("export_model", "a copy of a model with the compressed table in it"),
+    "report": ("report", "the page of a run, written anew"),
     "train": ("", "train a method by a config: dccl, tying, ant or sentiment"),
     "download": ("", "fetch a data set"),
 }

@@ -60,6 +60,14 @@ def test_info_of_a_workdir(finished, capsys):
     assert lines["dim"] == "16"
 
 
+def test_the_page_of_a_run_is_written_anew(finished, capsys):
+    page = finished[0] / "report.html"
+    page.unlink(missing_ok=True)
+    assert main(["report", str(finished[0])]) == 0
+    assert capsys.readouterr().out == f"wrote {page}\n"
+    assert page.exists()
+
+
 def test_nearest_words(codes, monkeypatch, capsys):
     assert main(["nearest", "two.codes.safetensors", "a", "-n=1"]) == 0
     assert capsys.readouterr().out == "c\t0.8944\n"
@@ -137,7 +145,7 @@ def test_notes_go_to_stderr_unless_they_are_silenced(table, tmp_path, monkeypatc
 
 
 def test_help_fits_a_screen_and_that_of_a_method_lists_its_fields(capsys):
-    for command in ("", "compress", "info", "nearest", "convert", "export-model", "download"):
+    for command in ("", "compress", "info", "nearest", "convert", "export-model", "report", "download"):
         with pytest.raises(SystemExit) as ended:
             main([*command.split(), "--help"])
         assert ended.value.code == 0
