@@ -145,7 +145,8 @@ def test_notes_go_to_stderr_unless_they_are_silenced(table, tmp_path, monkeypatc
 
 
 def test_help_fits_a_screen_and_that_of_a_method_lists_its_fields(capsys):
-    for command in ("", "compress", "info", "nearest", "convert", "export-model", "report", "download"):
+    words = "compress info nearest convert export-model report download".split()
+    for command in ("", *words):
         with pytest.raises(SystemExit) as ended:
             main([*command.split(), "--help"])
         assert ended.value.code == 0
