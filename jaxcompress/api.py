@@ -60,9 +60,9 @@ def compress(
             unless `data.valid_rows` says so, and `data.path` and `data.tensor` are not read.
         seed: seeds everything that is drawn; None: `config.seed`.
         show_progress: whether to show a bar; None: on a terminal and in a notebook.
-        codebook_type: how files hold the codebooks: "float32", "float16" or "int8"; None:
-            `config.codebook_type`, which by default is float16 unless that moves the mean squared
-            error by 0.01 % or more.
+        codebook_type: how files hold the codebooks: "float32", "float16", "int8", "int6", "int5" or
+            "int4"; None: `config.codebook_type`, which by default is float16 unless that moves the
+            mean squared error by 0.01 % or more, and with a target whatever is best.
         export_encoder: whether the encoder is kept with the codes; None: `config.export_encoder`,
             by default not.
         target_mb: 10^6 bytes of codes and codebooks; M, K, groups and type of the codebooks are

@@ -21,43 +21,42 @@ export async function load(buffer) {
     throw new Error("not a file of codes that this reader knows");
   const layout = JSON.parse(about["codes.layout"] ?? "{}"), codebooks = []; // of [K][D]
 
-  function numbers(name) { // a tensor as float64, which holds them all exactly
-    const tensor = header[name], count = tensor.shape.reduce((a, b) => a * b, 1);
-    const found = new Float64Array(count), at = start + tensor.data_offsets[0];
-    const width = tensor.shape[tensor.shape.length - 1], unit = 2 ** (layout.exponent ?? 0);
-    const scales = header[`${name}.scales`] && bytes(`${name}.scales`);
-    const scale = (s) => bfloat16(scales[s] | (scales[s + 1] << 8));
-    const number = {
-      F32: (i) => view.getFloat32(at + 4 * i, true),
-      F16: (i) => float16(view.getUint16(at + 2 * i, true)) * unit,
-      I8: (i) => view.getInt8(at + i) * scale(2 * Math.floor(i / width)),
-    }[tensor.dtype];
-    return found.map((_, i) => number(i));
+  const unpack = (from, byte, bit, width) => { // so many bits of a row that begins there, the low ones first
+    let value = 0;
+    for (let b = 0; b < width; b++, bit++) value |= ((from[byte + (bit >> 3)] >> (bit & 7)) & 1) << b;
+    return value;
+  };
+  function reader(name, width) { // (codeword, dimension) -> number
+    const unit = 2 ** (layout.exponent ?? 0), all = bytes(name), at = start + header[name].data_offsets[0];
+    const scales = header[`${name}.scales`] && bytes(`${name}.scales`), size = header[name].shape.at(-1);
+    const scale = (r) => bfloat16(scales[2 * r] | (scales[2 * r + 1] << 8));
+    const b = Number(layout.type?.slice(3)); // of int4 to int6, which are packed
+    return {
+      F32: (r, d) => view.getFloat32(at + 4 * (r * width + d), true),
+      F16: (r, d) => float16(view.getUint16(at + 2 * (r * width + d), true)) * unit,
+      I8: (r, d) => view.getInt8(at + r * width + d) * scale(r),
+      U8: (r, d) => (unpack(all, r * size, d * b, b) - 2 ** (b - 1) + 1) * scale(r),
+    }[header[name].dtype];
   }
-  function add(name, dim, offset = () => 0) { // each codebook of a tensor, in its place of D dimensions
+  function add(name, width, offset = () => 0) { // each codebook of a tensor, in its place of D dimensions
     if (!header[name]) return;
-    const shape = header[name].shape, [stored, width] = shape.slice(-2), all = numbers(name);
+    const stored = header[name].shape.at(-2), number = reader(name, width);
     const ends = layout.short && name !== "codebooks.first" ? 1 : 0; // with zeros, not stored
-    for (let m = 0; m < shape.slice(0, -2).reduce((a, b) => a * b, 1); m++) {
+    for (let m = 0; m < header[name].shape.slice(0, -2).reduce((a, b) => a * b, 1); m++) {
       codebooks.push(Array.from({ length: stored + ends }, () => new Float32Array(dim)));
-      for (let k = 0, from = m * stored * width; k < stored; k++, from += width)
-        codebooks.at(-1)[k].set(all.subarray(from, from + width), offset(m));
+      for (let k = 0; k < stored; k++)
+        for (let d = 0; d < width; d++) codebooks.at(-1)[k][offset(m) + d] = number(m * stored + k, d);
     }
   }
   const grouped = header["codebooks.grouped"]?.shape; // [G, E, L, D/G]
   const whole = (header["codebooks"] ?? header["codebooks.first"])?.shape;
-  const dim = whole ? whole[whole.length - 1] : grouped[0] * grouped[3];
+  const dim = layout.dim ?? whole?.at(-1) ?? grouped[0] * grouped[3];
   for (const name of ["codebooks", "codebooks.first", "codebooks.shared"]) add(name, dim);
-  if (grouped) add("codebooks.grouped", dim, (m) => Math.floor(m / grouped[1]) * grouped[3]);
+  if (grouped) add("codebooks.grouped", dim / grouped[0], (m) => Math.floor(m / grouped[1]) * (dim / grouped[0]));
 
   const packed = bytes("codes"), [count, rowBytes] = header.codes.shape;
-  const width = Math.ceil(Math.log2(codebooks[0].length));
-  const code = (row, m) => { // bits of a row, the low ones first
-    let value = 0;
-    for (let b = 0, bit = m * width; b < width; b++, bit++)
-      value |= ((packed[row * rowBytes + (bit >> 3)] >> (bit & 7)) & 1) << b;
-    return value;
-  };
+  const codeBits = Math.ceil(Math.log2(codebooks[0].length));
+  const code = (i, m) => unpack(packed, i * rowBytes, m * codeBits, codeBits);
   const row = (i) => {
     if (!Number.isInteger(i) || i < 0 || i >= count) throw new Error(`no row ${i} of ${count}`);
     const sum = new Float32Array(dim);

@@ -68,7 +68,7 @@ class Codes:
         encoder: weights of the network that made the codes, by name, for rows never seen; or None.
         metadata: strings that are stored with the codes.
         groups: which codebooks are 0 outside of a slice of the dimensions; None: none are.
-        codebook_type: how files hold the codebooks: "float32", "float16" or "int8".
+        codebook_type: how files hold the codebooks: one of `CODEBOOK_TYPES`.
 
     Raises:
         InputError: if shapes, codes or words do not fit each other.
@@ -412,8 +412,8 @@ class Codes:
             path: the file.
             export_encoder: whether the encoder is written too, if there is one. `encode` finds
                 codes of new rows without it, and it can be larger than all the rest.
-            codebook_type: "float32", "float16" or "int8": how the file holds the codebooks, which
-                are rounded to it. The codes stay as they are; `compress(codebook_type=...)` makes
+            codebook_type: how the file holds the codebooks, one of `CODEBOOK_TYPES`; they are
+                rounded to it. The codes stay as they are; `compress(codebook_type=...)` makes
                 codes for the rounded codebooks, whose error is less. None: `self.codebook_type`.
 
         Raises:

@@ -32,7 +32,7 @@ _MAX_SHARED = 1024  # M*K of codebooks that are searched together
 _MAX_WIDTH, _MIN_WIDTH = 192, 4  # dimensions of a group
 _SAMPLE = 65_536  # rows whose covariance is taken
 _INTEGER_SAMPLE = 1024  # rows that integers are tried on
-_INT8_LOSS = 1.0003  # of the error, by int8 codebooks
+_LOSS = {"float16": 0.0, "int8": 3e-4, "int6": 5e-3, "int5": 0.022, "int4": 0.1}  # of the error
 # How far above the bound codes of a bit a dimension stay, by K: codebooks that were all trained, on
 # real tables, whose clusters large codebooks can follow; and those with others drawn at random.
 _TRAINED = {4: 0.45, 8: 0.2, 16: 0.02}
@@ -77,7 +77,7 @@ def choose_size(
     Args:
         rows: float [N, D].
         target_mb: of codes and codebooks together, in 10^6 bytes.
-        codebook_type: that of the codebooks; None: float16 or int8, the better.
+        codebook_type: that of the codebooks; None: float16 or integers, the best.
         max_codewords: the largest K for which there are rows to train on.
         can_group: whether codebooks may lie in groups.
 
@@ -91,7 +91,7 @@ def choose_size(
             f"target_mb is {target_mb}; {num_rows:,} rows x {dim} are only "
             f"{4 * num_rows * dim / 1e6} MB of float32; give less."
         )
-    types = ("int8", "float16") if codebook_type is None else (codebook_type,)
+    types = tuple(_LOSS) if codebook_type is None else (codebook_type,)
     codewords = [k for k in CODEWORDS if k <= max_codewords]
     spectra = _Spectra(rows)
     choices = [
@@ -155,7 +155,7 @@ def _choices(
 ) -> Iterator[Choice]:
     """Gives the largest size within the target for each layout."""
     bits = code_bits(num_codewords)
-    loss = _INT8_LOSS if kind == "int8" else 1.0
+    loss = 1 + _LOSS.get(kind, 0.0)
 
     def choice(groups: Groups, each: int, bound: float) -> Choice:
         num_codebooks = groups.num_shared + groups.num_groups * each

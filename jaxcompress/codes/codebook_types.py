@@ -1,4 +1,4 @@
-"""How files hold codebooks: as float32, float16 or int8, and without what is known to be 0.
+"""How files hold codebooks: as float32, float16 or integers, and without what is known to be 0.
 
 Rows stay what they are if each codeword of a codebook has the last one of that codebook subtracted,
 and the first codebook gets it added. This is `fold`: all codebooks but the first then end with a
@@ -6,8 +6,9 @@ codeword of zeros, which is not stored (`is_folded`). Of codebooks in groups onl
 
 - float32: the numbers themselves.
 - float16: times a power of two, so that neither large nor small tables leave the range of float16.
-- int8: each codeword has a scale, a bfloat16, and its largest number is +-127 times that. The first
-  codebook is held as float16 if it spans all dimensions, since it has the mean of the table.
+- int8, int6, int5, int4: each codeword has a scale, a bfloat16, and its largest number is +-127
+  times that, or +-31, +-15, +-7. The first codebook is held as float16 if it spans all dimensions,
+  since it has the mean of the table. Below 8 bits numbers of a codeword are packed as codes are.
 
 What a file holds is float32 in memory, and exactly what comes out of it again: `round_codebooks`.
 
@@ -23,10 +24,11 @@ import numpy as np
 
 from jaxcompress.codes.groups import Groups
 from jaxcompress.errors import InputError
+from jaxcompress.storage.bits import pack_codes, unpack_codes
 
-CODEBOOK_TYPES = ("float32", "float16", "int8")
-_BYTES = {"float32": 4, "float16": 2, "int8": 1}
-_SCALE_BYTES = 2  # of a codeword of int8
+_BITS = {"float32": 32, "float16": 16, "int8": 8, "int6": 6, "int5": 5, "int4": 4}
+CODEBOOK_TYPES = tuple(_BITS)
+_SCALE_BYTES = 2  # of a codeword of integers
 _TOP = 15  # float16 holds numbers below 2**15 with all digits, and some above
 _LARGEST, _SMALLEST = 2.0**127, 2.0**-110  # of what is rounded; the scale must be a normal bfloat16
 
@@ -37,8 +39,9 @@ class Stored(NamedTuple):
     Attributes:
         tensors: "codebooks.first" [K, D], if a codebook spans all dimensions; "codebooks.shared"
             [S-1, L, D], if more do; and "codebooks.grouped" [G, E, L, D/G], if some do not. For
-            int8 also "codebooks.shared.scales" [S-1, L] and "codebooks.grouped.scales" [G, E, L],
-            uint16, the upper halves of float32 numbers.
+            integers also "codebooks.shared.scales" [S-1, L] and "codebooks.grouped.scales"
+            [G, E, L], uint16, the upper halves of float32 numbers. Of less than 8 bits, the last
+            axis is uint8 [ceil(D*bits/8)], or of D/G.
         layout: what else a reader has to know, for JSON.
     """
 
@@ -52,6 +55,11 @@ def check_codebook_type(codebook_type: str, noun: str = "codebook_type") -> None
         raise InputError(
             f"{noun} is {codebook_type!r}; it must be one of {', '.join(CODEBOOK_TYPES)}."
         )
+
+
+def is_integers(codebook_type: str) -> bool:
+    """Tells whether a type is one of integers with a scale a codeword."""
+    return codebook_type.startswith("int")
 
 
 def can_fold(groups: Groups | None) -> bool:
@@ -128,14 +136,16 @@ def store(codebooks: np.ndarray, codebook_type: str, groups: Groups | None = Non
     if codebook_type == "float32":
         return Stored(tensors, layout)
     _check_range(codebooks)
-    is_int8 = codebook_type == "int8"
-    halves = [name for name in tensors if not is_int8 or name.endswith(".first")]
+    is_integer, bits = is_integers(codebook_type), _BITS[codebook_type]
+    if is_integer:
+        layout["dim"] = codebooks.shape[2]
+    halves = [name for name in tensors if not is_integer or name.endswith(".first")]
     layout["exponent"] = exponent = _exponent([tensors[name] for name in halves])
     for name in list(tensors):
         if name in halves:
             tensors[name] = np.ldexp(tensors[name].astype(np.float64), -exponent).astype(np.float16)
         else:
-            tensors[name], tensors[f"{name}.scales"] = _to_int8(tensors[name])
+            tensors[name], tensors[f"{name}.scales"] = _to_integers(tensors[name], bits)
     return Stored(tensors, layout)
 
 
@@ -147,7 +157,12 @@ def restore(
     for name in ("first", "shared", "grouped"):
         if (part := tensors.get(f"codebooks.{name}")) is not None:
             scales = tensors.get(f"codebooks.{name}.scales")
-            parts[name] = _to_float32(part, scales, layout.get("exponent", 0))
+            if scales is None:
+                parts[name] = _to_float32(part, layout.get("exponent", 0))
+            else:
+                split = groups.num_groups if groups is not None and name == "grouped" else 1
+                whole = _unpack(part, _BITS[layout["type"]], layout.get("dim", 0) // split)
+                parts[name] = whole.astype(np.float32) * _from_bfloat16(scales)[..., None]
     if layout["short"]:
         for name in parts.keys() - {"first"}:
             padding = [(0, 0)] * (parts[name].ndim - 2) + [(0, 1), (0, 0)]
@@ -185,10 +200,10 @@ def count_bytes(
     grouped = (num_codebooks - num_shared) * stored  # codewords
     shared = max(num_shared - 1, 0) * stored
     first = num_codewords if num_shared else 0
-    each, scale = _BYTES[codebook_type], _SCALE_BYTES * (codebook_type == "int8")
-    widths = first * dim * max(each, 2)
-    widths += shared * (dim * each + scale)
-    return widths + grouped * (dim // num_groups * each + scale)
+    bits, scale = _BITS[codebook_type], _SCALE_BYTES * is_integers(codebook_type)
+    widths = first * dim * max(bits // 8, 2)
+    widths += shared * (math.ceil(dim * bits / 8) + scale)
+    return widths + grouped * (math.ceil(dim // num_groups * bits / 8) + scale)
 
 
 def _split(codebooks: np.ndarray, groups: Groups | None) -> tuple[np.ndarray, np.ndarray]:
@@ -226,21 +241,36 @@ def _exponent(parts: list[np.ndarray]) -> int:
     return exponent + (rounded == 1.0) - _TOP
 
 
-def _to_int8(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rounds codewords [..., L, D]: int8 of that shape, and their scales uint16 [..., L]."""
+def _to_integers(values: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rounds codewords [..., L, D]: int8 of that shape, or packed; and scales uint16 [..., L]."""
     largest = np.abs(values).max(axis=-1, initial=0.0).astype(np.float64)
-    scales = _to_bfloat16((largest / 127).astype(np.float32))
+    scales = _to_bfloat16((largest / _top(bits)).astype(np.float32))
     steps = _from_bfloat16(scales).astype(np.float64)[..., None]
     whole = np.rint(np.divide(values, steps, out=np.zeros(values.shape), where=steps > 0))
-    return whole.astype(np.int8), scales
+    if bits == 8:
+        return whole.astype(np.int8), scales
+    positive = (whole + _top(bits)).astype(np.uint8).reshape(-1, values.shape[-1])
+    packed = pack_codes(positive, 2**bits)
+    return packed.reshape(*values.shape[:-1], packed.shape[-1]), scales
 
 
-def _to_float32(part: np.ndarray, scales: np.ndarray | None, exponent: int) -> np.ndarray:
+def _unpack(part: np.ndarray, bits: int, width: int) -> np.ndarray:
+    """Undoes the packing: integers [..., L, width]."""
+    if bits == 8:
+        return part
+    positive = unpack_codes(part.reshape(-1, part.shape[-1]), width, 2**bits)
+    return positive.reshape(*part.shape[:-1], width).astype(np.int8) - np.int8(_top(bits))
+
+
+def _top(bits: int) -> int:
+    """The largest integer of so many bits; the least is its negative."""
+    return 2 ** (bits - 1) - 1
+
+
+def _to_float32(part: np.ndarray, exponent: int) -> np.ndarray:
     if part.dtype == np.float32:
         return part
-    if scales is None:
-        return np.ldexp(part.astype(np.float64), exponent).astype(np.float32)
-    return part.astype(np.float32) * _from_bfloat16(scales)[..., None]
+    return np.ldexp(part.astype(np.float64), exponent).astype(np.float32)
 
 
 def _to_bfloat16(values: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ def store_as(
     Args:
         table: the rows.
         codes: codes of all of them, in their order.
-        codebook_type: "float32", "float16" or "int8"; None: float16 if that moves the mean squared
+        codebook_type: one of `CODEBOOK_TYPES`; None: float16 if that moves the mean squared
             L2 (weighted, if the rows are) by less than 0.01 %, else float32.
         metric: what made the rows of the table; the codes that are given stand for these, and those
             that are returned for the rows that it made them of.

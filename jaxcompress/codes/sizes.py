@@ -51,7 +51,7 @@ class Size(NamedTuple):
         Args:
             dim: D.
             groups: which codebooks lie in which groups; None: all span all dimensions.
-            codebook_type: "float32", "float16" or "int8".
+            codebook_type: one of `codebook_types.CODEBOOK_TYPES`.
         """
         return count_bytes((*self, dim), codebook_type, can_fold(groups), groups)
 

@@ -108,8 +108,8 @@ class Config(RunConfig):
     # how long to train and refine, where no number of steps or rounds is given: "fast", "default"
     # or "best", as `EFFORTS` says
     effort: str = setting("default", one_of=tuple(EFFORTS))
-    # how files hold the codebooks, "float32", "float16" or "int8"; None: float16 if that moves the
-    # mean squared error by less than 0.01 %, else float32; with a target: float16 or int8
+    # how files hold the codebooks; None: float16 if that moves the mean squared error by less than
+    # 0.01 %, else float32; with a target: that of least predicted error
     codebook_type: str | None = setting(None, one_of=CODEBOOK_TYPES)
     # words whose codes and neighbours are shown at the end
     sample_words: tuple[str, ...] = setting(

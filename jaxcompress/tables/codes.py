@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcompress.codes.artefact import Codes
-from jaxcompress.codes.codebook_types import fold, is_folded, round_codebooks
+from jaxcompress.codes.codebook_types import fold, is_folded, is_integers, round_codebooks
 from jaxcompress.codes.decode import sum_codewords
 from jaxcompress.tables.whitening import fit_whitening, unwhiten_codebooks, whiten_codebooks
 from jaxcompress.tables.word_table import FROZEN, Embedding, WordTable
@@ -39,13 +39,13 @@ def trained_codebooks(codes: Codes) -> WordTable:
     """Makes a table of fixed codes: `params` are `{"codebooks": float32 [M, K, D]}`, whitened.
 
     An unknown word's vector is zeros. What is stored are codebooks of the given vectors' axes; an
-    encoder is left out, since it made the codes for the codebooks as they were. Codebooks that were
-    given in a smaller type, or without their last codewords, are stored so, but not as int8, which
-    would lose some of what was learned. Trained along the principal axes, they span all dimensions.
+    encoder is left out, since it made the codes for the codebooks as they were. Codebooks given in
+    a smaller type, or without their last codewords, are stored so, but not as integers, which would
+    lose some of what was learned. Trained along the principal axes, they span all dimensions.
     """
     whitening = fit_whitening(codes)
     is_small = codes.codebook_type != "float32" or is_folded(codes.codebooks, codes.groups)
-    kind = "float16" if codes.codebook_type == "int8" else codes.codebook_type
+    kind = "float16" if is_integers(codes.codebook_type) else codes.codebook_type
 
     def init(key):
         return {"codebooks": jnp.asarray(whiten_codebooks(codes.codebooks, whitening))}

@@ -145,7 +145,7 @@ def test_notes_go_to_stderr_unless_they_are_silenced(table, tmp_path, monkeypatc
 
 
 def test_help_fits_a_screen_and_that_of_a_method_lists_its_fields(capsys):
-    words = "compress info nearest convert export-model report download".split()
+    words = ["compress", "info", "nearest", "convert", "export-model", "report", "download"]
     for command in ("", *words):
         with pytest.raises(SystemExit) as ended:
             main([*command.split(), "--help"])

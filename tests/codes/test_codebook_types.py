@@ -65,12 +65,20 @@ def test_rounding_errors_are_those_of_the_type_whatever_the_unit(unit):
     codebooks = (np.random.default_rng(0).normal(size=(4, 8, 20)) * unit).astype(np.float32)
     halves = round_codebooks(codebooks, "float16")
     np.testing.assert_allclose(halves, codebooks, rtol=2.0**-11)
-    bytes_ = round_codebooks(codebooks, "int8")
-    np.testing.assert_array_equal(bytes_[0], halves[0])  # which has the mean of the table
-    step = np.abs(bytes_).max(axis=2) / 127
-    assert (np.abs(bytes_ - codebooks).max(axis=2) <= 0.501 * step + 2.0**-11 * unit)[1:].all()
-    whole = store(codebooks, "int8").tensors["codebooks.shared"]
-    assert (np.abs(whole).max(axis=2) == 127).all()
+    for bits, top in ((8, 127), (6, 31), (5, 15), (4, 7)):
+        whole = round_codebooks(codebooks, f"int{bits}")
+        np.testing.assert_array_equal(whole[0], halves[0])  # which has the mean of the table
+        numbers, whole = codebooks[1:], whole[1:]
+        step = np.abs(whole).max(axis=2, keepdims=True) / top
+        assert (np.abs(whole - numbers) <= 0.51 * step + 2.0**-8 * np.abs(whole)).all()
+        np.testing.assert_allclose(whole / step, np.rint(whole / step), atol=1e-4)
+
+
+def test_integers_of_few_bits_are_packed():
+    codebooks = np.array([[[0.0] * 3] * 2, [[7.0, -7, 3], [1, 0, -1]]], np.float32)
+    stored = store(codebooks, "int4")
+    assert stored.tensors["codebooks.shared"].tolist() == [[[0x0E, 0x0A], [0x7E, 0x00]]]
+    assert stored.layout == {"type": "int4", "short": False, "exponent": 0, "dim": 3}
 
 
 def test_numbers_that_a_type_cannot_hold_are_one_line():
@@ -190,10 +198,10 @@ def test_saving_in_another_type_rounds_and_folds(codebook_type, tmp_path):
     assert "mean_squared_l2" not in opened.metadata  # which was that of other codebooks
     opened.save(tmp_path / "b.safetensors", codebook_type=codebook_type)
     check_same(jaxcompress.load(tmp_path / "b.safetensors"), opened)
-    with pytest.raises(InputError, match="codebook_type is 'int4'; it must be one of float32,"):
-        codes.save(tmp_path / "c.safetensors", codebook_type="int4")
-    with pytest.raises(InputError, match="codebook_type is 'int4'"):
-        Codes(codes.codes, codes.codebooks, codebook_type="int4")
+    with pytest.raises(InputError, match="codebook_type is 'int7'; it must be one of float32,"):
+        codes.save(tmp_path / "c.safetensors", codebook_type="int7")
+    with pytest.raises(InputError, match="codebook_type is 'int7'"):
+        Codes(codes.codes, codes.codebooks, codebook_type="int7")
 
 
 def test_numbers_outside_of_a_group_are_not_lost_without_a_word(tmp_path):

@@ -147,8 +147,9 @@ def test_the_sweep_prints_and_draws_the_curve_and_trains_nothing_more(
     more = ("--config.sweep.bytes_per_row=1,2", "--config.sweep.num_codewords=4,16,256")
     more = (*more, "--config.sweep.max_product=256", "--mode=sweep")
     assert main(*small(table, workdir, *more)) == 0
-    printed = capsys.readouterr().out
-    assert "left out for the time they take, by sweep.max_product: 2 x 256." in printed
+    said = capsys.readouterr()
+    printed = said.out
+    assert "left out for the time they take, by sweep.max_product: 2 x 256." in said.err
     kept = json.loads((workdir / "sweep.json").read_text())
     expected = [(4, 4), (2, 16), (1, 256), (8, 4), (4, 16)]
     assert [(r["num_codebooks"], r["num_codewords"]) for r in kept["sizes"]] == expected

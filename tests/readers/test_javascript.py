@@ -39,6 +39,9 @@ def read(file, query):
         ("int8", None, 300, True),
         ("int8", Groups(2, 3), 17, True),
         ("int8", Groups(0, 3), 4, True),
+        ("int6", Groups(2, 3), 17, True),
+        ("int5", None, 4, False),
+        ("int4", Groups(0, 2), 5, False),
     ],
 )
 def test_rows_words_and_neighbours_are_those_of_python(
