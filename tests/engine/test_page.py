@@ -1,6 +1,8 @@
 """Pages: what any text, table and chart becomes of, and what happens if one cannot be made."""
 
+import re
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import report_pages
 from jaxcompress.engine.page.arrows import draw_map
 from jaxcompress.engine.page.cells import draw_cells
 from jaxcompress.engine.page.charts import Bars, Curve, Panel, bars, lines, to_svg
+from jaxcompress.engine.page.notebook import show
 from jaxcompress.engine.page.page import (
     Page,
     Picture,
@@ -46,6 +49,26 @@ def test_a_page_is_well_formed_and_escapes_every_text(tmp_path):
     assert "12,345" in text
     assert len(pictures) == 4
     assert len(pictures[2].findall(".//{*}circle")) == 6  # a ring for each entry of 0
+
+
+def test_parts_of_a_page_are_shown_in_a_notebook():
+    pytest.importorskip("IPython")
+    shown = show(*make_page().sections, Section("", tables=[Table(["n"], [[12345]])])).data
+    assert shown.count("<svg") == 4
+    assert shown.count("<h2>") == 1  # of the section that has a title
+    assert "12,345" in shown
+    assert "<script>" not in shown
+    assert "--accent:" in shown  # pictures name their colours
+
+
+def test_names_of_rows_and_columns_are_beside_a_picture():
+    draw = partial(draw_cells, np.eye(2), "l", x_label="x", y_label="y")
+    plain, named = str(draw()), str(draw(row_names=["word", "a <b>"], column_names=["c", "d"]))
+    for text in (">word<", ">a &lt;b&gt;<", ">c<", ">d<"):
+        assert text in named
+        assert text not in plain
+    width, wider = (int(re.search(r'width="(\d+)"', svg)[1]) for svg in (plain, named))
+    assert wider > width + 25
 
 
 def test_pictures_of_a_page_share_no_ids(tmp_path):

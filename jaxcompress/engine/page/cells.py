@@ -1,5 +1,6 @@
 """Pictures of matrices: a square for each entry, the darker the larger."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +9,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _LEVELS = 6  # of opacity
+_LETTER = 6.6  # width of a letter, about
 
 
 def draw_cells(
@@ -20,6 +22,8 @@ def draw_cells(
     ringed: np.ndarray | None = None,
     width: float = 840,
     most: float = 16,
+    row_names: Sequence[str] = (),
+    column_names: Sequence[str] = (),
 ) -> "Markup":
     """Draws a matrix.
 
@@ -32,11 +36,14 @@ def draw_cells(
         ringed: bool [rows, columns], entries that get a ring.
         width: of the picture at most, in pixels.
         most: width of a cell at most.
+        row_names: names of the rows, if they are to be read; cells need room for them.
+        column_names: names of the columns, if they are to be read.
     """
     from markupsafe import Markup, escape
 
     num_rows, num_columns = shares.shape
-    left, top = 24, 4
+    left = 24 + _LETTER * max(map(len, row_names), default=0)
+    top = 4 + _LETTER * max(map(len, column_names), default=0)
     cell = min(most, (width - left - 6) / num_columns)
     height = cell if num_rows * cell <= 480 else max(1.5, 480 / num_rows)
     gap = 0.12 * min(cell, height)
@@ -66,6 +73,16 @@ def draw_cells(
             'stroke-width="1.5"/>'
             for i, j in np.argwhere(ringed)
         ]
+    parts += [
+        f'<text x="{left - 5}" y="{top + (i + 0.5) * height + 4:.1f}" text-anchor="end" '
+        f'fill="var(--ink)">{escape(name)}</text>'
+        for i, name in enumerate(row_names)
+    ]
+    parts += [
+        f'<text transform="translate({left + (j + 0.5) * cell + 4:.1f} {top - 4:.1f}) rotate(-90)" '
+        f'fill="var(--ink)">{escape(name)}</text>'
+        for j, name in enumerate(column_names)
+    ]
     below = f"{x_label} →"
     if bottom - top < 8 * len(y_label):  # no room beside the picture
         below += f", {y_label} ↓"

@@ -8,6 +8,7 @@ import jax
 
 from jaxcompress.engine.origin import Origin, own_version
 from jaxcompress.engine.page.palette import css
+from jaxcompress.engine.page.template import open_template
 from jaxcompress.engine.page.text import clean
 from jaxcompress.engine.report import say
 from jaxcompress.errors import InputError
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 REPORT = "report.html"  # in a workdir
-_TEMPLATE = Path(__file__).with_name("page.html")
 
 
 class Picture(NamedTuple):
@@ -101,17 +101,7 @@ def write_page(file: Path, make: Callable[[], Page]) -> Path:
     Raises:
         InputError: if Jinja or matplotlib is missing.
     """
-    try:
-        import jinja2
-        import matplotlib  # noqa: F401 -- what makes the charts
-    except ImportError:
-        raise InputError(
-            'reports are made with Jinja and matplotlib; for them: pip install "jaxcompress[plots]"'
-        ) from None
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_show
-    )
-    template = environment.from_string(_TEMPLATE.read_text("utf-8"))
+    template = open_template("page.html")
     with atomic_write(file) as partial:
         text = template.render(page=make(), css=css(), version=own_version())
         partial.write_text(clean(text), "utf-8")
@@ -135,12 +125,3 @@ def read_summary(workdir: Path) -> dict[str, Any]:
     if not file.exists():
         raise InputError(f"workdir {workdir} has no summary.json yet; {REWRITE}.")
     return _Summary(read_json(file, REWRITE))
-
-
-def _show(value: Any) -> Any:
-    """Writes a value of the template: numbers short, nothing for None."""
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return "" if value is None else value
