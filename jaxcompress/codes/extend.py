@@ -9,8 +9,7 @@ Axis letters: N rows, K codewords, D dimensions, G groups.
 
 import dataclasses
 import math
-from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -82,10 +81,8 @@ def refine_with_groups(
     per_group: int,
     *,
     seed: int = 0,
-    workdir: Path | None = None,
     label: str = "codes",
-    say: Callable[[str], None] = print,
-    show_progress: bool = False,
+    **others: Any,
 ) -> Refined:
     """Refines codes; first, codebooks are added in groups, layer by layer, if any are asked for.
 
@@ -96,19 +93,14 @@ def refine_with_groups(
         num_groups: G.
         per_group: how many codebooks each group gets.
         seed: the randomness of search and layers.
-        workdir: what `refine_codes` takes; each layer has rounds of its own.
-        label: what `refine_codes` takes.
-        say: takes a line for the user.
-        show_progress: whether to show bars.
+        label: what `refine_codes` takes; each layer has one of its own.
+        **others: what `refine_codes` takes.
     """
     seconds = 0.0
 
     def refine(codes: Codes, config: RefineConfig, label: str) -> Codes:
         nonlocal seconds
-        refined = refine_codes(
-            table, codes, config, seed=seed, workdir=workdir, label=label, say=say,
-            show_progress=show_progress,
-        )  # fmt: skip
+        refined = refine_codes(table, codes, config, seed=seed, label=label, **others)
         seconds += refined.seconds
         return refined.codes
 

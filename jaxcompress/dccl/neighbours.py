@@ -11,7 +11,7 @@ from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.before_after import compare_neighbours
 from jaxcompress.engine.report import say
 
-_NUM_NEIGHBOURS = 6  # that are shown of each word
+_NUM_NEIGHBOURS, _NUM_CODES = 6, 32  # that are shown of each word
 
 
 def show_neighbours(rows: np.ndarray, codes: Codes, words: Sequence[str]) -> None:
@@ -27,7 +27,8 @@ def show_neighbours(rows: np.ndarray, codes: Codes, words: Sequence[str]) -> Non
     if present:
         say("\ncodes and nearest neighbours (cosine): by the original vectors, by the codes")
     for found in compare_neighbours(rows, codes, present, _NUM_NEIGHBOURS) if present else ():
-        say(f"{found.word}\t{' '.join(map(str, found.codes))}")
+        more = " ..." if len(found.codes) > _NUM_CODES else ""
+        say(f"{found.word}\t{' '.join(map(str, found.codes[:_NUM_CODES]))}{more}")
         say(f"  original  {_list(found.original)}")
         say(f"  codes     {_list(found.decoded)}")
     if absent:
