@@ -14,7 +14,7 @@ import pytest
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Most of the time of tests is the compiler's, and what it makes runs for a moment.
 os.environ["XLA_FLAGS"] = (
-    f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=1".strip()
+    f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
 )
 if "PYTEST_XDIST_WORKER" not in os.environ:  # workers have the folder of the one that starts them
     _PROGRAMS = tempfile.TemporaryDirectory(prefix="jaxcompress-programs-")
