@@ -110,6 +110,12 @@ def printed(arguments):
     return done.stdout
 
 
+def error_of(capsys):
+    """What was said on stderr, without notes."""
+    lines = capsys.readouterr().err.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("note: "))
+
+
 def start_processes(arguments):
     """Starts a run of two processes on this machine."""
     with socket.socket() as free:

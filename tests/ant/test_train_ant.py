@@ -412,7 +412,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
     data = () if "data.path" in arguments[0] else (f"--config.data.path={ratings_file}",)
     workdir = tmp_path / "run"
     assert main(*helpers.SMALL_RATINGS, *data, *arguments, f"--workdir={workdir}") == 2
-    error = capsys.readouterr().err
+    error = helpers.error_of(capsys)
     assert message in error
     assert error.count("\n") == 1
     assert not workdir.exists()

@@ -263,7 +263,7 @@ def test_of_rows_named_alike_the_first_is_read(reviews):
 )
 def test_what_does_not_fit_is_one_line(reviews, tmp_path, capsys, more, message):
     assert main(*small(reviews, tmp_path / "run", *more)) == 2
-    error = capsys.readouterr().err
+    error = helpers.error_of(capsys)
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "run" / "config.json").exists()
@@ -304,7 +304,7 @@ def test_files_that_are_no_vectors_are_one_line(reviews, codes, tmp_path, capsys
         (two, "no data.tensor given; matrices in it: x [3, 4], y [3, 4]"),
     ):
         assert main(*small(reviews, tmp_path / "run", f"--config.vectors={file}")) == 2
-        error = capsys.readouterr().err
+        error = helpers.error_of(capsys)
         assert error.startswith(f"error: {file}")
         assert message in error
         assert error.count("\n") == 1

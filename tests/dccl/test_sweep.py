@@ -185,7 +185,7 @@ def test_a_bad_target_or_sweep_is_one_line_and_writes_nothing(
     monkeypatch.chdir(helpers.ROOT)
     arguments = [f"--config.{setting}" for setting in more]
     assert main(*small(table, tmp_path / "run", *arguments)) == 2
-    lines = capsys.readouterr().err.strip().splitlines()
+    lines = helpers.error_of(capsys).strip().splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert message in lines[0]

@@ -207,7 +207,7 @@ def test_a_wrong_command_line_is_one_line_and_writes_nothing(
     if not any(a.startswith("--workdir") for a in arguments):
         arguments = [*arguments, f"--workdir={workdir}"]
     assert main(*arguments) == 2
-    lines = capsys.readouterr().err.strip().splitlines()
+    lines = helpers.error_of(capsys).strip().splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert message in lines[0]

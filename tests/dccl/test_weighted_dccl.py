@@ -359,7 +359,7 @@ def test_the_command_line_takes_weights(table, tmp_path, capsys, monkeypatch):
     data = (f"--config.data.path={table}", f"--workdir={tmp_path / 'run'}")
     arguments = ["train/dccl.py", *helpers.SMALL, *data, f"--config.data.weights={bad}"]
     assert train.dccl.main(arguments) == 2
-    lines = capsys.readouterr().err.strip().splitlines()
+    lines = helpers.error_of(capsys).strip().splitlines()
     assert lines == [
         f"error: {bad}, line 2: the weight is '-1'; expected a finite number of at least 0."
     ]

@@ -314,7 +314,7 @@ def test_a_wrong_command_line_is_one_line_and_writes_nothing(
     if "--config" in arguments[0]:
         arguments.append(f"--workdir={tmp_path / 'run'}")
     assert main(*arguments) == 2
-    lines = capsys.readouterr().err.strip().splitlines()
+    lines = helpers.error_of(capsys).strip().splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert message in lines[0]
