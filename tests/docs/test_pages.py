@@ -103,6 +103,8 @@ def check_command(words):
         assert arguments == [".venv/bin/activate"]
     elif program in ("pytest", "ruff"):
         check_paths(arguments)
+    elif program.startswith(".ci/"):
+        check_paths([program])
     elif program == "jaxcompress":
         check_our_command(*arguments)
     else:
