@@ -22,6 +22,8 @@ SHORT = {
 }
 PROGRAM = """
 import sys
+for name in ("faiss", "jinja2", "matplotlib", "pyarrow", "tensorflow_datasets", "torch"):
+    sys.modules[name] = None  # as if no extra were installed
 from jaxcompress.cli.command import main
 import jaxcompress
 assert jaxcompress.__file__.startswith(sys.prefix), jaxcompress.__file__

@@ -177,7 +177,7 @@ def main(*arguments):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "no config given; add --config FILE, for example one of configs/"),
+        ([], "no config given; add --config NAME, one of ag_news, "),
         (["--config=gone.py"], "no config file at 'gone.py'"),
         (["--config=configs/quickstart.py", "--config.modle.num_codebooks=3"],
          "config has no field 'modle'; it has: seed, batch_size, num_steps, parallel,"),
@@ -195,7 +195,7 @@ def main(*arguments):
         (["--config=configs/quickstart.py", "stray"], "unexpected argument 'stray'"),
         (["--config=configs/quickstart.py", "--config.data.path=gone.txt"], "no file gone.txt"),
         (["--mode=evaluate", "--workdir=gone"], "workdir gone holds no run"),
-        (["--config=pyproject.toml"], "config file pyproject.toml:"),
+        (["--config=pyproject.toml"], "no config 'pyproject.toml'; published are ag_news, "),
     ],
 )  # fmt: skip
 def test_a_wrong_command_line_is_one_line_and_writes_nothing(

@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow
 import pyarrow.compute
 import pyarrow.csv
@@ -71,3 +72,22 @@ def has_line_break(ids: pyarrow.ChunkedArray) -> bool:
     """Tells whether one of the distinct ids has one: where a quote is not closed, one often has."""
     found = (pyarrow.compute.match_substring(c.dictionary, "\n") for c in ids.chunks)
     return any(pyarrow.compute.any(some).as_py() for some in found)
+
+
+def number_ids(columns: list[pyarrow.ChunkedArray]) -> tuple[np.ndarray, list[str]]:
+    """Numbers ids in their order: as numbers if all of them are, else as strings.
+
+    Returns:
+        int32 [n], the number of each rating's id; and the distinct ids, in order.
+    """
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    joined = pyarrow.chunked_array(chunks).unify_dictionaries()
+    ids = joined.chunk(0).dictionary.to_pylist()
+    if all(some.isdecimal() for some in ids if some.strip()):
+        order = sorted(range(len(ids)), key=lambda i: (int(ids[i].strip() or -1), ids[i]))
+    else:
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+    rank = np.empty(len(ids), np.int32)
+    rank[order] = np.arange(len(ids), dtype=np.int32)
+    numbers = np.concatenate([rank[chunk.indices.to_numpy()] for chunk in joined.chunks])
+    return numbers, [ids[i] for i in order]

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow
 
 from jaxcompress.data.ratings.files import find_ratings, read_columns
 from jaxcompress.data.ratings.header import COLUMNS
@@ -105,8 +104,10 @@ def _join(path: str, columns: Sequence[str], with_times: bool) -> Ratings:
     """Reads all files at a path as one data set, and numbers the ids."""
     files, source = find_ratings(path)
     parts = [read_columns(file, columns, with_times) for file in files]
-    users, user_ids = _number_ids([part.users for part in parts])
-    items, item_ids = _number_ids([part.items for part in parts])
+    from jaxcompress.data.ratings.parse import number_ids  # here, since it needs pyarrow
+
+    users, user_ids = number_ids([part.users for part in parts])
+    items, item_ids = number_ids([part.items for part in parts])
     times = np.concatenate([part.times for part in parts]) if with_times else None
     are_pairs, notes = [part.values is None for part in parts], []
     if all(are_pairs):
@@ -129,25 +130,6 @@ def _join(path: str, columns: Sequence[str], with_times: bool) -> Ratings:
 def _is_blank(ids: list[str]) -> np.ndarray:
     """Tells which ids are missing: nothing, or white space."""
     return np.array([not some.strip() for some in ids])
-
-
-def _number_ids(columns: list[pyarrow.ChunkedArray]) -> tuple[np.ndarray, list[str]]:
-    """Numbers ids in their order: as numbers if all of them are, else as strings.
-
-    Returns:
-        int32 [n], the number of each rating's id; and the distinct ids, in order.
-    """
-    chunks = [chunk for column in columns for chunk in column.chunks]
-    joined = pyarrow.chunked_array(chunks).unify_dictionaries()
-    ids = joined.chunk(0).dictionary.to_pylist()
-    if all(some.isdecimal() for some in ids if some.strip()):
-        order = sorted(range(len(ids)), key=lambda i: (int(ids[i].strip() or -1), ids[i]))
-    else:
-        order = sorted(range(len(ids)), key=ids.__getitem__)
-    rank = np.empty(len(ids), np.int32)
-    rank[order] = np.arange(len(ids), dtype=np.int32)
-    numbers = np.concatenate([rank[chunk.indices.to_numpy()] for chunk in joined.chunks])
-    return numbers, [ids[i] for i in order]
 
 
 def _last_of_each(users: np.ndarray, items: np.ndarray, num_items: int) -> np.ndarray:
