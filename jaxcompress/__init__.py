@@ -3,9 +3,9 @@
 `compress` makes codes of a table, `refine` improves codes, `load`, `load_codes` and `load_anchors`
 open files and workdirs, `write_report` makes the page of a run. The methods are folders:
 `jaxcompress.dccl`, `.tying`, `.ant` and `.classifier`, each with `train(config, workdir)`; layers
-for a model are in `jaxcompress.layers`, readers in `jaxcompress.data`, folders of models in
-`jaxcompress.models`. Nothing runs at import, and reading codes loads no jax until `Codes.lookup` is
-called.
+for a model are in `jaxcompress.layers`, what trains those of anchors in `jaxcompress.anchors`,
+readers in `jaxcompress.data`, folders of models in `jaxcompress.models`. Nothing runs at import,
+and reading codes loads no jax until `Codes.lookup` is called.
 """
 
 from importlib import import_module
@@ -21,7 +21,7 @@ from jaxcompress.loading import load, load_anchors, load_codes
 from jaxcompress.reporting import write_report
 
 if TYPE_CHECKING:
-    from jaxcompress import ant, classifier, data, dccl, layers, models, tying
+    from jaxcompress import anchors, ant, classifier, data, dccl, layers, models, tying
 
 __version__ = "0.1.0"  # pyproject.toml reads it from here
 
@@ -30,6 +30,7 @@ __all__ = [
     "InputError",
     "SparseAnchors",
     "__version__",
+    "anchors",
     "ant",
     "classifier",
     "compress",
@@ -46,7 +47,7 @@ __all__ = [
     "write_report",
 ]
 
-_FOLDERS = ("ant", "classifier", "data", "dccl", "layers", "models", "tying")
+_FOLDERS = ("anchors", "ant", "classifier", "data", "dccl", "layers", "models", "tying")
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -8,12 +8,15 @@ Axis letters: V rows, K anchors that there is room for, D dimensions.
 Departure from the paper: `climb` (see there).
 """
 
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from flax.linen.initializers import Initializer, zeros
 
-from jaxcompress.anchors.table import random_anchors, random_transform
+from jaxcompress.anchors.table import random_anchors
 
 
 class Growth(NamedTuple):
@@ -23,10 +26,10 @@ class Growth(NamedTuple):
         objectives: float32 [3], objectives of the last three evaluations, the newest last; infinite
             before there are any.
         num_evaluations: int32 [], evaluations so far.
-        direction: int32 [], the last change: 1 or 0 or -1 by the rule of the authors, 1 or -1 by
-            `climb`.
+        direction: int32 [], whether anchors join, 1, or leave, -1, or neither, 0, as the rule found
+            at the last evaluation.
         best: float32 [], the least objective so far.
-        best_count: int32 [2], the numbers of anchors, users' and items', that gave it.
+        best_count: int32, the number of anchors that gave it; of several tables an array of them.
     """
 
     objectives: jax.Array
@@ -36,14 +39,18 @@ class Growth(NamedTuple):
     best_count: jax.Array
 
 
-def no_growth() -> Growth:
-    """Makes the state before the first evaluation."""
+def no_growth(num_tables: int | None = None) -> Growth:
+    """Makes the state before the first evaluation.
+
+    Args:
+        num_tables: how many tables grow together; None: one, whose numbers are no arrays.
+    """
     return Growth(
         jnp.full(3, jnp.inf, jnp.float32),
         jnp.int32(0),
         jnp.int32(1),
         jnp.float32(jnp.inf),
-        jnp.zeros(2, int),
+        jnp.zeros(() if num_tables is None else num_tables, int),
     )
 
 
@@ -63,17 +70,6 @@ def objective(
     0.70196
     """
     return loss + penalty * num_nonzero + (anchor_penalty - penalty) * num_anchors
-
-
-def observe(growth: Growth, value: jax.Array, num_anchors: jax.Array) -> Growth:
-    """Remembers an evaluation: its objective, and the numbers of anchors that it had, int [2]."""
-    is_best = value <= growth.best
-    return growth._replace(
-        objectives=jnp.append(growth.objectives[1:], value),
-        num_evaluations=growth.num_evaluations + 1,
-        best=jnp.where(is_best, value, growth.best),
-        best_count=jnp.where(is_best, num_anchors, growth.best_count),
-    )
 
 
 def trend(growth: Growth) -> jax.Array:
@@ -101,33 +97,77 @@ def climb(growth: Growth) -> jax.Array:
 RULES = {"trend": trend, "climb": climb}
 
 
+@functools.partial(jax.jit, static_argnames="rule")
+def observe(
+    growth: Growth,
+    value: jax.Array,
+    num_anchors: jax.Array,
+    rule: Callable[[Growth], jax.Array] = climb,
+) -> Growth:
+    """Remembers an evaluation, and chooses by a rule whether anchors join or leave.
+
+    Args:
+        growth: what is remembered.
+        value: float [], the objective.
+        num_anchors: the number of anchors that it had, int []; of several tables [num_tables].
+        rule: `climb` or `trend`.
+
+    Returns:
+        What is remembered now, with the choice as its `direction`.
+
+    >>> growth = no_growth()
+    >>> for value, number in ((3.0, 8), (2.0, 10), (2.5, 12)):
+    ...     growth = observe(growth, value, number)
+    >>> int(growth.direction), int(growth.best_count)
+    (-1, 10)
+    """
+    is_best = value <= growth.best
+    growth = growth._replace(
+        objectives=jnp.append(growth.objectives[1:], value),
+        num_evaluations=growth.num_evaluations + 1,
+        best=jnp.where(is_best, value, growth.best),
+        best_count=jnp.where(is_best, num_anchors, growth.best_count),
+    )
+    return growth._replace(direction=rule(growth))
+
+
+@functools.partial(jax.jit, static_argnames="transform_init")
 def resize(
     key: jax.Array,
-    transform: jax.Array,
-    anchors: jax.Array,
+    table: Mapping[str, jax.Array],
     active: jax.Array,
-    importance: jax.Array,
-    change: jax.Array,
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Lets anchors join or leave; shapes stay.
+    change: jax.Array | int,
+    *,
+    importance: jax.Array | None = None,
+    transform_init: Initializer = zeros,
+) -> tuple[dict[str, jax.Array], jax.Array]:
+    """Lets anchors join or leave.
+
+    Shapes stay, and so do compiled programs and the state of any optimiser. An anchor that joins is
+    random, and no row has a share of it yet: the table is what it was, until training gives shares.
 
     Args:
         key: key of the first values of anchors that join.
-        transform: T [V, K].
-        anchors: A [K, D].
+        table: the parameters, `transform` [V, K] and `anchors` [K, D].
         active: bool [K], anchors in use.
-        importance: [K]; the least important anchors leave.
         change: int [], how many join (at most those that are free), or leave if it is negative
             (at least one stays).
+        importance: [K]; the least important anchors leave. None: what they add to the squares of
+            the table, `|T[:, k]|^2 |A[k]|^2`.
+        transform_init: first shares of anchors that join: `key, shape, dtype -> [V, K]`.
 
     Returns:
-        transform, anchors, active.
+        table, active.
     """
+    transform, anchors = table["transform"], table["anchors"]
+    if importance is None:
+        importance = (transform**2).sum(axis=0) * (anchors**2).sum(axis=1)
     joins = ~active & (jnp.cumsum(~active) <= change)
     order = jnp.argsort(jnp.argsort(jnp.where(active, importance, jnp.inf)))
     goes = active & (order < jnp.minimum(-change, active.sum() - 1))
     keys = jax.random.split(key)
-    transform = jnp.where(joins, random_transform(keys[0], transform.shape), transform)
-    anchors = jnp.where(joins[:, None], random_anchors(keys[1], anchors.shape), anchors)
-    transform = jnp.where(goes, 0.0, transform)
-    return transform, anchors, (active | joins) & ~goes
+    first = transform_init(keys[0], transform.shape, transform.dtype)
+    transform = jnp.where(joins, first, jnp.where(goes, 0, transform))
+    first = random_anchors(keys[1], anchors.shape, anchors.dtype)
+    anchors = jnp.where(joins[:, None], first, anchors)
+    return {"transform": transform, "anchors": anchors}, (active | joins) & ~goes

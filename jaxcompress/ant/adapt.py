@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxcompress.anchors.growth import RULES, Growth, objective, observe, resize
 from jaxcompress.anchors.pruning import gradual_count, keep_largest, saliency
+from jaxcompress.anchors.table import random_transform
 from jaxcompress.ant.config import Config, GrowthConfig, PenaltyConfig
 from jaxcompress.ant.model import SIDES, num_others, sparse_param
 from jaxcompress.ant.schedule import Schedule
@@ -85,21 +86,19 @@ def grow(
         params, aux.
     """
     numbers = _anchors_in_use(aux)
-    growth = observe(Growth(**aux["growth"]), value, numbers)
-    direction = RULES[options.rule](growth)
-    change = direction * options.delta * jnp.ones(2, jnp.int32)
+    growth = observe(Growth(**aux["growth"]), value, numbers, RULES[options.rule])
+    change = growth.direction * options.delta * jnp.ones(2, jnp.int32)
     change = jnp.where(step < grown, change, growth.best_count - numbers)
     change = jnp.where(step > grown, 0, change)
-    growth = growth._replace(direction=direction)
     importance = _saliencies(counts, params, aux)
     params, aux = dict(params), {**aux, "growth": growth._asdict()}
     for i, side in enumerate(SIDES):
-        transform, anchors, active = resize(
-            jax.random.fold_in(key, i), params[side]["transform"], params[side]["anchors"],
-            aux[side]["active"], importance[side].sum(axis=0), change[i],
+        table, active = resize(
+            jax.random.fold_in(key, i), params[side], aux[side]["active"], change[i],
+            importance=importance[side].sum(axis=0), transform_init=random_transform,
         )  # fmt: skip
-        transform = jnp.where(counts[side][:, None] > 0, transform, 0.0)
-        params[side] = {**params[side], "transform": transform, "anchors": anchors}
+        table["transform"] = jnp.where(counts[side][:, None] > 0, table["transform"], 0.0)
+        params[side] = table
         aux[side] = {**aux[side], "active": active}
     return params, aux
 

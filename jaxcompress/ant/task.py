@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxcompress.anchors.growth import no_growth, objective
-from jaxcompress.anchors.proximal_yogi import proximal_yogi
+from jaxcompress.anchors.yogi import proximal_yogi
 from jaxcompress.ant.adapt import make_after_eval
 from jaxcompress.ant.config import Config, GrowthConfig
 from jaxcompress.ant.model import (
@@ -106,7 +106,7 @@ def _make_init(model: RatingModel, starts: Mapping[str, Start]) -> Callable:
             if name := sparse_param(params[side]):
                 has_ratings = jnp.asarray(starts[side].counts, jnp.float32)[:, None] > 0
                 params[side][name] *= has_ratings  # without ratings there is nothing to learn
-        return params, {**aux, "growth": no_growth()._asdict()}
+        return params, {**aux, "growth": no_growth(len(SIDES))._asdict()}
 
     return init
 
@@ -143,22 +143,23 @@ def make_optimizer(
             value *= jnp.clip((schedule.end - step) / schedule.cooldown, 0.0, 1.0)
         return value
 
-    def warmup(step):
-        return jnp.minimum(1.0, step / max(1.0, penalty.warmup_epochs * steps_per_epoch))
+    def weight(step):
+        warmup = step / max(1.0, penalty.warmup_epochs * steps_per_epoch)
+        return penalty.transform * jnp.minimum(1.0, warmup)
 
-    def weight(path, _):
+    def is_penalised(path, _):
         if path[-1].key not in SPARSE_PARAMS:
-            return None
+            return False
         exempt = starts[path[0].key].exempt
-        return penalty.transform * (1.0 if exempt is None else jnp.where(exempt, 0.0, 1.0))
+        return True if exempt is None else ~exempt
 
     def is_transform(path, _):
         return path[-1].key == "transform"
 
     return proximal_yogi(
         rate,
-        lambda params: jax.tree_util.tree_map_with_path(weight, params),
-        penalty_schedule=warmup,
+        weight,
+        mask=lambda params: jax.tree_util.tree_map_with_path(is_penalised, params),
         non_negative=lambda params: jax.tree_util.tree_map_with_path(is_transform, params),
         fixed_from=schedule.prune if schedule.prune < schedule.end else None,
         lazy=penalty.lazy,

@@ -6,14 +6,13 @@ Axis letters: B texts, T tokens, D dimensions of a vector, H units, C classes.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcompress.anchors.proximal_yogi import proximal_yogi
+from jaxcompress.anchors.yogi import proximal_yogi
 from jaxcompress.classifier.config import ModelConfig, OptimizerConfig
 from jaxcompress.classifier.model import Classifier
 from jaxcompress.engine.task import Task
@@ -123,8 +122,7 @@ def make_optimizer(
     if embedding.non_negative:
         proximal = proximal_yogi(
             rate,
-            lambda params: _by_name(params, transform=config.penalty, others=None),
-            non_negative=lambda params: _by_name(params, transform=True, others=False),
+            config.penalty,
             eps=_EPS,
             initial_nu=_EPS**2,
         )
@@ -136,10 +134,3 @@ def make_optimizer(
     if config.clip_norm is None:
         return tx
     return optax.chain(optax.clip_by_global_norm(config.clip_norm), tx)
-
-
-def _by_name(params: Any, *, transform: Any, others: Any) -> Any:
-    """Makes a pytree like `params`: one value for the leaf `transform`, another for the others."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: transform if path[-1].key == "transform" else others, params
-    )

@@ -1,8 +1,13 @@
-"""What goes into a user's model: layers over codes, in the place of `Embed` of Flax linen and nnx.
+"""What goes into a user's model: small tables, in the place of `Embed` of Flax linen and nnx.
 
-The table stays codes and codebooks on the device; neither its rows nor its logits ever make it
-whole. `flax` has the layer of linen, `nnx` that of nnx, `embedding` what both share; `torch` has
-the layer of PyTorch, and is imported by its own name: `jaxcompress.layers.torch.CodesEmbedding`.
+`CodesEmbed` is a table that was compressed: it stays codes and codebooks on the device.
+`AnchorEmbed` is one that becomes small as it is trained: sparse mixes of anchors, which
+`jaxcompress.anchors` trains. Neither their rows nor their logits ever make the table whole.
+
+- `flax.py`, `nnx.py`: layers over codes; `embedding.py`: what both share.
+- `flax_anchors.py`, `nnx_anchors.py`: layers of anchors; `anchor_embedding.py`: what both share.
+- `torch.py`: the layer of PyTorch, which is imported by its own name,
+  `jaxcompress.layers.torch.CodesEmbedding`.
 """
 
 from importlib import import_module
@@ -11,13 +16,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxcompress.codes.attend import attend
     from jaxcompress.layers.flax import CodesEmbed
+    from jaxcompress.layers.flax_anchors import AnchorEmbed
     from jaxcompress.layers.nnx import Fixed, NNXCodesEmbed
+    from jaxcompress.layers.nnx_anchors import NNXAnchorEmbed
 
-__all__ = ["CodesEmbed", "Fixed", "NNXCodesEmbed", "attend"]
+__all__ = ["AnchorEmbed", "CodesEmbed", "Fixed", "NNXAnchorEmbed", "NNXCodesEmbed", "attend"]
 
 _MODULES = {
+    "AnchorEmbed": "jaxcompress.layers.flax_anchors",
     "CodesEmbed": "jaxcompress.layers.flax",
     "Fixed": "jaxcompress.layers.nnx",
+    "NNXAnchorEmbed": "jaxcompress.layers.nnx_anchors",
     "NNXCodesEmbed": "jaxcompress.layers.nnx",
     "attend": "jaxcompress.codes.attend",
 }

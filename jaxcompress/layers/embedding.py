@@ -47,10 +47,26 @@ def embed(
     Raises:
         InputError: if ids are not integers.
     """
+    ids = check_ids(ids)
+    return _embed(codes, codebooks, ids, jnp.dtype(dtype or codebooks.dtype), groups)
+
+
+def check_ids(ids: jax.Array) -> jax.Array:
+    """Raises InputError if ids, of any shape, are not integers."""
     ids = jnp.asarray(ids)
     if not jnp.issubdtype(ids.dtype, jnp.integer):
         raise InputError(f"ids are {ids.dtype}; expected integers.")
-    return _embed(codes, codebooks, ids, jnp.dtype(dtype or codebooks.dtype), groups)
+    return ids
+
+
+def place(ids: jax.Array, num_rows: int) -> tuple[jax.Array, jax.Array]:
+    """Says which ids are those of rows, bool, and gives them as int32, with 0 for the others."""
+    if ids.dtype.itemsize < 4:
+        ids = ids.astype(jnp.int32)
+    there = ids < num_rows  # compared in their own type: uint32 has larger ids than int32
+    if jnp.issubdtype(ids.dtype, jnp.signedinteger):
+        there &= ids >= -num_rows
+    return jnp.where(there, ids, 0).astype(jnp.int32), there
 
 
 def in_spans(codebooks: jax.Array, groups: Groups | None) -> jax.Array:
@@ -71,12 +87,8 @@ def _embed(
     wide = codebooks.astype(sum_type(codebooks))  # so that rows are rounded once, to their type
 
     def rows_or_nan(codes, codebooks, ids):
-        if ids.dtype.itemsize < 4:
-            ids = ids.astype(jnp.int32)
-        there = ids < len(codes)  # compared in their own type: uint32 has larger ids than int32
-        if jnp.issubdtype(ids.dtype, jnp.signedinteger):
-            there &= ids >= -len(codes)
-        rows = lookup(codes, codebooks, jnp.where(there, ids, 0).astype(jnp.int32), groups)
+        ids, there = place(ids, len(codes))
+        rows = lookup(codes, codebooks, ids, groups)
         return jnp.where(there[..., None], rows, jnp.nan)
 
     spec = join_specs(*spec_of(ids), spec_of(codebooks)[-1])

@@ -2,20 +2,18 @@
 
 Liang, Zaheer, Wang & Ahmed, "Anchor & Transform: Learning Sparse Embeddings for Large
 Vocabularies", ICLR 2021, arXiv 2003.08197: E = T A (eq. 1). The optimiser keeps T sparse and at
-least 0 (`anchors/proximal_yogi.py`).
+least 0 (`anchors/yogi.py`).
 
 Axis letters: V words, K anchors, D dimensions. The table has V + 1 rows; the last one is the
 unknown word's.
 """
 
-import dataclasses
 from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse
 
-from jaxcompress.anchors.artefact import SparseAnchors
+from jaxcompress.anchors.params import to_artefact
 from jaxcompress.anchors.table import AnchorTable
 from jaxcompress.tables.word_table import UNKNOWN, Embedding, WordTable, gather_ids
 
@@ -37,16 +35,11 @@ def anchor_table(words: Sequence[str], num_anchors: int, dim: int) -> WordTable:
     def apply(params, ids):
         return table.apply({"params": params}, ids, active)
 
-    def to_artefact(params):
-        transform = scipy.sparse.csr_matrix(params["transform"])
-        artefact = SparseAnchors.from_csr(transform, params["anchors"])
-        return dataclasses.replace(artefact, names=[*words, UNKNOWN])
-
     return WordTable(
         words=words,
         dim=dim,
         embedding=Embedding(init, apply, non_negative=True),
         data=(),
         gather=gather_ids,
-        to_artefact=to_artefact,
+        to_artefact=lambda params: to_artefact(params, names=[*words, UNKNOWN]),
     )

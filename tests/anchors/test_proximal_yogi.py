@@ -6,14 +6,14 @@ import numpy as np
 import optax
 import pytest
 
-from jaxcompress.anchors.proximal_yogi import proximal_yogi
+from jaxcompress.anchors.yogi import proximal_yogi
 
 B1, B2, EPS, NU = 0.9, 0.999, 1e-3, 1e-6
 
 
-def make(weight, *, non_negative=True, **others):
+def make(penalty, *, mask=True, **others):
     """The optimiser of one penalised parameter."""
-    return proximal_yogi(0.01, lambda _: weight, non_negative=lambda _: non_negative, **others)
+    return proximal_yogi(0.01, penalty, mask=mask, **others)
 
 
 def take(tx, p, gradients):
@@ -63,15 +63,15 @@ def test_a_table_of_both_signs_shrinks_to_zero_from_both_sides():
     np.testing.assert_allclose(p, [[0.0, 0.0, 5.0 - threshold]], rtol=1e-5)
 
 
-def test_a_threshold_per_entry_spares_the_exempt_ones():
-    p = take(make(np.array([[0.0, 1.0]])), [[0.5, 0.5]], np.zeros((3, 1, 2)))[-1]
+def test_entries_that_are_not_marked_are_not_penalised():
+    p = take(make(1.0, mask=np.array([[False, True]])), [[0.5, 0.5]], np.zeros((3, 1, 2)))[-1]
     assert p[0, 0] == 0.5
     assert p[0, 1] < 0.5
 
 
 def test_the_schedule_of_the_penalty_is_applied():
     gradients = np.zeros((4, 1, 1))
-    late = take(make(1e-3, penalty_schedule=lambda step: step >= 2), [[1.0]], gradients)
+    late = take(make(lambda step: 1e-3 * (step >= 2)), [[1.0]], gradients)
     assert late[1] == 1.0
     assert late[3] < late[2] < 1.0
 
@@ -98,7 +98,7 @@ def test_it_is_not_optax_yogi():
     p, g = jnp.ones(3), jnp.array([0.1, -0.2, 0.3])
     other = optax.yogi(0.01)
     theirs, _ = other.update(g, other.init(p), p)
-    ours, _ = make(None).update(g, make(None).init(p), p)
+    ours, _ = make(0.0, mask=False).update(g, make(0.0, mask=False).init(p), p)
     assert float(jnp.abs(ours - theirs).max()) > 1e-4
 
 
@@ -107,8 +107,7 @@ def test_it_runs_under_jit_over_a_tree(lazy):
     params = {"transform": jnp.ones((3, 2)), "anchors": jnp.ones((2, 2)), "bias": jnp.ones(())}
     tx = proximal_yogi(
         lambda step: 0.01 / (1 + step),
-        lambda p: {"transform": 0.1, "anchors": None, "bias": None},
-        non_negative=lambda p: {"transform": True, "anchors": False, "bias": False},
+        0.1,
         lazy=lazy,
     )
     gradients = jax.tree.map(jnp.ones_like, params)

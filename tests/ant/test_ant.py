@@ -1,5 +1,7 @@
 """Anchor & Transform: mixes, what is dropped, the number of anchors, the baselines' tables."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from jaxcompress import ant
 from jaxcompress.anchors import growth as anchors_growth
 from jaxcompress.anchors.growth import climb, no_growth, observe, resize, trend
 from jaxcompress.anchors.pruning import gradual_count, keep_largest, saliency
-from jaxcompress.anchors.table import AnchorTable
+from jaxcompress.anchors.table import AnchorTable, random_transform
 from jaxcompress.ant.baselines import DenseTable, NeuralFactorization, mixed_dimensions
 from jaxcompress.ant.model import SIDES, RatingModel, num_nonzero, num_others, product
 from jaxcompress.ant.schedule import make_schedule
@@ -182,22 +184,26 @@ def test_the_objective_and_the_best_number_are_remembered():
 
 
 def test_anchors_join_and_the_least_important_go():
-    transform, anchors = jnp.ones((4, 6)), jnp.ones((6, 2))
+    table = {"transform": jnp.ones((4, 6)), "anchors": jnp.ones((6, 2))}
     active = jnp.array([True, True, False, True, False, False])
     importance = jnp.array([5.0, 1.0, 0.0, 3.0, 0.0, 0.0])
-    key = jax.random.key(0)
-    t, a, now = resize(key, transform, anchors, active, importance, jnp.int32(2))
+    change = functools.partial(
+        resize, jax.random.key(0), table, active, importance=importance,
+        transform_init=random_transform,
+    )  # fmt: skip
+    new, now = change(change=jnp.int32(2))
+    t, a = new["transform"], new["anchors"]
     np.testing.assert_array_equal(now, [True, True, True, True, True, False])
     assert (np.asarray(t)[:, [0, 1, 3]] == 1).all()
     assert (np.asarray(t)[:, [2, 4]] != 1).all()
     assert (np.asarray(t) >= 0).all()
     assert (np.asarray(a)[[2, 4]] != 1).all()
-    t, a, now = resize(key, transform, anchors, active, importance, jnp.int32(-1))
+    new, now = change(change=jnp.int32(-1))
     np.testing.assert_array_equal(now, [True, False, False, True, False, False])
-    assert (np.asarray(t[:, 1]) == 0).all()
-    _, _, now = resize(key, transform, anchors, active, importance, jnp.int32(-9))
+    assert (np.asarray(new["transform"][:, 1]) == 0).all()
+    _, now = change(change=jnp.int32(-9))
     np.testing.assert_array_equal(now, [True, False, False, False, False, False])
-    _, _, now = resize(key, transform, anchors, active, importance, jnp.int32(9))
+    _, now = change(change=jnp.int32(9))
     assert now.all()
 
 

@@ -7,12 +7,13 @@ Letters as in the papers: p parameter, g gradient, mu and nu its moments, t step
 """
 
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+
+from jaxcompress.anchors.proximal import L1Norm, Mask, at_step, check_params
 
 
 class ProximalYogiState(NamedTuple):
@@ -24,17 +25,17 @@ class ProximalYogiState(NamedTuple):
         nu: second moments, a pytree like the parameters.
     """
 
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # the name that optax has too
     mu: optax.Updates
     nu: optax.Updates
 
 
 def proximal_yogi(
     learning_rate: optax.ScalarOrSchedule,
-    penalty: Callable[[optax.Params], Any],
+    penalty: optax.ScalarOrSchedule,
     *,
-    penalty_schedule: optax.ScalarOrSchedule = 1.0,
-    non_negative: Callable[[optax.Params], Any],
+    mask: Mask | None = None,
+    non_negative: bool | Mask = True,
     fixed_from: int | None = None,
     lazy: bool = False,
     b1: float = 0.9,
@@ -49,21 +50,23 @@ def proximal_yogi(
     `max(q - h, 0)` if it is to be non-negative and `sign(q) * max(|q| - h, 0)` otherwise.
 
     `optax.yogi` starts both moments at 1e-6 and adds no bias-corrected rate to a threshold; here
-    mu starts at 0 and nu at `initial_nu`, as in the authors' code.
+    mu starts at 0 and nu at `initial_nu`, as in the authors' code. Where gradients are far smaller
+    than `eps`, rows hardly move: lower it, and `initial_nu` to its square.
 
-    Every row is thresholded in every step, also if no rating of the batch is about it: that is what
-    the objective `mean loss + penalty * ||T||_1` asks for. The lazy form leaves rows (of the
+    Every row is thresholded in every step, also if no example of the batch is about it: that is
+    what the objective `mean loss + penalty * ||T||_1` asks for. The lazy form leaves rows (of the
     leading axis) whose gradient is zero as they are, moments too. A row then shrinks by as many
     thresholds as it has batches, which in effect multiplies the penalty by the row's frequency:
     rare rows stay dense and frequent ones do not. It is meant for rows that have not arrived yet.
 
     Args:
         learning_rate: the rate, or a schedule of it.
-        penalty: parameters -> a pytree like them of penalties: numbers or arrays, None for a
-            parameter without one.
-        penalty_schedule: the factor of all penalties, or a schedule of it.
-        non_negative: parameters -> a pytree like them of booleans: which penalised parameters stay
-            at least 0.
+        penalty: lambda2, or a schedule of it.
+        mask: which parameters are penalised: a pytree of booleans, or a function that makes it of
+            the parameters; an array of booleans says which entries of one. None: those named
+            `transform` (`transforms`).
+        non_negative: whether the penalised parameters stay at least 0; or which of them, as `mask`
+            says it.
         fixed_from: the step from which on nothing is penalised and penalised parameters that are
             zero stay so: the others are fitted without shrinkage. None: never.
         lazy: whether rows without a gradient are left alone.
@@ -72,24 +75,30 @@ def proximal_yogi(
         eps: what is added to sqrt(nu).
         initial_nu: the first nu.
 
-    >>> tx = proximal_yogi(0.01, lambda p: 0.1, non_negative=lambda p: True)
-    >>> p = jnp.array([0.5, 1e-4])
-    >>> updates, _ = tx.update(jnp.zeros(2), tx.init(p), p)
-    >>> optax.apply_updates(p, updates).tolist()[1]
+    Raises:
+        InputError: if no parameter is named `transform` and there is no mask, or if `update` gets
+            no parameters.
+
+    >>> tx = proximal_yogi(0.01, penalty=0.1)
+    >>> params = {"transform": jnp.array([0.5, 1e-4])}
+    >>> updates, _ = tx.update({"transform": jnp.zeros(2)}, tx.init(params), params)
+    >>> optax.apply_updates(params, updates)["transform"].tolist()[1]
     0.0
     """
 
+    norm = L1Norm(penalty, mask, non_negative, fixed_from)
+
     def init(params):
+        norm.marks(params)  # so that parameters that do not fit are refused at once
         return ProximalYogiState(
             jnp.zeros([], jnp.int32),
             jax.tree.map(jnp.zeros_like, params),
             jax.tree.map(lambda p: jnp.full_like(p, initial_nu), params),
         )
 
-    def update(gradients, state, params):
-        rate = _corrected_rate(_value(learning_rate, state.count), state.count + 1, b1, b2)
-        factor = _value(penalty_schedule, state.count)
-        is_fixed = jnp.bool_(False) if fixed_from is None else state.count >= fixed_from
+    def update(gradients, state, params=None):
+        check_params(params, "proximal_yogi")
+        rate = _corrected_rate(at_step(learning_rate, state.count), state.count + 1, b1, b2)
         in_use = jax.tree.map(_has_gradient if lazy else lambda g: True, gradients)
 
         def new_mu(used, g, m):
@@ -98,26 +107,19 @@ def proximal_yogi(
         def new_nu(used, g, v):
             return _select(used, v - (1 - b2) * jnp.sign(v - g * g) * g * g, v)
 
-        def change(used, p, m, v, weight, is_non_negative):
-            step = rate / (jnp.sqrt(v) + eps)
-            new = p - step * m
-            if weight is not None:
-                threshold = jnp.where(is_fixed, 0.0, step * weight * factor)
-                new = _soft_threshold(new, threshold, is_non_negative)
-                new = jnp.where(is_fixed & (p == 0), 0.0, new)
-            return _select(used, new - p, jnp.zeros_like(p))
-
         mu = jax.tree.map(new_mu, in_use, gradients, state.mu)
         nu = jax.tree.map(new_nu, in_use, gradients, state.nu)
-        updates = jax.tree.map(change, in_use, params, mu, nu, penalty(params),
-                               non_negative(params))  # fmt: skip
+        rates = jax.tree.map(lambda v: rate / (jnp.sqrt(v) + eps), nu)
+        moved = jax.tree.map(lambda p, r, m: p - r * m, params, rates, mu)
+        shrunk = norm.shrink(params, moved, rates, state.count)
+
+        def change(used, p, q, new):
+            return _select(used, (q if new is None else new) - p, jnp.zeros_like(p))
+
+        updates = jax.tree.map(change, in_use, params, moved, shrunk)
         return updates, ProximalYogiState(state.count + 1, mu, nu)
 
     return optax.GradientTransformation(init, update)
-
-
-def _value(number_or_schedule: optax.ScalarOrSchedule, count: jax.Array) -> Any:
-    return number_or_schedule(count) if callable(number_or_schedule) else number_or_schedule
 
 
 def _corrected_rate(rate: Any, t: jax.Array, b1: float, b2: float) -> jax.Array:
@@ -125,13 +127,6 @@ def _corrected_rate(rate: Any, t: jax.Array, b1: float, b2: float) -> jax.Array:
     # 1 - b^t by expm1: in float32 the difference has four digits.
     sum1, sum2 = (-jnp.expm1(t * math.log(b)) for b in (b1, b2))
     return rate * jnp.sqrt(sum2) / sum1
-
-
-def _soft_threshold(q: jax.Array, threshold: jax.Array, is_non_negative: bool) -> jax.Array:
-    """Takes the proximal step of the L1 norm: towards 0 by the threshold, and no further."""
-    if is_non_negative:
-        return jnp.maximum(q - threshold, 0.0)
-    return jnp.sign(q) * jnp.maximum(jnp.abs(q) - threshold, 0.0)
 
 
 def _has_gradient(g: jax.Array) -> Any:
