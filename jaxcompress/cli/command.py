@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return exit_status(
         functools.partial(_run, list(sys.argv[1:] if argv is None else argv)),
         failures=(TransferError, OSError),
+        interrupted="interrupted; nothing was written.",
     )
 
 

@@ -16,6 +16,7 @@ def exit_status(
     function: Callable[[], int | None],
     before_failing: Callable[[int | None, BaseException], None] = lambda status, error: None,
     failures: tuple[type[Exception], ...] = (),
+    interrupted: str = "interrupted; run the same command to go on from the last checkpoint.",
 ) -> int:
     """Calls a function; returns the exit status of the process.
 
@@ -27,6 +28,7 @@ def exit_status(
         before_failing: called with the status and the error, once that was said; with None before
             an error goes on that was not foreseen.
         failures: further errors that are foreseen, of status 1.
+        interrupted: what is said after Ctrl-C.
     """
     with _plain_warnings(), _sigterm_as_ctrl_c(), shown():
         try:
@@ -37,7 +39,11 @@ def exit_status(
             print(f"{stopped}; run the same command to go on.", file=sys.stderr)
             return 130
         except BaseException as error:
-            status = _tell(error, failures)
+            if isinstance(error, KeyboardInterrupt):
+                print(interrupted, file=sys.stderr)
+                status = 130
+            else:
+                status = _tell(error, failures)
             before_failing(status, error)
             if status is None:
                 raise
@@ -52,11 +58,6 @@ def _tell(error: BaseException, failures: tuple[type[Exception], ...]) -> int | 
     if isinstance(error, (InputError, NonFiniteLoss, *failures)):
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
-    if isinstance(error, KeyboardInterrupt):
-        print(
-            "interrupted; run the same command to go on from the last checkpoint.", file=sys.stderr
-        )
-        return 130
     return None
 
 

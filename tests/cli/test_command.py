@@ -144,6 +144,15 @@ def test_notes_go_to_stderr_unless_they_are_silenced(table, tmp_path, monkeypatc
     assert "JAXCOMPRESS_LOG is 'loud'; expected one of debug, " in capsys.readouterr().err
 
 
+def test_ctrl_c_says_that_nothing_was_written(codes, monkeypatch, capsys):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaxcompress.cli.convert.load", interrupted)
+    assert main(["convert", "two.codes.safetensors", "--to=npy"]) == 130
+    assert capsys.readouterr().err == "interrupted; nothing was written.\n"
+
+
 def test_help_fits_a_screen_and_that_of_a_method_lists_its_fields(capsys):
     words = ["compress", "info", "nearest", "convert", "export-model", "report", "download"]
     for command in ("", *words):
