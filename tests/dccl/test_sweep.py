@@ -46,6 +46,7 @@ def small_config(table, **changes):
     return dccl.Config(
         batch_size=64,
         num_steps=20,
+        report=False,
         data=dccl.DataConfig(path=str(table)),
         refine=dccl.RefineConfig(num_rounds=1),
         sweep=dccl.SweepConfig(

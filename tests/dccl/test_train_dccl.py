@@ -97,7 +97,7 @@ def test_the_encoder_is_exported_if_that_is_asked_for(finished, table):
     assert codes.encoder["hidden.kernel"].shape == (16, 32)
     after = json.loads((workdir / "summary.json").read_text())["file_bytes"]
     assert after == (workdir / "export" / "model.safetensors").stat().st_size > before + 6000
-    helpers.printed(helpers.command(table, workdir))  # the fixture's run is as it was
+    helpers.printed(helpers.command(table, workdir, "--mode=export"))  # as the fixture left it
     assert jaxcompress.load(workdir / "export" / "model.safetensors").encoder is None
 
 
@@ -248,6 +248,7 @@ def small_config(table, **changes):
     return dccl.Config(
         batch_size=64,
         num_steps=20,
+        report=False,
         data=dccl.DataConfig(path=str(table), **changes),
         model=dccl.ModelConfig(num_codebooks=4, num_codewords=8),
         refine=dccl.RefineConfig(num_rounds=1),
@@ -307,6 +308,7 @@ def test_the_shipped_configs_run_on_real_rows(name, real_data, tmp_path, monkeyp
     assert main(
         f"--config=configs/{name}.py", f"--workdir={tmp_path / 'run'}", "--config.num_steps=20",
         "--config.data.path=vectors/glove.6B.100d.2604.txt", "--config.data.max_rows=500",
+        "--config.refine.num_rounds=2", "--config.report=false",
     ) == 0  # fmt: skip
     codes = jaxcompress.load(tmp_path / "run")
     assert codes.bits_per_row == 128
