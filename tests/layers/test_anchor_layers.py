@@ -147,11 +147,22 @@ def test_anchors_that_join_change_no_row_and_train_on_with_the_optimiser_and_pro
     assert (gradient["transform"][:, 7] == 0).all()
     assert (trained["transform"][:, 5:7] > 0).any()
     assert int(state[0][0].count) == 2
-    least = np.argmin(np.where(now, np.square(trained["transform"]).sum(axis=0)
-                               * np.square(trained["anchors"]).sum(axis=1), np.inf))  # fmt: skip
-    _, fewer = anchors.resize(jax.random.key(2), trained, now, -1)
     assert step._cache_size() == 1
-    assert np.flatnonzero(np.asarray(now) & ~np.asarray(fewer)).tolist() == [least]
+
+
+@BOTH
+def test_free_anchors_are_in_no_row_and_no_logit(kind):
+    params = {"transform": np.ones((V, 8), np.float32), "anchors": np.ones((8, D), np.float32)}
+    ours = layer(kind, params, num_anchors=K, max_anchors=8)
+    assert (ours.embed(IDS) == K).all()
+    assert (ours.attend(jnp.ones((2, D))) == K * D).all()
+
+
+def test_the_anchor_that_adds_least_to_the_table_leaves():
+    params = {"transform": np.array([[3.0, 2.0, 1.0]]), "anchors": np.diag([1.0, 1.0, 9.0])}
+    found, active = anchors.resize(jax.random.key(0), params, np.ones(3, bool), -1)
+    assert active.tolist() == [True, False, True]
+    assert found["transform"].tolist() == [[3, 0, 1]]
 
 
 def test_a_layer_of_nnx_grows_in_place():
@@ -196,8 +207,8 @@ def test_rows_and_logits_are_split_as_ids_and_queries_are(kind):
         rows, logits = call(ids, "__call__"), call(query, "attend")
         return jnp.square(rows).sum() + jnp.square(logits).sum(), (rows, logits)
 
-    arguments = {name: place(x) for name, x in PARAMS.items()}, place(IDS, "data"), place(
-        QUERY, "data")  # fmt: skip
+    params = {"transform": place(PARAMS["transform"], "data"), "anchors": place(PARAMS["anchors"])}
+    arguments = params, place(IDS, "data"), place(QUERY, "data")
     gradient, (rows, logits) = jax.jit(jax.grad(loss, has_aux=True))(*arguments)
     expected = jax.grad(loss, has_aux=True)(PARAMS, IDS, QUERY)[0]
     np.testing.assert_allclose(rows, TABLE[IDS], rtol=1e-5, atol=1e-6)
