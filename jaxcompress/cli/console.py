@@ -19,8 +19,8 @@ def run_main(
     modes: Sequence[str],
     options: Any = None,
     *,
-    kind: type,
-    doc: str | None,
+    kind: type | None = None,
+    doc: str | None = None,
 ) -> int:
     """Parses, starts the processes of several hosts, runs `main`; returns the exit status.
 
@@ -29,8 +29,8 @@ def run_main(
         argv: the command line, program name first; None: that of the process.
         modes: what `parse_arguments` takes.
         options: what `parse_arguments` takes.
-        kind: the class of the configs.
-        doc: the main's docstring.
+        kind: the class of the configs, whose fields `--help` lists; None: it lists none.
+        doc: the main's docstring, for `--help`.
     """
 
     def run() -> int | None:

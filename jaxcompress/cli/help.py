@@ -21,7 +21,7 @@ def help_text(program: str, doc: str, modes: Sequence[str], options: Any, config
         doc: the docstring of the main.
         modes: the default first.
         options: a dataclass of the main's further flags; None: there are none.
-        config: whose fields and values are listed.
+        config: whose fields and values are listed; None: there are none.
     """
     rows = [
         ("--config NAME", f"a published config ({', '.join(config_names())}), or a file.py"),
@@ -40,8 +40,9 @@ def help_text(program: str, doc: str, modes: Sequence[str], options: Any, config
     for name, meaning in rows:
         first, *others = textwrap.wrap(meaning, _WIDTH - 26)
         lines += [f"  {name:<24}{first}", *(f"{'':26}{line}" for line in others)]
-    lines += ["", "fields of the config (--config.FIELD=VALUE), and what they are:"]
-    lines += _field_lines(config)
+    if config is not None:
+        lines += ["", "fields of the config (--config.FIELD=VALUE), and what they are:"]
+        lines += _field_lines(config)
     return "\n".join(lines)
 
 

@@ -134,7 +134,7 @@ def test_a_signal_outside_of_training_ends_a_main_in_one_line(number, capsys):
         signal.raise_signal(number)
 
     arguments = ["prog", "--mode=evaluate"]
-    assert run_main(refine, arguments, ("train", "evaluate"), kind=RunConfig, doc=None) == 130
+    assert run_main(refine, arguments, ("train", "evaluate")) == 130
     assert capsys.readouterr().err == (
         "interrupted; run the same command to go on from the last checkpoint.\n"
     )
