@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import readme_commands
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +85,7 @@ def test_the_readme_runs_the_quickstart_and_the_tests():
     assert "\n" not in test
 
 
+@pytest.mark.slow
 def test_the_quickstart_command_of_the_readme_runs(tmp_path):
     command = readme_commands.command("run").rsplit(" && ", 1)[1].split()
     assert command[0] == "python"

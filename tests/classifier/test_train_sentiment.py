@@ -143,6 +143,7 @@ def test_killed_and_started_again_a_run_takes_the_same_steps(finished_sentiment,
     assert found["test_cross_entropy"] == expected["test_cross_entropy"]
 
 
+@pytest.mark.slow
 def test_losses_do_not_depend_on_the_number_of_devices(finished_sentiment, reviews, tmp_path):
     arguments = helpers.sentiment_command(reviews, tmp_path / "eight")
     done = helpers.run(arguments, num_devices=8)

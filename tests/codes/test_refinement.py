@@ -380,6 +380,7 @@ def test_a_refinement_that_stopped_goes_on_in_its_round_and_ends_the_same(tmp_pa
     np.testing.assert_array_equal(again.codes.codebooks, whole.codebooks)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_while_it_refines_ends_with_the_same_codes(table, tmp_path):
     more = ("--config.num_steps=20", "--config.refine.num_rounds=30")
     command = helpers.command(table, tmp_path / "killed", *more)

@@ -37,6 +37,7 @@ def codes():
     return compress(make_rows())
 
 
+@pytest.mark.slow
 def test_a_table_in_a_large_unit_has_the_same_codes(codes):
     rows = make_rows()
     other = compress(np.ldexp(rows, 112))  # of numbers near 5e33

@@ -378,6 +378,7 @@ def test_what_is_public_is_there_and_needs_no_flags():
         _ = tying.nonsense
 
 
+@pytest.mark.slow
 def test_the_quickstart_of_language_models_runs(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "train.tying", "--config=configs/quickstart_lm.py",
