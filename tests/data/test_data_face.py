@@ -25,7 +25,8 @@ def test_a_reader_is_imported_when_it_is_asked_for_and_no_other_is():
         "import sys, jaxcompress.data\n"
         "assert 'pyarrow' not in sys.modules\n"
         "assert jaxcompress.data.read_ratings.__name__ == 'read_ratings'\n"
-        "assert 'pyarrow' in sys.modules\n"
+        "assert 'jaxcompress.data.ratings.read' in sys.modules\n"
+        "assert 'pyarrow' not in sys.modules\n"
         "assert 'jaxcompress.data.text.corpus' not in sys.modules\n"
         "assert 'jax' not in sys.modules\n"
     )
