@@ -28,7 +28,6 @@ from jaxcompress.engine.page.page import (
     Section,
     Table,
     Word,
-    leave_page,
     read_summary,
     write_page,
 )
@@ -68,12 +67,6 @@ def write_report(workdir: str | os.PathLike) -> Path:
     path = reachable(workdir)
     config = read_config(path, Config)
     return write_page(path / REPORT, lambda: make_page(path, config))
-
-
-def leave_report(workdir: Path, config: Config) -> None:
-    """Writes the report of a run that is under way, if it is wanted and there are figures."""
-    if config.report and (workdir / "summary.json").exists():
-        leave_page(workdir / REPORT, lambda: make_page(workdir, config))
 
 
 def make_page(workdir: Path, config: Config) -> Page:

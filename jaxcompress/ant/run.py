@@ -18,13 +18,14 @@ from jaxcompress.ant.inspect import Anchor, format_anchor, inspect
 from jaxcompress.ant.model import SIDES, num_nonzero, num_others
 from jaxcompress.ant.prepare import Problem, columns, make_eval_feed, prepare, read
 from jaxcompress.ant.rank import Ranking, rank, write_ranking
-from jaxcompress.ant.report import leave_report
+from jaxcompress.ant.report import make_page
 from jaxcompress.data.ratings.planted import PLANTED
 from jaxcompress.data.ratings.read import Ratings
 from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.log import read_lines
 from jaxcompress.engine.loop import evaluate
 from jaxcompress.engine.own_settings import own_settings
+from jaxcompress.engine.page.page import leave_report
 from jaxcompress.engine.report import format_figures, say, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.workdir import opened, read_config
@@ -121,7 +122,7 @@ def run(config: Config, workdir: str, mode: str, options: Options | None = None)
             tables = export(problem, fitted.state, path)
             _announce_export(config, path)
         if mode in ("train", "evaluate", "export"):
-            leave_report(path, config)
+            leave_report(path, config, lambda: make_page(path, config))
         if mode == "inspect":
             num_items = len(problem.ratings.item_ids)
             for anchor in inspect(problem, fitted.state, options.num_items):

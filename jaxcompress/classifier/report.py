@@ -23,7 +23,6 @@ from jaxcompress.engine.page.page import (
     Section,
     Table,
     Word,
-    leave_page,
     read_summary,
     write_page,
 )
@@ -48,12 +47,6 @@ def write_report(workdir: str | os.PathLike) -> Path:
     data = config.data
     text = read_labelled_text(data.source, valid=data.valid, test=data.test)
     return write_page(path / REPORT, lambda: make_page(path, config, text))
-
-
-def leave_report(workdir: Path, config: Config, text: LabelledText) -> None:
-    """Writes the report of a run that is under way, if it is wanted and there are figures."""
-    if config.report and (workdir / "summary.json").exists():
-        leave_page(workdir / REPORT, lambda: make_page(workdir, config, text))
 
 
 def make_page(workdir: Path, config: Config, text: LabelledText) -> Page:

@@ -21,10 +21,11 @@ from jaxcompress.classifier.prepare import (
     read_source,
     with_seed,
 )
-from jaxcompress.classifier.report import leave_report
+from jaxcompress.classifier.report import make_page
 from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.loop import evaluate
 from jaxcompress.engine.own_settings import own_settings
+from jaxcompress.engine.page.page import leave_report
 from jaxcompress.engine.report import format_figures, say, write_json, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.workdir import opened
@@ -96,7 +97,7 @@ def run_seeds(problem: Problem, workdir: str, mode: str) -> Outcome:
         summary = average_seeds(summaries)
         say("\n" + format_figures(summary))
         write_json(path / "summary.json", summary)
-        leave_report(path, config, problem.corpus.text)
+        leave_report(path, config, lambda: make_page(path, config, problem.corpus.text))
     return Outcome(summary, summaries)
 
 
@@ -122,7 +123,8 @@ def _run_seed(problem: Problem, workdir: str, mode: str) -> dict[str, Any]:
         if mode != "evaluate" and jax.process_index() == 0:
             params = jax.device_get(fitted.state.params["embedding"])
             _announce_export(export(problem.table, params, path), path)
-        leave_report(path, problem.config, problem.corpus.text)
+        text = problem.corpus.text
+        leave_report(path, problem.config, lambda: make_page(path, problem.config, text))
     return summary
 
 

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.bound import covariance, water_filling
 from jaxcompress.codes.checkpoint import load_artefact
 from jaxcompress.codes.integers import quantize
-from jaxcompress.data.vectors.files import Vectors
 from jaxcompress.dccl.config import Config
 from jaxcompress.dccl.prepare import read
 from jaxcompress.dccl.report_rows import (
@@ -35,7 +33,6 @@ from jaxcompress.engine.page.page import (
     Picture,
     Section,
     Table,
-    leave_page,
     read_summary,
     write_page,
 )
@@ -59,13 +56,6 @@ def write_report(workdir: str | os.PathLike) -> Path:
     vectors = read(config, lambda line: None).vectors
     run = Run(path, config, vectors, codes, summary)
     return write_page(path / REPORT, lambda: make_page(run))
-
-
-def leave_report(workdir: Path, config: Config, vectors: Vectors, codes: Codes) -> None:
-    """Writes the report of a run that is under way, if it is wanted and there are figures."""
-    if config.report and (workdir / "summary.json").exists():
-        run = lambda: Run(workdir, config, vectors, codes, read_summary(workdir))
-        leave_page(workdir / REPORT, lambda: make_page(run()))
 
 
 def make_page(run: Run) -> Page:

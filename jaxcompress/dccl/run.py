@@ -22,13 +22,15 @@ from jaxcompress.dccl.config import Config, refine_config
 from jaxcompress.dccl.export import to_codes
 from jaxcompress.dccl.neighbours import show_neighbours
 from jaxcompress.dccl.prepare import Problem, Source, prepare, read
-from jaxcompress.dccl.report import leave_report
+from jaxcompress.dccl.report import make_page
+from jaxcompress.dccl.report_rows import Run
 from jaxcompress.dccl.sweep import plan
 from jaxcompress.dccl.sweep_report import compare_sizes
 from jaxcompress.dccl.target import settle_target
 from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.loop import evaluate
 from jaxcompress.engine.own_settings import own_settings
+from jaxcompress.engine.page.page import leave_report, read_summary
 from jaxcompress.engine.report import format_figures, say, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.workdir import fingerprint, opened
@@ -135,7 +137,9 @@ def _run_mode(problem: Problem, vectors: Vectors, path: Path, mode: str) -> Outc
             f"\nwrote {path}/export/model.safetensors, model.codes, model.codebook.npy; open "
             f'them with jaxcompress.load("{path}")'
         )
-    leave_report(path, problem.config, vectors, learned.codes)
+    config, codes = problem.config, learned.codes
+    page = lambda: make_page(Run(path, config, vectors, codes, read_summary(path)))
+    leave_report(path, config, page)
     return Outcome(learned.codes, summary)
 
 

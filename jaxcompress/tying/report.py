@@ -22,7 +22,6 @@ from jaxcompress.engine.page.page import (
     Section,
     Table,
     Word,
-    leave_page,
     read_summary,
     write_page,
 )
@@ -54,12 +53,6 @@ def write_report(workdir: str | os.PathLike) -> Path:
     read_summary(path)  # before the model is opened
     reader = open_reader(path, config)
     return write_page(path / REPORT, lambda: make_page(path, config, reader))
-
-
-def leave_report(workdir: Path, config: Config, reader: Reader) -> None:
-    """Writes the report of a run that is under way, if it is wanted and there are figures."""
-    if config.report and (workdir / "summary.json").exists():
-        leave_page(workdir / REPORT, lambda: make_page(workdir, config, reader))
 
 
 def make_page(workdir: Path, config: Config, reader: Reader) -> Page:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxcompress.data.text.corpus import Corpus
 from jaxcompress.data.vectors.files import write_rows
 from jaxcompress.engine.own_settings import own_settings
+from jaxcompress.engine.page.page import leave_report
 from jaxcompress.engine.report import format_figures, say, write_json, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.task import TrainState
@@ -22,7 +23,7 @@ from jaxcompress.tying.config import Config, describe
 from jaxcompress.tying.evaluate import codes_figures, hidden_second_moment, summarize
 from jaxcompress.tying.prepare import Problem, prepare, read
 from jaxcompress.tying.reader import VOCABULARY, Reader
-from jaxcompress.tying.report import CODES, leave_report
+from jaxcompress.tying.report import CODES, make_page
 
 MOMENT = "hidden_second_moment.npy"  # file of the exports: what the rows of the table meet
 
@@ -118,7 +119,8 @@ def _run_mode(problem: Problem, path: Path, mode: str, codes: str) -> Outcome:
             f"python -m train.dccl --config configs/glove.py "
             f"--config.data.path={path}/export/embedding.npy")  # fmt: skip
     params = jax.device_get(fitted.state.params)
-    leave_report(path, problem.config, Reader(problem.config.model, params, corpus.words))
+    reader = Reader(problem.config.model, params, corpus.words)
+    leave_report(path, problem.config, lambda: make_page(path, problem.config, reader))
     return Outcome(params, corpus.words, summary)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 
+from jaxcompress.engine.config import RunConfig
 from jaxcompress.engine.origin import Origin, own_version
 from jaxcompress.engine.page.palette import css
 from jaxcompress.engine.page.template import open_template
@@ -93,6 +94,12 @@ def leave_page(file: Path, make: Callable[[], Page]) -> None:
         say(f"note: no {file.name}: {reason}")
     else:
         say(f"report: {file}")
+
+
+def leave_report(workdir: Path, config: RunConfig, make: Callable[[], Page]) -> None:
+    """Leaves the report of a run that is under way, if it is wanted and there are figures."""
+    if config.report and (workdir / "summary.json").exists():
+        leave_page(workdir / REPORT, make)
 
 
 def write_page(file: Path, make: Callable[[], Page]) -> Path:
