@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import re
+import shutil
 
 import helpers
 import numpy as np
@@ -89,15 +90,16 @@ def test_every_form_of_the_artefact_holds_the_same_codes(finished):
     )
 
 
-def test_the_encoder_is_exported_if_that_is_asked_for(finished, table):
-    workdir, _ = finished
+def test_the_encoder_is_exported_if_that_is_asked_for(finished, table, tmp_path):
+    workdir = tmp_path / "run"
+    shutil.copytree(finished[0], workdir)
     before = json.loads((workdir / "summary.json").read_text())["file_bytes"]
     helpers.printed(helpers.command(table, workdir, "--config.export_encoder=true"))
     codes = jaxcompress.load(workdir / "export" / "model.safetensors")
     assert codes.encoder["hidden.kernel"].shape == (16, 32)
     after = json.loads((workdir / "summary.json").read_text())["file_bytes"]
     assert after == (workdir / "export" / "model.safetensors").stat().st_size > before + 6000
-    helpers.printed(helpers.command(table, workdir, "--mode=export"))  # as the fixture left it
+    helpers.printed(helpers.command(table, workdir, "--mode=export"))
     assert jaxcompress.load(workdir / "export" / "model.safetensors").encoder is None
 
 
