@@ -1,6 +1,8 @@
-"""Small runs of the real mains, each in a process of its own."""
+"""Small runs of the real mains: in this process, or in processes of their own."""
 
 import contextlib
+import importlib
+import io
 import json
 import os
 import signal
@@ -8,7 +10,9 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
@@ -90,8 +94,8 @@ def environment(num_devices=1, **more):
     }
 
 
-def run(arguments, num_devices=1, **kwargs):
-    """Runs to the end; returns the finished process, with its output."""
+def run(arguments, num_devices=1):
+    """Runs to the end in a process of its own; returns it, finished, with its output."""
     return subprocess.run(
         arguments,
         cwd=ROOT,
@@ -99,13 +103,29 @@ def run(arguments, num_devices=1, **kwargs):
         capture_output=True,
         text=True,
         timeout=300,
-        **kwargs,
     )
+
+
+def run_here(arguments):
+    """As `run` on one device, of a main in this process, which saves the time of a start."""
+    name, *rest = arguments[2:]
+    main = importlib.import_module(name.replace("train", "jaxcompress.cli.mains")).main
+    argv = [str(ROOT / f"{name.replace('.', '/')}.py"), *rest]
+    out, errors = io.StringIO(), io.StringIO()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.chdir(ROOT))
+        stack.enter_context(mock.patch.object(sys, "argv", argv))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("default")
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(errors))
+        status = main()
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), errors.getvalue())
 
 
 def printed(arguments):
     """Runs to a good end; returns what was printed."""
-    done = run(arguments)
+    done = run_here(arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -398,11 +398,11 @@ def test_a_run_that_is_killed_while_it_refines_ends_with_the_same_codes(table, t
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, process.stderr.read().decode()
     process.stderr.close()
-    resumed = helpers.run(command)
+    resumed = helpers.run_here(command)
     assert resumed.returncode == 0, resumed.stderr
     assert "of 30 of refinement" in resumed.stdout
     assert not Path(folder).exists()
-    whole = helpers.run(helpers.command(table, tmp_path / "whole", *more))
+    whole = helpers.run_here(helpers.command(table, tmp_path / "whole", *more))
     assert whole.returncode == 0, whole.stderr
     one, other = (
         (tmp_path / name / "export" / "model.codes").read_bytes() for name in ("killed", "whole")

@@ -148,7 +148,7 @@ def test_held_out_rows_are_never_trained_on(table):
 
 def test_a_loss_that_is_not_finite_stops_with_the_step(table, tmp_path):
     rate = "--config.optimizer.learning_rate=1e30"  # squares of such parameters overflow float32
-    done = helpers.run(helpers.command(table, tmp_path / "run", rate))
+    done = helpers.run_here(helpers.command(table, tmp_path / "run", rate))
     assert done.returncode == 1
     assert re.fullmatch(
         r"error: (the loss of step|sample_\w+ after step|valid_\w+ after step) \d+ is (nan|inf); "
@@ -163,10 +163,10 @@ def test_a_run_that_diverges_keeps_the_last_good_checkpoint(table, tmp_path):
     arguments = helpers.command(
         table, tmp_path / "run", *more, "--config.optimizer.learning_rate=1e37"
     )
-    done = helpers.run(arguments)
+    done = helpers.run_here(arguments)
     assert done.returncode == 1
     assert "The last good checkpoint is kept." in done.stderr
-    evaluated = helpers.run([*helpers.command("", "")[:3], f"--workdir={tmp_path / 'run'}",
+    evaluated = helpers.run_here([*helpers.command("", "")[:3], f"--workdir={tmp_path / 'run'}",
                              "--mode=evaluate"])  # fmt: skip
     assert evaluated.returncode == 0, evaluated.stderr
     assert np.isfinite(json.loads((tmp_path / "run/summary.json").read_text())["mean_l2"])
@@ -218,13 +218,13 @@ def test_a_wrong_command_line_is_one_line_and_writes_nothing(
 
 def test_a_workdir_of_another_config_or_other_data_is_refused(finished, table, tmp_path):
     workdir, _ = finished
-    done = helpers.run(helpers.command(table, workdir, "--config.model.num_codewords=4"))
+    done = helpers.run_here(helpers.command(table, workdir, "--config.model.num_codewords=4"))
     assert done.returncode == 2
     assert "holds a run with model.num_codewords = 8, this one has 4" in done.stderr
     rows = np.load(table)
     rows[1] += 1  # one row is enough
     np.save(tmp_path / "other.npy", rows)
-    done = helpers.run(helpers.command(tmp_path / "other.npy", workdir))
+    done = helpers.run_here(helpers.command(tmp_path / "other.npy", workdir))
     assert done.returncode == 2
     assert "holds a run over other data" in done.stderr
 
@@ -234,14 +234,14 @@ def test_evaluate_and_export_take_the_config_of_the_workdir(finished):
     summary = json.loads((workdir / "summary.json").read_text())
     (workdir / "export" / "model.codes").unlink()
     base = [*helpers.command("", "")[:3], f"--workdir={workdir}"]
-    done = helpers.run([*base, "--mode=evaluate"])
+    done = helpers.run_here([*base, "--mode=evaluate"])
     assert done.returncode == 0, done.stderr
     again = json.loads((workdir / "summary.json").read_text())
     assert re.search(r"^step \d+ of 60, the best so far$", done.stdout, re.MULTILINE)
     for name in set(SUMMARY) - {"train_seconds", "rows_per_second"}:
         np.testing.assert_allclose(again[name], summary[name], rtol=1e-6)
     assert not (workdir / "export" / "model.codes").exists()
-    done = helpers.run([*base, "--mode=export"])
+    done = helpers.run_here([*base, "--mode=export"])
     assert done.returncode == 0, done.stderr
     assert (workdir / "export" / "model.codes").exists()
 

@@ -14,7 +14,7 @@ from jaxcompress import InputError
 def test_the_same_command_again_finds_the_run_finished(finished, table):
     workdir, _ = finished
     before = jaxcompress.load(workdir / "export" / "model.safetensors")
-    done = helpers.run(helpers.command(table, workdir))
+    done = helpers.run_here(helpers.command(table, workdir))
     assert done.returncode == 0, done.stderr
     after = jaxcompress.load(workdir / "export" / "model.safetensors")
     np.testing.assert_array_equal(after.codes, before.codes)
@@ -51,7 +51,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(finished, table, tmp_path):
     assert last.endswith("of 60; run the same command to go on.")
     assert "Traceback" not in errors
     stopped_at = last.split()[3]
-    done = helpers.run(arguments)
+    done = helpers.run_here(arguments)
     assert f"resumed from step {stopped_at} of 60" in done.stdout
     expected = (finished[0] / "export" / "model.codes").read_bytes()
     assert (tmp_path / "run" / "export" / "model.codes").read_bytes() == expected
@@ -61,7 +61,7 @@ def test_a_second_run_in_one_workdir_is_refused(table, tmp_path):
     arguments = helpers.command(table, tmp_path / "run")
     with helpers.killed_at_step(arguments, tmp_path / "run", 5) as process:
         process.send_signal(signal.SIGSTOP)
-        second = helpers.run(arguments)
+        second = helpers.run_here(arguments)
     assert second.returncode == 2
     assert "is in use by another run" in second.stderr.strip().splitlines()[-1]
 
@@ -73,7 +73,7 @@ def test_a_damaged_artefact_is_told_and_made_anew_by_export(finished, table, tmp
     with pytest.raises(InputError, match=r"artefact: cannot be read .*--mode export --workdir"):
         jaxcompress.load(workdir)
     base = [*helpers.command("", "")[:3], f"--workdir={workdir}"]
-    done = helpers.run([*base, "--mode=export"])
+    done = helpers.run_here([*base, "--mode=export"])
     assert done.returncode == 0, done.stderr
     expected = jaxcompress.load(finished[0])
     np.testing.assert_array_equal(jaxcompress.load(workdir).codes, expected.codes)
@@ -98,12 +98,12 @@ def flip(checkpoint):
 @pytest.mark.parametrize("spoil", [pytest.param(damage, marks=pytest.mark.slow), flip])
 def test_a_damaged_latest_checkpoint_falls_back_to_the_one_before(finished, table, tmp_path, spoil):
     arguments = helpers.command(table, tmp_path / "run")
-    assert helpers.run(arguments).returncode == 0
+    assert helpers.run_here(arguments).returncode == 0
     checkpoints = tmp_path / "run" / "checkpoints"
     steps = sorted(p.name for p in checkpoints.iterdir() if p.name.isdigit())
     assert steps[-2:] == ["00000040", "00000060"]
     spoil(checkpoints / "00000060")
-    done = helpers.run(arguments)
+    done = helpers.run_here(arguments)
     assert done.returncode == 0, done.stderr
     assert "warning: checkpoint 60 cannot be read" in done.stderr
     assert "resumed from step 40 of 60" in done.stdout

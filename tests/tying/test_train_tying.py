@@ -171,7 +171,7 @@ def test_a_compressed_table_takes_the_place_of_the_embedding(finished_lm, tmp_pa
 
 def test_the_exported_embedding_is_what_train_dccl_reads(finished_lm, tmp_path):
     workdir, _ = finished_lm
-    done = helpers.run(
+    done = helpers.run_here(
         helpers.command(
             workdir / "export" / "embedding.npy", tmp_path / "dccl", "--config.batch_size=8",
             "--config.model.num_codewords=4", "--config.data.valid_rows=0",
