@@ -117,10 +117,16 @@ def run_here(arguments):
         stack.enter_context(mock.patch.object(sys, "argv", argv))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("default")
+        stack.enter_context(mock.patch.object(warnings, "showwarning", _show))
         stack.enter_context(contextlib.redirect_stdout(out))
         stack.enter_context(contextlib.redirect_stderr(errors))
         status = main()
     return subprocess.CompletedProcess(arguments, status, out.getvalue(), errors.getvalue())
+
+
+def _show(message, category, filename, lineno, file=None, line=None):
+    """Shows a warning as Python does; pytest would keep it."""
+    print(warnings.formatwarning(message, category, filename, lineno, line), file=sys.stderr)
 
 
 def printed(arguments):
