@@ -14,12 +14,13 @@ import pytest
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Most of the time of tests is the compiler's, and what it makes runs for a moment.
 os.environ["XLA_FLAGS"] = (
-    f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
+    f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
+    " --xla_cpu_parallel_codegen_split_count=1"
 )
 if "PYTEST_XDIST_WORKER" not in os.environ:  # workers have the folder of the one that starts them
     _PROGRAMS = tempfile.TemporaryDirectory(prefix="jaxcompress-programs-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _PROGRAMS.name
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.4"
 os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = str(1 << 32)  # a bound makes jax lock the folder
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import pytest
 
+from jaxcompress.engine import figures, loop
 from jaxcompress.storage.names import write_names
 
 ROOT = Path(__file__).parents[1]
@@ -115,6 +117,7 @@ def run_here(arguments):
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.chdir(ROOT))
         stack.enter_context(mock.patch.object(sys, "argv", argv))
+        stack.enter_context(mock.patch.object(sys, "orig_argv", arguments))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("default")
         stack.enter_context(mock.patch.object(warnings, "showwarning", _show))
@@ -122,6 +125,21 @@ def run_here(arguments):
         stack.enter_context(contextlib.redirect_stderr(errors))
         status = main()
     return subprocess.CompletedProcess(arguments, status, out.getvalue(), errors.getvalue())
+
+
+def break_off(arguments, step):
+    """Runs a main in this process until this step, then raises, as whatever ends a run would."""
+
+    class Broken(BaseException):
+        pass
+
+    def log_steps(log, every, first, metrics):
+        figures.log_steps(log, every, first, metrics)
+        if first >= step:
+            raise Broken
+
+    with mock.patch.object(loop, "log_steps", log_steps), pytest.raises(Broken):
+        run_here(arguments)
 
 
 def _show(message, category, filename, lineno, file=None, line=None):

@@ -40,8 +40,8 @@ def config_file(folder, method, **settings):
     extra = "".join(f", {name}={value!r}" for name, value in settings.items())
     (folder / f"{method}.py").write_text(
         "from jaxcompress import ant\n\n\ndef get_config():\n"
-        f"    return ant.published_config({method!r}, num_epochs=8.0, batch_size=64, "
-        f"num_parameters=250{extra})\n"
+        f"    return ant.published_config({method!r}, report=False, num_epochs=8.0, "
+        f"batch_size=64, num_parameters=250{extra})\n"
     )
     return folder / f"{method}.py"
 
@@ -101,6 +101,7 @@ def test_the_figures_are_those_of_the_exported_tables(finished_ratings, ratings_
 
 def test_nbant_keeps_its_history_and_is_compiled_once(ratings_file):
     config = ant.Config(
+        report=False,
         batch_size=64, num_steps=200, eval_every=20, steps_per_dispatch=20,
         data=ant.DataConfig(path=str(ratings_file)),
         model=ant.ModelConfig(latent_dim=4, user_anchors=2, item_anchors=2),
@@ -135,8 +136,8 @@ def _programs(train_steps):
 
 
 @pytest.mark.parametrize(
-    "method", ["mf", "mixdim", "ant", "nbant", "sparse", "pruned", "ncf",
-               pytest.param("ncf-ant", marks=pytest.mark.slow)]
+    "method", ["mf", "mixdim", "ant", "pruned", "ncf", *(
+        pytest.param(name, marks=pytest.mark.slow) for name in ("nbant", "sparse", "ncf-ant"))]
 )  # fmt: skip
 def test_every_method_trains_exports_and_evaluates(method, ratings_file, tmp_path, capsys):
     file, workdir = config_file(tmp_path, method), tmp_path / "run"
@@ -192,11 +193,12 @@ def test_eight_devices_train_as_one_does(
     np.testing.assert_allclose(ours["test_mse"], theirs["test_mse"], rtol=1e-4)
 
 
-def test_a_killed_run_ends_with_the_same_tables(ratings_file, finished_ratings, tmp_path):
+def test_a_run_that_was_broken_off_ends_with_the_same_tables(
+    ratings_file, finished_ratings, tmp_path
+):
     workdir = tmp_path / "run"
     arguments = helpers.ratings_command(ratings_file, workdir)
-    with helpers.killed_at_step(arguments, workdir, 45):
-        pass
+    helpers.break_off(arguments, 45)
     assert "resumed from step " in helpers.printed(arguments)
     same_tables(workdir, finished_ratings[0])
     assert summary_of(workdir)["num_anchors"] == summary_of(finished_ratings[0])["num_anchors"]
@@ -207,6 +209,7 @@ def test_a_stream_tests_on_the_window_that_follows(ratings_file, tmp_path, capsy
     workdir = tmp_path / "run"
     assert main(
         "--config=configs/quickstart_ratings.py", f"--config.data.path={ratings_file}",
+        "--config.report=false",
         f"--workdir={workdir}", "--config.batch_size=50", "--config.stream.window=300",
         "--config.stream.num_passes=2", "--config.num_steps=None", "--config.model.latent_dim=4",
         "--config.model.user_anchors=2", "--config.model.item_anchors=2",
@@ -224,6 +227,7 @@ def test_a_stream_tests_on_the_window_that_follows(ratings_file, tmp_path, capsy
     assert {line["valid_users_anchors"] for line in lines if "valid_mse" in line} != {2.0}
 
 
+@pytest.mark.slow
 def test_a_stream_of_real_ratings_grows_as_users_arrive(real_data, tmp_path, capsys):
     workdir = tmp_path / "run"
     assert main(
@@ -247,6 +251,7 @@ def test_rows_that_have_not_arrived_are_the_mean_and_are_not_counted(tmp_path):
         for t in range(40):  # user 9 comes in the second half
             stream.write(f"{9 if t >= 20 else t % 3},{t},{1 + t % 5},{t}\n")
     config = ant.Config(
+        report=False,
         batch_size=5, data=ant.DataConfig(path=str(tmp_path / "r.csv")),
         model=ant.ModelConfig(user_anchors=2, item_anchors=2, latent_dim=3),
         stream=ant.StreamConfig(window=10), penalty=ant.PenaltyConfig(lazy=True),
@@ -299,6 +304,7 @@ def test_inspect_shows_what_anchors_stand_for(tmp_path, capsys):
 
 def test_a_run_without_anchors_is_not_inspected(ratings_file, tmp_path, capsys):
     config = ant.Config(
+        report=False,
         data=ant.DataConfig(path=str(ratings_file)), num_steps=20, batch_size=64, eval_every=20,
         model=ant.ModelConfig(table="dense", latent_dim=2),
     )  # fmt: skip
@@ -352,6 +358,7 @@ def test_related_pairs_are_exempt_from_the_penalty(ratings_file, tmp_path, capsy
     other = next(i for i in ids if i != ids[most])
     (tmp_path / "pairs.txt").write_bytes(f"\ufeff{ids[most]} {other}\rx y\r".encode())
     config = ant.Config(
+        report=False,
         data=ant.DataConfig(path=str(ratings_file), related_items=str(tmp_path / "pairs.txt")),
         model=ant.ModelConfig(item_anchors=2, user_anchors=2, anchor_init="frequency"),
         penalty=ant.PenaltyConfig(transform=1.0), num_steps=40, batch_size=64, eval_every=40,
@@ -365,6 +372,7 @@ def test_related_pairs_are_exempt_from_the_penalty(ratings_file, tmp_path, capsy
 
 def test_anchors_from_clusters_of_a_dense_run(ratings_file, tmp_path, capsys):
     config = ant.Config(
+        report=False,
         data=ant.DataConfig(path=str(ratings_file)), num_steps=20, batch_size=64, eval_every=20,
         model=ant.ModelConfig(item_anchors=3, user_anchors=5, latent_dim=4, anchor_init="clusters"),
     )  # fmt: skip
@@ -386,6 +394,7 @@ def test_anchors_from_clusters_of_a_dense_run(ratings_file, tmp_path, capsys):
 
 def test_too_many_anchors_are_refused_before_a_dense_run(ratings_file):
     config = ant.Config(
+        report=False,
         data=ant.DataConfig(path=str(ratings_file)),
         model=ant.ModelConfig(user_anchors=61, anchor_init="clusters"),
     )
@@ -441,6 +450,7 @@ def test_the_best_state_is_the_one_that_was_evaluated(tmp_path, capsys):
     workdir = tmp_path / "run"
     assert main(
         "--config=configs/quickstart_ratings.py", f"--workdir={workdir}", "--config.num_steps=80",
+        "--config.report=false",
         "--config.eval_every=20",
     ) == 0  # fmt: skip
     capsys.readouterr()
@@ -451,6 +461,7 @@ def test_the_best_state_is_the_one_that_was_evaluated(tmp_path, capsys):
     np.testing.assert_allclose(summary["valid_mse"], best["valid_mse"], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_states_that_cannot_be_the_best_are_saved_without_a_warning(ratings_file, tmp_path):
     """States before the last phase have no figures to be chosen by; orbax warns of that."""
     done = helpers.run(

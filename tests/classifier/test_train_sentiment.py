@@ -128,10 +128,11 @@ def test_evaluate_needs_only_the_workdir(finished_sentiment, capsys):
     assert "step " in capsys.readouterr().out
 
 
-def test_killed_and_started_again_a_run_takes_the_same_steps(finished_sentiment, reviews, tmp_path):
+def test_broken_off_and_started_again_a_run_takes_the_same_steps(
+    finished_sentiment, reviews, tmp_path
+):
     arguments = helpers.sentiment_command(reviews, tmp_path / "run")
-    with helpers.killed_at_step(arguments, tmp_path / "run", 45):
-        pass
+    helpers.break_off(arguments, 45)
     assert "resumed from step " in helpers.printed(arguments)
     np.testing.assert_array_equal(
         helpers.losses(tmp_path / "run"), helpers.losses(finished_sentiment[0])

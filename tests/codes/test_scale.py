@@ -50,6 +50,7 @@ def test_a_table_in_a_large_unit_has_the_same_codes(codes):
     )
 
 
+@pytest.mark.slow
 def test_a_small_unit_that_is_no_power_of_two_changes_the_error_little(codes):
     other = compress((make_rows().astype(np.float64) * 1e-20).astype(np.float32))
     theirs = float(other.metadata["mean_squared_l2"]) * 1e40

@@ -306,6 +306,7 @@ def test_a_run_shows_weighted_figures_and_refuses_other_weights(table, tmp_path,
     config = dccl.Config(
         batch_size=64,
         num_steps=20,
+        report=False,
         data=dccl.DataConfig(path=str(table), weights=str(file)),
         model=dccl.ModelConfig(num_codebooks=4, num_codewords=8),
         refine=dccl.RefineConfig(num_rounds=1),
