@@ -15,6 +15,7 @@ import candidates
 import fits
 
 import jaxcompress
+from jaxcompress.engine.page.markdown import markdown_table
 
 COLUMNS = {
     "num_bytes": ("bytes in all", ",d"),
@@ -27,16 +28,15 @@ COLUMNS = {
 
 def rows(title, labelled):
     """The lines of a table of label -> figures; "skipped" where only a time was predicted."""
-    lines = [f"| {title} | {' | '.join(name for name, _ in COLUMNS.values())} |"]
-    lines.append("|---" * (1 + len(COLUMNS)) + "|")
+    cells_of = []
     for label, figures in labelled.items():
         if "predicted_seconds" in figures:
             cells = ["skipped"] + [""] * (len(COLUMNS) - 2)
             cells.append(f"{figures['predicted_seconds']:,.0f} expected")
         else:
             cells = [format(figures[name], form) for name, (_, form) in COLUMNS.items()]
-        lines.append(f"| {label} | {' | '.join(cells)} |")
-    return lines
+        cells_of.append([label, *cells])
+    return markdown_table([title, *(name for name, _ in COLUMNS.values())], cells_of)
 
 
 def label_of(candidate, figures):

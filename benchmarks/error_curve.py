@@ -17,6 +17,7 @@ import numpy as np
 import jaxcompress
 from jaxcompress.dccl.report import error_panel
 from jaxcompress.engine.page.charts import Curve, lines, save_png
+from jaxcompress.engine.page.markdown import markdown_table
 
 SERIES = {
     "ours": "ours",
@@ -73,10 +74,8 @@ def main():
 
     bound = lambda row_bytes: jaxcompress.rate_distortion_bound(table, 8 * row_bytes)
     title = f"{stem}: {num_rows:,} x {dim}"
-    lines = [title, "", "| bytes a row, in all | | mean squared L2 | over the bound | "
-             "same neighbours of 10 |", "|---" * 5 + "|"]  # fmt: skip
-    points = {}
-    rows = []
+    head = ["bytes a row, in all", "", "mean squared L2", "over the bound", "same neighbours of 10"]
+    points, rows, cells = {}, [], []
     for budget in budgets:
         rows += [(kind, *best) for kind, best in curve(kept, budget).items()]
     rows += [("int", candidate.label, figures) for candidate, figures in integers.items()]
@@ -84,10 +83,9 @@ def main():
         row_bytes, error = figures["num_bytes"] / num_rows, figures["mean_squared_l2"]
         if figures.get("chosen"):
             label = f"{label} ({figures['chosen']})"
-        lines.append(
-            f"| {row_bytes:.1f} | {label} | {error:.4f} | {error / bound(row_bytes):.3f} "
-            f"| {figures['same_neighbours']:.1%} |"
-        )
+        over = error / bound(row_bytes)
+        cells.append([f"{row_bytes:.1f}", label, f"{error:.4f}", f"{over:.3f}",
+                      f"{figures['same_neighbours']:.1%}"])  # fmt: skip
         points.setdefault(kind, ([], []))
         points[kind][0].append(row_bytes)
         points[kind][1].append(error)
@@ -96,6 +94,7 @@ def main():
         for candidate, figures in kept.items()
         if "predicted_seconds" in figures
     ]
+    lines = [title, "", *markdown_table(head, cells)]
     if skipped:
         lines += ["", f"Not fitted, since it would take too long: {', '.join(skipped)}."]
     print(fits.write_table(lines, out))

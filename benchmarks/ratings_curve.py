@@ -23,6 +23,7 @@ from jaxcompress.ant.prepare import make_eval_feed, prepare
 from jaxcompress.data.ratings.read import read_ratings
 from jaxcompress.engine.loop import evaluate, fit
 from jaxcompress.engine.page.charts import Curve, Panel, save_panels
+from jaxcompress.engine.page.markdown import markdown_table
 
 DENSE_L2 = {1: (0.0, 0.02), 2: (0.0, 0.02), 4: (0.02, 0.05), 8: (0.02, 0.05), 16: (0.02, 0.05)}
 FIELDS = ("method", "size", "l2", "seed", "parameters", "anchors", "valid_mse", "test_mse")
@@ -110,14 +111,14 @@ def main():
     spread = {name: [np.ptp([r[2] for r in runs]) for runs in curve]
               for name, curve in curves.items()}  # fmt: skip
     dense = means["MF"][np.argsort(means["MF"][:, 0])]
-    print(
-        "| method | parameters | test MSE, mean | spread of seeds | dense at as many parameters |"
-    )
-    print("|---|---|---|---|---|")
+    head = ["method", "parameters", "test MSE, mean", "spread of seeds",
+            "dense at as many parameters"]  # fmt: skip
+    rows = []
     for name, points in means.items():
         for (parameters, _, test), width in zip(points, spread[name], strict=True):
             same = np.interp(np.log(parameters), np.log(dense[:, 0]), dense[:, 2])
-            print(f"| {name} | {parameters:,.0f} | {test:.4f} | {width:.4f} | {same:.4f} |")
+            rows.append([name, f"{parameters:,.0f}", f"{test:.4f}", f"{width:.4f}", f"{same:.4f}"])
+    print("\n".join(markdown_table(head, rows)))
     curves = {name: Curve(sorted((p, t) for p, _, t in points)) for name, points in means.items()}
     panel = Panel(curves, "", "parameters", "test MSE", "x")
     save_panels([panel], out.with_suffix(".png"), f"{flags.path}: error against parameters")

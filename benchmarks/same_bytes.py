@@ -31,6 +31,7 @@ import quantizers
 
 import jaxcompress
 from jaxcompress import dccl
+from jaxcompress.engine.page.markdown import markdown_table
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 
@@ -134,10 +135,11 @@ def decoding_speed(decode, num_rows):
 
 def write_table(results, bound, title, out):
     """Writes table.md and table.png of label -> figures; returns the text."""
-    lines = [f"| | {' | '.join(name for name, _ in COLUMNS.values())} |", "|---" * 9 + "|"]
-    for label, figures in results.items():
-        cells = (format(figures[name], form) for name, (_, form) in COLUMNS.items())
-        lines.append(f"| {label} | {' | '.join(cells)} |")
+    rows = [
+        [label, *(format(figures[name], form) for name, (_, form) in COLUMNS.items())]
+        for label, figures in results.items()
+    ]
+    lines = markdown_table(["", *(name for name, _ in COLUMNS.values())], rows)
     bits = 8 * next(iter(results.values()))["settings"]["bytes"]
     lines += [
         "",

@@ -23,6 +23,7 @@ import jaxcompress
 from jaxcompress import tying
 from jaxcompress.codes.integers import integer_bytes, quantize
 from jaxcompress.engine.loop import restore_best
+from jaxcompress.engine.page.markdown import markdown_table
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.tying.evaluate import hidden_second_moment, split_perplexity
@@ -76,22 +77,18 @@ def measure(problem, state, table, moment, decoded, num_bytes):
 
 def write_table(results, num_rows, title, out):
     """Writes table.md of label -> figures, in rising order of the bytes; returns its text."""
-    lines = [
-        title,
-        "",
-        "| table | bytes a row | mean squared L2 | logit error | valid perplexity "
-        "| test perplexity | over float32 |",
-        "|---" * 7 + "|",
-    ]
+    head = ["table", "bytes a row", "mean squared L2", "logit error", "valid perplexity",
+            "test perplexity", "over float32"]  # fmt: skip
+    rows = []
     own = results["float32"]["test_perplexity"]
     for label, figures in sorted(results.items(), key=lambda item: item[1]["num_bytes"]):
         over = figures["test_perplexity"] / own - 1
-        lines.append(
-            f"| {label} | {figures['num_bytes'] / num_rows:.1f} | {figures['mean_squared_l2']:.4f} "
-            f"| {figures['logit_error']:.4f} | {figures['valid_perplexity']:,.1f} "
-            f"| {figures['test_perplexity']:,.1f} | {over:+.1%} |"
-        )
-    text = "\n".join(lines) + "\n"
+        rows.append([
+            label, f"{figures['num_bytes'] / num_rows:.1f}", f"{figures['mean_squared_l2']:.4f}",
+            f"{figures['logit_error']:.4f}", f"{figures['valid_perplexity']:,.1f}",
+            f"{figures['test_perplexity']:,.1f}", f"{over:+.1%}",
+        ])  # fmt: skip
+    text = "\n".join([title, "", *markdown_table(head, rows)]) + "\n"
     with atomic_write(out / "table.md") as partial:
         partial.write_text(text)
     return text

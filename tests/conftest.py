@@ -6,10 +6,6 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # workers share the c
     os.environ.setdefault(_name, "1")  # before NumPy is imported
 
 import tempfile
-from pathlib import Path
-
-import helpers
-import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Most of the time of tests is the compiler's, and what it makes runs for a moment.
@@ -23,11 +19,24 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers have the folder of the on
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.4"
 os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = str(1 << 32)  # a bound makes jax lock the folder
 
+from pathlib import Path
+
+import helpers  # which imports jax
+import pytest
+
+from jaxcompress.dccl.config import EFFORTS, Effort
+
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     """Keeps every test out of the user's cache, and of the user's data unless it asks."""
     monkeypatch.setenv("JAXCOMPRESS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def _little_effort(monkeypatch):
+    """Trains and refines for a tenth of the time where a test does not say for how long."""
+    monkeypatch.setitem(EFFORTS, "default", Effort(0.1, 0.1))
 
 
 @pytest.fixture(scope="session")

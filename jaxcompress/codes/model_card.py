@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jaxcompress.engine.page.markdown import markdown_table
 from jaxcompress.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def model_card(
             f"{codes.num_rows:,} rows of {codes.dim} numbers as codes: each row is a sum of "
             f"{codes.num_codebooks} codewords, one of the {codes.num_codewords} of each codebook.",
             "",
-            *_table(_figures(codes, summary or {})),
+            *markdown_table(["", ""], _figures(codes, summary or {}).items(), right=[1]),
             "",
             "## How to read it",
             "",
@@ -80,10 +81,6 @@ def _figures(codes: "Codes", summary: Mapping[str, Any]) -> dict[str, str]:
     if "relative_error" in summary:
         figures["the same, as a share of the rows' variance"] = f"{summary['relative_error']:.4g}"
     return figures
-
-
-def _table(figures: Mapping[str, str]) -> list[str]:
-    return ["| | |", "|---|---:|", *(f"| {name} | {value} |" for name, value in figures.items())]
 
 
 def _samples(codes: "Codes") -> list[Any]:

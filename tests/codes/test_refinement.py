@@ -84,7 +84,7 @@ def best_of_all(rows, codebooks):
     return ((np.asarray(rows)[:, None] - decoded) ** 2).sum(axis=2).min(axis=1)
 
 
-@pytest.mark.parametrize(("num_codebooks", "num_codewords"), [(1, 5), (2, 2), (4, 6), (3, 10)])
+@pytest.mark.parametrize(("num_codebooks", "num_codewords"), [(1, 5), (4, 6)])
 def test_search_finds_the_best_of_all_codes_of_nearly_every_row(num_codebooks, num_codewords):
     rng = np.random.default_rng(0)
     rows = jnp.asarray(rng.normal(size=(40, 6)), jnp.float32) + 3.0

@@ -12,7 +12,7 @@ from jaxcompress import InputError, dccl
 from jaxcompress.codes.bound import rate_distortion_bound
 from jaxcompress.codes.chooser import choose_size, excess, integers_note
 from jaxcompress.codes.groups import Groups
-from jaxcompress.dccl.config import refine_config
+from jaxcompress.dccl.config import EFFORTS, Effort, refine_config
 from jaxcompress.dccl.prepare import prepare
 from jaxcompress.dccl.target import settle_target
 
@@ -142,7 +142,8 @@ def test_without_refinement_no_groups_are_chosen(table):
     assert config.model.codebooks_per_group == 0
 
 
-def test_effort_changes_steps_and_rounds_that_are_not_given():
+def test_effort_changes_steps_and_rounds_that_are_not_given(monkeypatch):
+    monkeypatch.setitem(EFFORTS, "default", Effort(1.0, 1.0))  # as it is outside of tests
     rows = gaussian(3000, 8)
     found = {}
     for effort in ("fast", "default", "best"):

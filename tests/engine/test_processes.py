@@ -29,7 +29,7 @@ def pairs(tmp_path_factory):
         process.wait()
 
 
-@pytest.mark.parametrize("victim", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("victim", [0, 1])
 def test_if_one_process_dies_the_other_says_so_in_one_line_and_ends(pairs, victim):
     started, _ = pairs
     dying, other = (started[f"die-{victim}"][i] for i in (victim, 1 - victim))
