@@ -100,10 +100,9 @@ def _tabu_search(
     was changed is left alone for a number of steps (its tenure), drawn anew for each step, unless
     the change leads to the least error so far.
     """
-    num_rows, (num_codebooks, num_codewords, _) = len(rows), codebooks.shape
+    num_codebooks, num_codewords, _ = codebooks.shape
     products, alone = _make_tables(rows, codebooks)
     each, which = jnp.arange(num_codebooks), jnp.arange(num_codewords)
-    row = jnp.arange(num_rows)
 
     def add(m, costs):
         return costs + take_rows(products, start[:, m] * num_codebooks + m)
@@ -119,15 +118,15 @@ def _tabu_search(
         allowed = (free_at <= i) | (error[:, None] + rise < least[:, None])
         rise = jnp.where(allowed, rise, _NEVER)
         m = jnp.argmin(rise, axis=-1).astype(jnp.int32)
-        old = codes.at[row, m].get(mode="promise_in_bounds")
+        old = _along(codes, m[:, None])[:, 0]
         choices = _along(costs, which * num_codebooks + m[:, None])
         choices = jnp.where(which == old[:, None], _NEVER, choices)
         new = jnp.argmin(choices, axis=-1).astype(jnp.int32)
-        error = error + rise.at[row, m].get(mode="promise_in_bounds")
+        error = error + _along(rise, m[:, None])[:, 0]
         gone, come = old * num_codebooks + m, new * num_codebooks + m
         costs = costs + (take_rows(products, come) - take_rows(products, gone))
-        codes = codes.at[row, m].set(new)
-        free_at = free_at.at[row, m].set(i + tenures[i])
+        codes = _put(codes, m, new)
+        free_at = _put(free_at, m, jnp.broadcast_to(i + tenures[i], m.shape))
         fell = error < least
         best = jnp.where(fell[:, None], codes, best)
         return costs, codes, free_at, error, best, jnp.where(fell, error, least)
@@ -205,11 +204,11 @@ def beam_search(rows: jax.Array, codebooks: jax.Array, beam: int = 4) -> jax.Arr
         residual, codes, errors = carry  # [B, W, D], [B, W, M], [B, W]
         m = order[i]
         scores = errors[..., None] + squares[m] - 2.0 * residual @ centered[m].T
-        least, best = jax.lax.top_k(-scores.reshape(num_rows, -1), beam)
+        least, best = _least(scores.reshape(num_rows, -1), beam)
         parent, new = best // num_codewords, best % num_codewords
         residual = jnp.take_along_axis(residual, parent[..., None], axis=1) - centered[m][new]
         codes = jnp.take_along_axis(codes, parent[..., None], axis=1).at[:, :, m].set(new)
-        return residual, codes, -least
+        return residual, codes, least
 
     residual = jnp.broadcast_to((rows - means.sum(axis=(0, 1)))[:, None], (num_rows, beam, dim))
     codes = jnp.zeros((num_rows, beam, num_codebooks), jnp.int32)
@@ -218,6 +217,32 @@ def beam_search(rows: jax.Array, codebooks: jax.Array, beam: int = 4) -> jax.Arr
     return jax.lax.fori_loop(0, num_codebooks, visit, (residual, codes, errors))[1][:, 0]
 
 
+def _least(costs: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+    """Finds the least of each row in rising order, and where they are: [B, N] -> [B, count] twice.
+
+    For `lax.top_k` all rows would be gathered where they are split over devices.
+    """
+    places = jnp.arange(costs.shape[1])
+
+    def take(costs, _):
+        found = jnp.argmin(costs, axis=-1).astype(jnp.int32)
+        rest = jnp.where(places == found[:, None], jnp.inf, costs)
+        return rest, (costs.min(axis=-1), found)
+
+    least, found = jax.lax.scan(take, costs, length=count, unroll=min(count, 8))[1]
+    return least.T, found.T
+
+
 def _along(table: jax.Array, ids: jax.Array) -> jax.Array:
-    """Takes `table[b, ids[b, i]]` for each b and i."""
+    """Takes `table[b, ids[b, i]]` for each b and i; see `_put`."""
     return jnp.take_along_axis(table, ids, axis=1, mode="promise_in_bounds")
+
+
+@jax.vmap
+def _put(row: jax.Array, at: jax.Array, value: jax.Array) -> jax.Array:
+    """Sets `table[b, at[b]]` to `value[b]` for each b.
+
+    `table.at[arange, at]` says as much, but not to the compiler: where rows are split over devices
+    it would gather all of them, in every step of a search.
+    """
+    return row.at[at].set(value, mode="promise_in_bounds")

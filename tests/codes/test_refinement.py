@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -82,6 +83,11 @@ def best_of_all(rows, codebooks):
     every = np.array(list(itertools.product(range(num_codewords), repeat=num_codebooks)))
     decoded = sum(np.asarray(codebooks, np.float64)[m, every[:, m]] for m in range(num_codebooks))
     return ((np.asarray(rows)[:, None] - decoded) ** 2).sum(axis=2).min(axis=1)
+
+
+def test_searches_leave_rows_on_the_devices_where_they_are():
+    done = helpers.run([sys.executable, "tests/codes/eight_devices.py"], num_devices=8)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("num_codebooks", "num_codewords"), [(1, 5), (4, 6)])
