@@ -108,15 +108,23 @@ def finished_sentiment(reviews, tmp_path_factory) -> tuple[Path, str]:
 
 _LONG = (
     "test_train_",
-    "test_devices",
     "test_pages",
+    "test_package",
+    "test_devices",
+    "test_processes",
+    "test_refinement",
+    "test_layers",
+    "test_classifier_task",
     "test_resume",
     "test_earlier",
+    "test_public",
     "test_groups",
+    "test_dccl",
+    "test_tying",
     "test_target",
 )
 
 
 def pytest_collection_modifyitems(items):
-    """Puts files that start processes first: at the end no worker waits for the other's."""
+    """Puts the files that take longest first: at the end no worker waits for the other's."""
     items.sort(key=lambda item: not item.path.name.startswith(_LONG))
