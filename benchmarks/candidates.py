@@ -5,7 +5,6 @@ codebooks, rotations and scales of FAISS, float16 scales of integers. No words.
 """
 
 import dataclasses
-import inspect
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -65,10 +64,6 @@ def describe(codes) -> str:
     groups = codes.groups
     sliced = f", {groups.num_shared} shared and {groups.num_groups} groups" if groups else ""
     return f"{codes.num_codebooks} x {codes.num_codewords}{sliced}, {codes.codebook_type}"
-
-
-def ours_is_there() -> bool:
-    return "target_mb" in inspect.signature(jaxcompress.compress).parameters
 
 
 KINDS = {
