@@ -62,7 +62,7 @@ def test_the_picture_of_the_readme_is_drawn_from_the_benchmarks(tmp_path):
     drawing = runpy.run_path(str(pages.ROOT / "docs" / "draw_figures.py"))
     errors = drawing["read_errors"]()
     assert errors.keys() == {*drawing["NAMES"], drawing["BOUND"]}
-    assert errors["jaxcompress 32 x 16"] == 1.120
+    assert errors["jaxcompress 32 x 16"] == 1.116
     assert errors[drawing["BOUND"]] == 1.050
     drawing["draw"](tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 10_000
