@@ -33,6 +33,7 @@ from jaxcompress.storage.places import reachable
 
 _WRONG, _LETTERS = 12, 280  # texts that are shown, and letters of each
 _CLASSES = 8  # at most in a table of the confusion: of more there is a picture
+_NAMED = 40  # classes up to which the lines of a picture have their names
 
 
 def write_report(workdir: str | os.PathLike) -> Path:
@@ -89,13 +90,13 @@ def _sections(workdir: Path, found: dict[str, Any], text: LabelledText) -> Itera
                       tables=[Table(["", "test accuracy"], rows)])  # fmt: skip
     predictions = read_predictions(workdir)
     if predictions is not None:
-        yield _confusion(predictions, text.classes)
+        yield confusion_section(predictions, text.classes)
         yield _wrong(predictions, text)
     if panels := panels_of_run(workdir):
         yield learning_curves(panels)
 
 
-def _confusion(predictions: Predictions, classes: Sequence[str]) -> Section:
+def confusion_section(predictions: Predictions, classes: Sequence[str]) -> Section:
     """How many texts of each class were taken for each."""
     size = len(classes)
     counts = np.zeros((size, size), int)
@@ -103,8 +104,10 @@ def _confusion(predictions: Predictions, classes: Sequence[str]) -> Section:
     of = f"Of {len(predictions.texts):,} test texts: "
     if size > _CLASSES:
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        names = [short(str(name), 30) for name in classes] if size <= _NAMED else ()
         svg = draw_cells(shares, "Shares of texts of each class that were taken for each",
-                         x_label="taken for", y_label="class")  # fmt: skip
+                         x_label="taken for, in the same order", y_label="class",
+                         row_names=names)  # fmt: skip
         text = "the fuller the colour, the larger the share of a class that was taken for another."
         return Section("Confusion", of + text, [Picture(svg)])
     rows = [

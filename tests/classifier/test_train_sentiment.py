@@ -16,9 +16,9 @@ from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.classifier.compare import Options, make_variants, tell_apart
 from jaxcompress.classifier.compare_report import compare_sections
 from jaxcompress.classifier.corpus import most_common_words, number_corpus
-from jaxcompress.classifier.predictions import read_predictions, save_predictions
+from jaxcompress.classifier.predictions import Predictions, read_predictions, save_predictions
 from jaxcompress.classifier.prepare import make_test_feed, prepare, with_seed
-from jaxcompress.classifier.report import write_report
+from jaxcompress.classifier.report import confusion_section, write_report
 from jaxcompress.classifier.run import average_seeds
 from jaxcompress.data.labelled.read import LabelledText, read_labelled_text
 from jaxcompress.data.vectors.files import read_vectors
@@ -397,6 +397,14 @@ def test_a_run_leaves_a_report_of_its_confusion(finished_sentiment):
               for mark in ("good", "bad")}  # fmt: skip
     assert sum(counts["good"]) == round(101 * summary["test_accuracy"])
     assert sum(counts["good"]) + sum(counts["bad"]) == 101
+
+
+@pytest.mark.parametrize(("num_classes", "named"), [(10, True), (41, False)])
+def test_the_confusion_of_many_classes_is_a_picture(num_classes, named):
+    labels = np.arange(num_classes)
+    found = Predictions(labels, labels, labels[::-1], np.ones(num_classes))
+    section = confusion_section(found, [f"class {i}" for i in labels])
+    assert (">class 9<" in section.pictures[0].svg) == named
 
 
 def test_predictions_are_of_the_texts_in_their_order(finished_sentiment, reviews):
