@@ -27,7 +27,10 @@ def earlier(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("method", COMMANDS)
+@pytest.mark.parametrize(
+    "method",
+    ["dccl", *(pytest.param(m, marks=pytest.mark.slow) for m in ("ant", "sentiment", "tying"))],
+)
 def test_a_run_of_an_earlier_release_goes_on_and_ends_with_the_same_figures(
     method, earlier, tmp_path, monkeypatch
 ):

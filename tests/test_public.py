@@ -106,6 +106,7 @@ def test_folders_are_attributes_that_load_when_they_are_asked_for():
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
+@pytest.mark.slow
 def test_the_public_face_has_the_types_that_it_says(tmp_path, monkeypatch):
     mypy = pytest.importorskip("mypy.api")
     monkeypatch.chdir(ROOT)  # the files that pyproject.toml lists are relative to it

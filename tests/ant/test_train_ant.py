@@ -136,8 +136,9 @@ def _programs(train_steps):
 
 
 @pytest.mark.parametrize(
-    "method", ["mf", "mixdim", "ant", "pruned", "ncf", *(
-        pytest.param(name, marks=pytest.mark.slow) for name in ("nbant", "sparse", "ncf-ant"))]
+    "method", ["mixdim", "ant", "ncf", *(
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in ("mf", "nbant", "sparse", "pruned", "ncf-ant"))]
 )  # fmt: skip
 def test_every_method_trains_exports_and_evaluates(method, ratings_file, tmp_path, capsys):
     file, workdir = config_file(tmp_path, method), tmp_path / "run"
@@ -205,6 +206,7 @@ def test_a_run_that_was_broken_off_ends_with_the_same_tables(
     np.testing.assert_array_equal(helpers.losses(workdir), helpers.losses(finished_ratings[0]))
 
 
+@pytest.mark.slow
 def test_a_stream_tests_on_the_window_that_follows(ratings_file, tmp_path, capsys):
     workdir = tmp_path / "run"
     assert main(

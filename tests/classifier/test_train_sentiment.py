@@ -156,6 +156,7 @@ def test_losses_do_not_depend_on_the_number_of_devices(finished_sentiment, revie
     )
 
 
+@pytest.mark.slow
 def test_compare_lays_tables_side_by_side(reviews, codes, tmp_path, capsys):
     assert main(
         *small(reviews, tmp_path, "--config.vectors=None"),
@@ -367,6 +368,7 @@ def test_a_table_from_scratch_takes_the_most_frequent_words_of_the_texts_to_trai
     assert most_common_words(corpus, 9) == ["b", "a", "c"]
 
 
+@pytest.mark.slow
 def test_several_seeds_of_a_table_from_scratch(reviews, tmp_path, capsys):
     seeds = ("--config.num_seeds=2", "--config.num_steps=20", "--config.data.bucket_width=16")
     dense = ("--config.vectors=None", "--config.embedding=dense", "--config.model.dim=6")

@@ -86,7 +86,7 @@ def best_of_all(rows, codebooks):
 
 
 def test_searches_leave_rows_on_the_devices_where_they_are():
-    done = helpers.run([sys.executable, "tests/codes/eight_devices.py"], num_devices=8)
+    done = helpers.run([sys.executable, "tests/codes/searches_on_devices.py"], num_devices=8)
     assert done.returncode == 0, done.stderr
 
 

@@ -303,7 +303,8 @@ def test_a_large_batch_is_clipped_with_a_note(table, tmp_path, caplog):
     assert "batch_size 5000 was clipped to 570, for 570 training rows." in caplog.messages
 
 
-@pytest.mark.parametrize("name", ["glove", pytest.param("glove_paper", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["glove", "glove_paper"])
 def test_the_shipped_configs_run_on_real_rows(name, real_data, tmp_path, monkeypatch):
     monkeypatch.chdir(helpers.ROOT)
     monkeypatch.setenv("JAXCOMPRESS_DATA", str(real_data))

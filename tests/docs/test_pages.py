@@ -23,6 +23,7 @@ from jaxcompress.data.download import command as download
 
 PROJECT = tomllib.loads((pages.ROOT / "pyproject.toml").read_text())["project"]
 METHODS = (jaxcompress.dccl, jaxcompress.tying, jaxcompress.ant, jaxcompress.classifier)
+LONG = ("docs/ant.md", "docs/classifier.md", "docs/tying.md")  # snippets that train
 every_page = pytest.mark.parametrize("name", pages.NAMES)
 
 
@@ -47,7 +48,11 @@ def program(request, tmp_path, monkeypatch):
             del sys.modules[module]
 
 
-@pytest.mark.parametrize("program", pages.NAMES, indirect=True)
+@pytest.mark.parametrize(
+    "program",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in pages.NAMES],
+    indirect=True,
+)
 def test_the_snippets_of_a_page_run_and_print_what_it_says(program):
     name, snippets = program
     names = {"__name__": "snippet"}

@@ -38,6 +38,7 @@ def test_pmap_agrees_with_jit_where_the_step_is_deterministic():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_pmap_trains_on_eight_devices_and_resumes(table, tmp_path, one_device):
     arguments = helpers.command(table, tmp_path / "pmap", "--config.parallel=pmap")
     done = helpers.run(arguments, num_devices=8)

@@ -169,6 +169,7 @@ def test_a_compressed_table_takes_the_place_of_the_embedding(finished_lm, tmp_pa
     assert float(figures["compressed_test_perplexity"]) < 17
 
 
+@pytest.mark.slow
 def test_the_exported_embedding_is_what_train_dccl_reads(finished_lm, tmp_path):
     workdir, _ = finished_lm
     done = helpers.run_here(
@@ -393,6 +394,7 @@ def test_the_quickstart_of_language_models_runs(tmp_path):
     assert "test_perplexity" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", ["ptb.py:small-al", "wikitext2.py:small-real"])
 def test_the_shipped_configs_run_on_real_text(spec, real_data, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(helpers.ROOT)
