@@ -90,7 +90,10 @@ def test_searches_leave_rows_on_the_devices_where_they_are():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("num_codebooks", "num_codewords"), [(1, 5), (4, 6)])
+@pytest.mark.parametrize(
+    ("num_codebooks", "num_codewords"),
+    [(1, 5), (4, 6), *(pytest.param(*size, marks=pytest.mark.slow) for size in ((2, 2), (3, 10)))],
+)
 def test_search_finds_the_best_of_all_codes_of_nearly_every_row(num_codebooks, num_codewords):
     rng = np.random.default_rng(0)
     rows = jnp.asarray(rng.normal(size=(40, 6)), jnp.float32) + 3.0

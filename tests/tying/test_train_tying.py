@@ -395,7 +395,7 @@ def test_the_quickstart_of_language_models_runs(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", ["ptb.py:small-al", "wikitext2.py:small-real"])
+@pytest.mark.parametrize("spec", ["ptb.py:small-al", "ptb.py:medium-re", "wikitext2.py:small-real"])
 def test_the_shipped_configs_run_on_real_text(spec, real_data, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(helpers.ROOT)
     monkeypatch.setenv("JAXCOMPRESS_DATA", str(real_data))
