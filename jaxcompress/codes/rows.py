@@ -13,8 +13,9 @@ import numpy as np
 
 from jaxcompress.codes.scale import scale_exponent
 from jaxcompress.data.batches import Feed, gather_scaled, in_order
+from jaxcompress.engine.mapper import make_mapper
 from jaxcompress.engine.own_settings import own_settings
-from jaxcompress.engine.steps import make_mapper
+from jaxcompress.engine.placement import stored_bytes
 from jaxcompress.engine.task import PyTree
 
 # Rows at a time: on CPU what a search keeps between its steps should stay in the cache.
@@ -76,7 +77,8 @@ def is_too_large(rows: np.ndarray) -> bool:
     device = jax.local_devices()[0]
     if device.platform == "cpu":
         return True
-    return rows.nbytes > (device.memory_stats() or {}).get("bytes_limit", float("inf")) / 2
+    limit = (device.memory_stats() or {}).get("bytes_limit", float("inf"))
+    return stored_bytes(rows.shape, rows.dtype, device.platform) > limit / 2
 
 
 @own_settings
@@ -84,7 +86,7 @@ def make_table(rows: np.ndarray, weights: np.ndarray | None = None) -> PreparedT
     """Prepares rows [N, D] and their weights [N] without a method that trains on them."""
     exponent = scale_exponent(rows)
     stream, mapper = is_too_large(rows), make_mapper(gather_scaled(exponent))
-    data = () if stream else mapper.place(rows)
+    data = () if stream else mapper.place_data(rows)
     return PreparedTable(
         rows=rows,
         weights=weights,

@@ -114,7 +114,7 @@ def prepare(
         _check_groups(config.model, rows.shape[1])
     if weights is not None:
         weights = _scale_weights(weights, train_ids, valid_ids)
-    batch_size = _fit_batch_size(config.batch_size, len(train_ids), say)
+    batch_size = _fit_batch_size(config.batch_size, len(train_ids), jax.device_count(), say)
     num_steps = config.num_steps or default_num_steps(
         len(train_ids), batch_size, config.steps_per_dispatch, EFFORTS[config.effort].steps
     )
@@ -209,13 +209,14 @@ def _scale_weights(weights: np.ndarray, train_ids: np.ndarray, valid_ids: np.nda
     return scaled
 
 
-def _fit_batch_size(batch_size: int, num_trained: int, say: Callable[[str], None]) -> int:
+def _fit_batch_size(
+    batch_size: int, num_trained: int, num_devices: int, say: Callable[[str], None]
+) -> int:
     """Gives a batch size that the rows can fill and the devices can share.
 
     The default gives way to the number of devices; any other that they cannot share is an error of
     the engine, since somebody chose it.
     """
-    num_devices = jax.device_count()
     if batch_size > num_trained:
         clipped = max(num_trained // num_devices, 1) * num_devices
         say(

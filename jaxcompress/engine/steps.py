@@ -7,20 +7,19 @@ averaged by hand.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.experimental import multihost_utils
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
+from jaxcompress.engine.mapper import AXIS, make_mapper
+from jaxcompress.engine.placement import to_host
 from jaxcompress.engine.task import PyTree, Task, TrainState
 from jaxcompress.errors import InputError
-
-AXIS = "data"
 
 
 def train_step(
@@ -78,52 +77,15 @@ def train_steps(state, data, index, key, *, gather, **kwargs):
     return jax.lax.scan(body, state, index)
 
 
-class Mapper(NamedTuple):
-    """How functions of a batch are run on the devices there are.
-
-    Attributes:
-        place: any pytree -> the same arrays on every device.
-        map: `function, state, data, index [B, ...] -> function(state, batch)`, replicated; `state`
-            and `data` are as `place` gives them.
-        split: how the leading axis of a batch is laid out.
-    """
-
-    place: Callable[..., PyTree]
-    map: Callable[..., PyTree]
-    split: NamedSharding
-
-
-def make_mapper(gather: Callable[[Any, Any], PyTree]) -> Mapper:
-    """Builds the mapper over all devices of all processes; B must be a multiple of their number."""
-    mesh = jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
-    everywhere, split = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), (AXIS,)))
-
-    def place(tree: PyTree, sharding: NamedSharding = everywhere) -> PyTree:
-        return jax.tree.map(lambda x: _global_array(x, sharding), tree)
-
-    def map_batch(function, state, data, index):
-        return _compile_map(function, gather, everywhere)(state, data, place(index, split))
-
-    return Mapper(place, map_batch, split)
-
-
-@functools.lru_cache(maxsize=64)
-def _compile_map(function: Callable, gather: Callable, everywhere: NamedSharding) -> Callable:
-    """Compiles a function of a batch; all mappers share it, so that a second run need not."""
-
-    def run(state, data, index):
-        return function(state, gather(data, index))
-
-    return jax.jit(run, out_shardings=everywhere)
-
-
 class Engine(NamedTuple):
     """How steps are run on the devices there are; the loop and the mains see only this.
 
     Attributes:
-        place_data: NumPy pytree -> the same on every device.
+        place_data: NumPy pytree -> the same on every device, each table stored row by row.
         place_shared: any pytree -> the same arrays on every device, as `map` takes them.
         place_state: a state (host or device) -> as `train` takes it.
+        place_index: an index [steps, B, ...] (NumPy) -> as `step` takes it.
+        step: the compiled `state, data, index, key -> state, metrics`, of what has been placed.
         train: `state, data, index [steps, B, ...] (NumPy), key -> state, metrics [steps]`.
         global_state: the state of `train` as plain replicated arrays: to evaluate, to save.
         map: `function, state, data, index [B, ...] -> function(state, batch)`, replicated.
@@ -132,6 +94,8 @@ class Engine(NamedTuple):
     place_data: Callable[[PyTree], PyTree]
     place_shared: Callable[[PyTree], PyTree]
     place_state: Callable[[TrainState], TrainState]
+    place_index: Callable[[PyTree], PyTree]
+    step: Callable[..., tuple[TrainState, dict]]
     train: Callable[..., tuple[TrainState, dict]]
     global_state: Callable[[TrainState], TrainState]
     map: Callable[..., PyTree]
@@ -143,31 +107,53 @@ def make_engine(
     task: Task,
     tx: optax.GradientTransformation,
     gather: Callable[[Any, Any], PyTree],
+    devices: Sequence[jax.Device] | None = None,
 ) -> Engine:
-    """Builds the engine for `parallel` "jit" or "pmap" over all devices of all processes.
+    """Builds the engine for `parallel` "jit" or "pmap".
+
+    Args:
+        parallel: the config's.
+        batch_size: B, rows of a batch over all devices.
+        task: what is trained.
+        tx: the optimiser.
+        gather: `data, index -> batch`, of the feeds.
+        devices: None: all devices of all processes, which "pmap" always takes.
 
     Raises:
         InputError: if the batch cannot be split evenly over the devices.
     """
-    num_devices = jax.device_count()
-    if batch_size % num_devices:
+    mapper = make_mapper(gather, devices)
+    place, split = mapper.place, mapper.split
+    if batch_size % split.num_devices:
         raise InputError(
-            f"batch_size {batch_size} must be a multiple of the {num_devices} devices."
+            f"batch_size {batch_size} must be a multiple of the {split.num_devices} devices."
         )
-    place, map_batch, split = make_mapper(gather)
-    mesh, everywhere = split.mesh, NamedSharding(split.mesh, PartitionSpec())
     if parallel == "pmap":
         return _pmap_engine(place, split, task.loss, tx, gather)
+    everywhere, of_steps = (
+        NamedSharding(split.mesh, PartitionSpec(*axes)) for axes in ((), (None, AXIS))
+    )
+    step = _jit_steps(gather, task.loss, tx, everywhere, split)
 
     def place_state(state):
         return place(state.replace(carry=())).replace(carry=place(state.carry, split))
 
-    step = _jit_steps(gather, task.loss, tx, everywhere, split)
+    def place_index(index):
+        return place(index, of_steps)
 
     def train(state, data, index, key):
-        return step(state, data, place(index, NamedSharding(mesh, PartitionSpec(None, AXIS))), key)
+        return step(state, data, place_index(index), key)
 
-    return Engine(place, place, place_state, train, lambda state: state, map_batch)
+    return Engine(
+        place_data=mapper.place_data,
+        place_shared=place,
+        place_state=place_state,
+        place_index=place_index,
+        step=step,
+        train=train,
+        global_state=lambda state: state,
+        map=mapper.map,
+    )
 
 
 @functools.lru_cache(maxsize=8)
@@ -195,24 +181,6 @@ def _pmap_steps(gather: Callable, loss: Callable, tx: optax.GradientTransformati
     )
 
 
-def _global_array(x: Any, sharding: NamedSharding) -> jax.Array:
-    """Makes an array over all devices of all processes, of an `x` that every process holds."""
-    if isinstance(x, jax.Array) and x.sharding == sharding:
-        return x
-    if jax.process_count() == 1:
-        return jax.device_put(x, sharding)
-    if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
-        return jax.random.wrap_key_data(_global_array(jax.random.key_data(x), sharding))
-    x = _to_host(x)
-    return jax.make_array_from_callback(x.shape, sharding, lambda part: x[part])
-
-
-def _to_host(tree: PyTree) -> PyTree:
-    return jax.tree.map(
-        lambda x: np.asarray(x.addressable_data(0) if isinstance(x, jax.Array) else x), tree
-    )
-
-
 def _pmap_engine(place, split, loss, tx, gather) -> Engine:
     num_devices, num_local = jax.device_count(), jax.local_device_count()
     first = jax.process_index() * num_local
@@ -236,10 +204,13 @@ def _pmap_engine(place, split, loss, tx, gather) -> Engine:
 
     def place_state(state):
         carry = part_of_each(multihost_utils.process_allgather(state.carry, tiled=True), 0)
-        return to_devices(replicate(_to_host(state.replace(carry=()))).replace(carry=carry))
+        return to_devices(replicate(to_host(state.replace(carry=()))).replace(carry=carry))
+
+    def place_index(index):
+        return part_of_each(index, 1)
 
     def train(state, data, index, key):
-        state, metrics = step(state, data, part_of_each(index, 1), key)
+        state, metrics = step(state, data, place_index(index), key)
         return state, jax.tree.map(lambda x: x[0], metrics)
 
     def first_copy(tree):
@@ -247,11 +218,11 @@ def _pmap_engine(place, split, loss, tx, gather) -> Engine:
 
     def global_state(state):
         carry = jax.tree.map(
-            lambda x: np.concatenate([_to_host(shard.data)[0] for shard in x.addressable_shards]),
+            lambda x: np.concatenate([to_host(shard.data)[0] for shard in x.addressable_shards]),
             state.carry,
         )
         carry = multihost_utils.process_allgather(carry, tiled=True)
-        rest = _to_host(first_copy(state.replace(carry=())))
+        rest = to_host(first_copy(state.replace(carry=())))
         return place(rest).replace(carry=place(carry, split))
 
     map_batch = make_mapper(_gather_of_copy(gather)).map
@@ -260,7 +231,16 @@ def _pmap_engine(place, split, loss, tx, gather) -> Engine:
         views = jax.tree.map(lambda x: view_copies(x, everywhere), data)
         return map_batch(function, state, views, index)
 
-    return Engine(place_data, place, place_state, train, global_state, map_on_view)
+    return Engine(
+        place_data=place_data,
+        place_shared=place,
+        place_state=place_state,
+        place_index=place_index,
+        step=step,
+        train=train,
+        global_state=global_state,
+        map=map_on_view,
+    )
 
 
 def view_copies(x: jax.Array, everywhere: NamedSharding) -> jax.Array:

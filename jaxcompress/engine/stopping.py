@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from jaxcompress.engine.steps import AXIS
+from jaxcompress.engine.mapper import AXIS
 
 
 class StopRequests:

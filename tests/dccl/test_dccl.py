@@ -251,13 +251,10 @@ def test_invalid_settings_are_named_in_the_error(changes, message):
         (500, 3, 500), (510, 3, 510), (2000, 3, 999),
     ],
 )  # fmt: skip
-def test_the_default_batch_size_is_a_multiple_of_any_number_of_devices(
-    monkeypatch, given, num_devices, taken
-):
+def test_the_default_batch_size_is_a_multiple_of_any_number_of_devices(given, num_devices, taken):
     """Another size, 500 here, is left to the engine, which refuses it; 2000 is above the rows."""
     notes = []
-    monkeypatch.setattr(prepare.jax, "device_count", lambda: num_devices)
-    assert prepare._fit_batch_size(given, 1000, notes.append) == taken
+    assert prepare._fit_batch_size(given, 1000, num_devices, notes.append) == taken
     assert bool(notes) == (given != taken)
     assert all(str(taken) in note for note in notes)
 

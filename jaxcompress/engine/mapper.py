@@ -1,0 +1,79 @@
+"""How functions of a batch are run on devices: as one program over global arrays on one mesh."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from jaxcompress.engine.placement import place_array, place_rows
+from jaxcompress.engine.task import PyTree
+
+AXIS = "data"
+
+
+class Mapper(NamedTuple):
+    """How functions of a batch are run on the devices there are.
+
+    What is placed may be shapes too, `jax.ShapeDtypeStruct`, by which `compile` and `Engine.step`
+    are lowered for devices that are not there.
+
+    Attributes:
+        place: any pytree -> the same arrays on every device.
+        place_data: NumPy pytree -> the same on every device, each table stored row by row.
+        place_batch: an index [B, ...] -> split over the devices.
+        compile: `function` -> the compiled `state, data, index -> function(state, batch)`, of
+            what has been placed, replicated.
+        map: `function, state, data, index [B, ...] -> function(state, batch)`, replicated; `state`
+            and `data` are as `place` and `place_data` give them.
+        split: how the leading axis of a batch is laid out.
+    """
+
+    place: Callable[..., PyTree]
+    place_data: Callable[[PyTree], PyTree]
+    place_batch: Callable[[PyTree], PyTree]
+    compile: Callable[[Callable], Callable]
+    map: Callable[..., PyTree]
+    split: NamedSharding
+
+
+def make_mapper(
+    gather: Callable[[Any, Any], PyTree], devices: Sequence[jax.Device] | None = None
+) -> Mapper:
+    """Builds the mapper over devices; B must be a multiple of their number.
+
+    Args:
+        gather: `data, index -> batch`, of a feed.
+        devices: None: all devices of all processes.
+    """
+    devices = jax.devices() if devices is None else devices
+    mesh = jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
+    everywhere, split = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), (AXIS,)))
+
+    def place(tree: PyTree, sharding: NamedSharding = everywhere) -> PyTree:
+        return jax.tree.map(lambda x: place_array(x, sharding), tree)
+
+    def place_data(tree: PyTree) -> PyTree:
+        return jax.tree.map(lambda x: place_rows(x, everywhere), tree)
+
+    def place_batch(index: PyTree) -> PyTree:
+        return place(index, split)
+
+    def compile_map(function: Callable) -> Callable:
+        return _compile_map(function, gather, everywhere)
+
+    def map_batch(function, state, data, index):
+        return compile_map(function)(state, data, place_batch(index))
+
+    return Mapper(place, place_data, place_batch, compile_map, map_batch, split)
+
+
+@functools.lru_cache(maxsize=64)
+def _compile_map(function: Callable, gather: Callable, everywhere: NamedSharding) -> Callable:
+    """Compiles a function of a batch; all mappers share it, so that a second run need not."""
+
+    def run(state, data, index):
+        return function(state, gather(data, index))
+
+    return jax.jit(run, out_shardings=everywhere)
