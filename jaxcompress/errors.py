@@ -23,8 +23,9 @@ def not_installed(what: str, extra: str, error: ImportError) -> InputError:
     )
 
 
-class NonFiniteLoss(ArithmeticError):
-    """A loss was NaN or infinite; the last good checkpoint is kept."""
+class Diverged(ArithmeticError):
+    """A run came apart: a loss or a figure is NaN or infinite, or the figure of the validation by
+    which the best state is chosen is ten times its best. The best checkpoint is kept."""
 
 
 class Stopped(Exception):

@@ -17,7 +17,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from jaxcompress.engine import figures, loop
+from jaxcompress.engine.figures import Figures
 from jaxcompress.storage.names import write_names
 
 ROOT = Path(__file__).parents[1]
@@ -133,12 +133,14 @@ def break_off(arguments, step):
     class Broken(BaseException):
         pass
 
-    def log_steps(log, every, first, metrics):
-        figures.log_steps(log, every, first, metrics)
+    of_steps = Figures.of_steps
+
+    def until(self, first, metrics):
+        of_steps(self, first, metrics)
         if first >= step:
             raise Broken
 
-    with mock.patch.object(loop, "log_steps", log_steps), pytest.raises(Broken):
+    with mock.patch.object(Figures, "of_steps", until), pytest.raises(Broken):
         run_here(arguments)
 
 

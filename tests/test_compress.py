@@ -12,6 +12,7 @@ from jaxcompress.data import Vectors
 from jaxcompress.dccl import export
 from jaxcompress.dccl import prepare as dccl_prepare
 from jaxcompress.engine import loop
+from jaxcompress.engine.figures import Figures
 
 ROWS = np.random.default_rng(0).normal(size=(80, 4)).astype(np.float32)
 WORDS = [f"w{i}" for i in range(80)]
@@ -119,13 +120,13 @@ def test_words_that_come_with_the_vectors_name_the_rows(monkeypatch):
 
 
 def test_compress_returns_what_a_run_returns_the_best_state(tmp_path, monkeypatch):
-    measured = loop.figures_of
+    measured = Figures.of_evaluation
 
-    def figures(task, sums, step):
-        names = measured(task, sums, step)
+    def figures(self, sums, step):
+        names = measured(self, sums, step)
         return {**names, "sample_mean_squared_l2": float(abs(step - 8))}
 
-    monkeypatch.setattr(loop, "figures_of", figures)
+    monkeypatch.setattr(Figures, "of_evaluation", figures)
     np.save(tmp_path / "table.npy", ROWS)
     config = tiny(data=dccl.DataConfig(path=str(tmp_path / "table.npy"), valid_rows=0))
     outcome = dccl.train(config, str(tmp_path / "run"))

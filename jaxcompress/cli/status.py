@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 
-from jaxcompress.errors import InputError, NonFiniteLoss, Stopped
+from jaxcompress.errors import Diverged, InputError, Stopped
 from jaxcompress.notes import shown
 
 
@@ -55,7 +55,7 @@ def _tell(error: BaseException, failures: tuple[type[Exception], ...]) -> int | 
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still held
         return 141
-    if isinstance(error, (InputError, NonFiniteLoss, *failures)):
+    if isinstance(error, (InputError, Diverged, *failures)):
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     return None

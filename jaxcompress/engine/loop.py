@@ -18,7 +18,7 @@ import numpy as np
 from jaxcompress.data.batches import Feed
 from jaxcompress.engine.checkpoint import Checkpoints
 from jaxcompress.engine.config import RunConfig
-from jaxcompress.engine.figures import figures_of, log_steps
+from jaxcompress.engine.figures import Figures, Seen
 from jaxcompress.engine.job import Fitted, Job
 from jaxcompress.engine.log import MetricsLog
 from jaxcompress.engine.memory import BestInMemory
@@ -138,16 +138,18 @@ def fit(
         keep_best: whether a run without a workdir keeps its best state, in memory.
 
     Raises:
-        NonFiniteLoss: with the step.
+        Diverged: if a loss is not finite, or the validation has run away; with the step.
         Stopped: after Ctrl-C or SIGTERM, with the state saved; without a workdir nothing can be
             saved, and a signal acts as it does in any other program.
     """
-    start = _Start(0, init_state(job), 0.0)
+    start = _Start(0, init_state(job), 0.0, Seen())
     checkpoints: Checkpoints | BestInMemory | None = None
     if workdir is not None:
         checkpoints = Checkpoints(workdir, job.best_metric)
         if restored := checkpoints.restore_latest(start.state):
-            start = _Start(restored.step, restored.state, restored.progress["train_seconds"])
+            progress = restored.progress
+            seen = Seen(*progress.get("seen", ()))  # which earlier checkpoints lack
+            start = _Start(restored.step, restored.state, progress["train_seconds"], seen)
             if start.step < job.num_steps:
                 say(f"resumed from step {start.step:,} of {job.num_steps:,}")
     elif keep_best:
@@ -155,7 +157,8 @@ def fit(
     log = _open_log(job, workdir, start.step, show_progress)
     try:
         with stop_requests(can_save=workdir is not None) as stop:
-            fitted = _take_steps(job, start, checkpoints, log, stop)
+            figures = Figures(job, log, say, start.seen)
+            fitted = _take_steps(job, start, checkpoints, figures, stop)
         if stop.asked(wait=True):  # in the last evaluation, or after it
             raise Stopped(_stopped_at(job.num_steps, job))
         return fitted
@@ -166,23 +169,24 @@ def fit(
 
 
 class _Start(NamedTuple):
-    """Where a run goes on: the step, the state there, and the seconds of training until then."""
+    """Where a run goes on: step and state, seconds of training and figures seen until then."""
 
     step: int
     state: TrainState
     seconds: float
+    seen: Seen
 
 
 def _take_steps(
     job: Job,
     start: _Start,
     checkpoints: Checkpoints | BestInMemory | None,
-    log: MetricsLog,
+    figures: Figures,
     stop: StopRequests,
 ) -> Fitted:
     """The loop itself: dispatches, evaluations, checkpoints."""
     task, engine, run, num_steps = job.task, job.engine, job.config, job.num_steps
-    step, state, seconds = start
+    step, state, seconds, _ = start
     eval_every = _evaluation_period(run, num_steps)
     key = jax.random.fold_in(jax.random.key(run.seed), 1)
     started = time.perf_counter() - seconds
@@ -195,22 +199,20 @@ def _take_steps(
         index = stack([job.feed.index(s) for s in range(step, end)])
         state, metrics = engine.train(state, job.data, index, key)
         if pending is not None:  # of the dispatch before, which is done by now
-            log_steps(log, run.log_every, *pending)
+            figures.of_steps(*pending)
         pending = (step, metrics)
         step = end
         at_eval = step % eval_every == 0 or step == num_steps
         if not at_eval and not stop.asked():
             continue
-        log_steps(log, run.log_every, *pending)
-        pending, current, figures = None, engine.global_state(state), None
+        figures.of_steps(*pending)
+        pending, current, found = None, engine.global_state(state), None
         if at_eval:
             sums = _evaluate_all(job, current, step)
-            figures = figures_of(task, sums, step)
-            log.write(step, figures)
-            log.send()
+            found = figures.of_evaluation(sums, step)
         if checkpoints is not None:
-            progress = {"train_seconds": time.perf_counter() - started}
-            checkpoints.save(step, current, progress, figures if step >= job.best_from else None)
+            progress = {"train_seconds": time.perf_counter() - started, "seen": figures.seen}
+            checkpoints.save(step, current, progress, found if step >= job.best_from else None)
         if stop.asked(wait=True):
             raise Stopped(_stopped_at(step, job))  # once the caller has waited for the checkpoint
         if at_eval and step < num_steps and task.after_eval is not unchanged:

@@ -27,6 +27,10 @@ def unchanged(
     return params, aux
 
 
+def _nothing(metrics: dict[str, float]) -> None:
+    """The `remark` of a method that has none."""
+
+
 def mean_metrics(sums: dict[str, np.ndarray]) -> dict[str, float]:
     """Divides every scalar sum by `count`, once."""
     count = float(sums["count"])
@@ -49,6 +53,8 @@ class Task(NamedTuple):
             steps, given the evaluations' sums by their names.
         metrics: `sums -> {name: figure}`, floats, on the host: the totals of a whole evaluation in
             float64, divided once.
+        remark: `metrics of a step -> a line`, floats, on the host: what a user should know of them,
+            told once; None: nothing.
     """
 
     init: Callable[..., Any]
@@ -57,6 +63,7 @@ class Task(NamedTuple):
     init_carry: Callable[[int], Any] = _no_carry
     after_eval: Callable[..., Any] = unchanged
     metrics: Callable[[dict], dict[str, float]] = mean_metrics
+    remark: Callable[[dict[str, float]], str | None] = _nothing
 
 
 @flax.struct.dataclass
