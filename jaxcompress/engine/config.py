@@ -10,12 +10,13 @@ import math
 import numbers
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxcompress.errors import InputError
 
-_BOUNDS, _MAY_CHANGE = "bounds", "may_change"  # keys of a field's metadata
+_BOUNDS, _MAY_CHANGE, _EARLIER = "bounds", "may_change", "earlier"  # keys of a field's metadata
+_SAME = object()  # as the default
 
 
 class Bounds(NamedTuple):
@@ -55,16 +56,17 @@ class Bounds(NamedTuple):
         return " and ".join(f"{name} {value:,}" for name, value in bounds if value is not None)
 
 
-def setting(default: Any, *, may_change: bool = False, **bounds: Any) -> Any:
+def setting(default: Any, *, may_change: bool = False, earlier: Any = _SAME, **bounds: Any) -> Any:
     """Makes a field of a config.
 
     Args:
         default: the field's value if none is given; not a group of fields.
         may_change: whether a resumed run may have another value, since the field has no part in
             the run's result.
+        earlier: what runs did before there was this field, if that is not the default.
         **bounds: those of `Bounds`. They hold for each element of a tuple; None is always within.
     """
-    metadata = {_BOUNDS: Bounds(**bounds), _MAY_CHANGE: may_change}
+    metadata = {_BOUNDS: Bounds(**bounds), _MAY_CHANGE: may_change, _EARLIER: earlier}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -136,6 +138,25 @@ def _is_of(value: Any, kind: Any) -> bool:
 def may_change(config: Any) -> set[str]:
     """The names of the fields that a resumed run may change."""
     return {name for name, _, field in _fields(config) if field.metadata.get(_MAY_CHANGE, False)}
+
+
+def as_earlier(config: Any, kept: Mapping[str, Any]) -> Any:
+    """Makes a config do what a run did that began before some of the fields were there.
+
+    Args:
+        config: values of all fields.
+        kept: what the run keeps, in `dataclasses.asdict`'s form. Fields that it lacks get the
+            `earlier` value of their `setting`, if there is one.
+    """
+    changes = {}
+    for field in dataclasses.fields(config):
+        value, earlier = getattr(config, field.name), field.metadata.get(_EARLIER, _SAME)
+        if dataclasses.is_dataclass(value):
+            group = kept.get(field.name)
+            changes[field.name] = as_earlier(value, group if isinstance(group, Mapping) else {})
+        elif field.name not in kept and earlier is not _SAME:
+            changes[field.name] = earlier
+    return dataclasses.replace(config, **changes)
 
 
 def from_dict(kind: type, values: dict[str, Any]) -> Any:

@@ -12,8 +12,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcompress.engine.config import from_dict, may_change
+from jaxcompress.engine.config import as_earlier, from_dict, may_change
 from jaxcompress.engine.lock import held
+from jaxcompress.engine.report import say
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.json_files import read_json
@@ -63,13 +64,34 @@ def opened(workdir: str | os.PathLike, config: Any, data: str) -> Iterator[Path]
         yield path
 
 
+def as_begun(config: Any, workdir: str | os.PathLike) -> Any:
+    """Makes a config go on with what the run in `workdir` began, if that is older than some fields.
+
+    Nothing else of the config is changed: `opened` compares it with the run's.
+
+    Returns:
+        The config, in which fields that the run does not know say what it did; the same config if
+        there is no such field, or no run.
+    """
+    file = reachable(workdir) / "config.json"
+    if not file.exists():
+        return config
+    began = as_earlier(config, read_json(file, _RESTORE))
+    old, new = (flatten(dataclasses.asdict(some)) for some in (began, config))
+    if changed := [f"{name} = {value}" for name, value in old.items() if value != new[name]]:
+        say(f"note: the run in {workdir} is older than some settings: it goes on with "
+            f"{', '.join(changed)}.")  # fmt: skip
+    return began
+
+
 def _check_same_run(path: Path, config: Any, data: str) -> None:
     new = {FINGERPRINT: data, **dataclasses.asdict(config)}
     file = path / "config.json"
     if file.exists():
-        old, new = (flatten(tree) for tree in (read_json(file, _RESTORE), _plain(new)))
-        # What the file lacks is younger than the run, which did as the default does.
-        old = {**flatten(_plain(dataclasses.asdict(type(config)()))), **old}
+        kept = read_json(file, _RESTORE)
+        # What the file lacks is younger than the run, which did as the default does, or did before.
+        default = dataclasses.asdict(as_earlier(type(config)(), kept))
+        old, new = {**flatten(_plain(default)), **flatten(kept)}, flatten(_plain(new))
         same = new.keys() - may_change(config)
         other = [name for name in new if name in same and old.get(name) != new[name]]
         if FINGERPRINT in other:
@@ -120,7 +142,7 @@ def read_config(workdir: str | os.PathLike, kind: type) -> Any:
             f"{', '.join(others)}; use the main that trained it."
         )
     try:
-        config = from_dict(kind, values)
+        config = as_earlier(from_dict(kind, values), values)
         config.check()
         return config
     except (TypeError, ValueError) as error:

@@ -69,6 +69,8 @@ class Config(RunConfig):
     # lanes that the validation split is cut into during training; the figures of `summary.json` are
     # those of one lane
     eval_lanes: int = setting(10, at_least=1)
+    # whether lanes begin elsewhere in each epoch, so that none leaves out the same tokens
+    rotate_lanes: bool = setting(True, earlier=False)
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)

@@ -97,7 +97,7 @@ def prepare(corpus: Corpus, config: Config) -> Problem:
     embedding, known = read_embedding(config, corpus.words)
     task = make_task(config.model, len(corpus.words), per_epoch, embedding, known)
     tx = make_optimizer(config.optimizer, per_epoch)
-    feed = training_lanes(splits["train"], config.batch_size, config.unroll)
+    feed = training_lanes(splits["train"], config.batch_size, config.unroll, config.rotate_lanes)
     engine = make_engine(config.parallel, config.batch_size, task, tx, feed.gather)
     name = f"valid-{config.eval_lanes}-lanes"
     job = Job(

@@ -16,7 +16,7 @@ from jaxcompress.engine.page.page import leave_report
 from jaxcompress.engine.report import format_figures, say, write_json, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.task import TrainState
-from jaxcompress.engine.workdir import opened
+from jaxcompress.engine.workdir import as_begun, opened
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.names import write_names
 from jaxcompress.tying.config import Config, describe
@@ -71,6 +71,7 @@ def run(config: Config, workdir: str, mode: str, codes: str = "") -> Outcome:
         InputError: before anything is written, if the input or the config is invalid, or if there
             is no state to restore.
     """
+    config = as_begun(config, workdir)
     corpus = read(config)
     for note in corpus.notes:
         say(f"note: {note}")

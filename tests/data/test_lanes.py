@@ -1,5 +1,7 @@
 """Batches of a token stream: lanes go on from step to step, and an evaluation misses no token."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ def gather(stream, feed, step):
 
 def test_training_lanes_go_on_where_the_step_before_ended():
     stream, splits = as_stream({"train": np.arange(1, 24)}, end=0)
-    feed = training_lanes(splits["train"], num_lanes=2, unroll=5)
+    feed = training_lanes(splits["train"], num_lanes=2, unroll=5, rotate=False)
     assert steps_per_epoch(splits["train"], 2, 5) == 2
     inputs, targets, mask, first = gather(stream, feed, 0)
     np.testing.assert_array_equal(inputs, [[0, 1, 2, 3, 4], [11, 12, 13, 14, 15]])
@@ -31,6 +33,29 @@ def test_training_lanes_go_on_where_the_step_before_ended():
     assert not first.any()
     np.testing.assert_array_equal(gather(stream, feed, 2)[0], gather(stream, feed, 0)[0])
     assert gather(stream, feed, 2)[3].all()
+
+
+@pytest.mark.parametrize(
+    ("num_tokens", "num_lanes", "unroll"), [(23, 2, 5), (11, 1, 4), (97, 7, 3)]
+)
+def test_what_an_epoch_leaves_out_the_next_one_reads(num_tokens, num_lanes, unroll):
+    stream, splits = as_stream({"train": np.arange(1, num_tokens + 1)}, end=0)
+    feed = training_lanes(splits["train"], num_lanes, unroll)
+    num_steps = steps_per_epoch(splits["train"], num_lanes, unroll)
+    left_out = []
+    for epoch in range(200):
+        seen = []
+        for step in range(epoch * num_steps, (epoch + 1) * num_steps):
+            inputs, targets, _, first = gather(stream, feed, step)
+            assert (first == (step == epoch * num_steps)).all()
+            np.testing.assert_array_equal(inputs[:, 1:], targets[:, :-1])
+            assert (inputs % num_tokens == targets - 1).all()  # the first comes after the last
+            seen.extend(targets.ravel())
+        assert len(set(seen)) == len(seen) == num_lanes * unroll * num_steps
+        left_out.append(set(range(1, num_tokens + 1)) - set(seen))
+    assert all(not one & other for one, other in itertools.pairwise(left_out))
+    times = [sum(token in some for some in left_out) for token in range(1, num_tokens + 1)]
+    assert max(times) - min(times) <= 2  # each token is left out about as often as any other
 
 
 @pytest.mark.parametrize("num_lanes", [1, 3, 4])

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from jaxcompress import InputError, ant, classifier, dccl, tying
-from jaxcompress.engine.workdir import read_config
+from jaxcompress.engine.config import RunConfig, as_earlier, setting
+from jaxcompress.engine.workdir import as_begun, opened, read_config
 
 METHODS = (ant, classifier, dccl, tying)
 
@@ -30,6 +31,45 @@ def test_a_damaged_config_is_said_in_one_line(text, tmp_path):
     ) as error:
         read_config(tmp_path, dccl.Config)
     assert "\n" not in str(error.value)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Group:
+    old: int = setting(1)
+    younger: float | None = setting(0.5, earlier=None)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Younger(RunConfig):
+    group: Group = dataclasses.field(default_factory=Group)
+    also: bool = setting(True)
+    rotate: bool = setting(True, earlier=False)
+
+
+def test_a_run_that_began_before_a_setting_goes_on_without_it(tmp_path, caplog):
+    config = Younger()
+    assert as_begun(config, tmp_path) is config
+    with opened(tmp_path, config, "data"):
+        pass
+    assert as_begun(config, tmp_path) == config
+    assert not caplog.records
+    file = tmp_path / "config.json"
+    kept = json.loads(file.read_text())
+    for name in ("rotate", "also"):
+        del kept[name]
+    del kept["group"]["younger"]
+    file.write_text(json.dumps(kept))
+    with pytest.raises(InputError, match=r"group.younger = None, rotate = False, this one has 0.5"):
+        opened(tmp_path, config, "data").__enter__()
+    began = as_begun(config, tmp_path)
+    assert began == Younger(group=Group(younger=None), rotate=False)
+    assert caplog.messages == [
+        f"the run in {tmp_path} is older than some settings: it goes on with group.younger = None, "
+        "rotate = False."
+    ]
+    with opened(tmp_path, began, "data"):
+        assert read_config(tmp_path, Younger) == began
+    assert as_earlier(config, {"group": 3, "also": True, "rotate": True}).group.younger is None
 
 
 @pytest.mark.parametrize(

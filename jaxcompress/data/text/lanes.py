@@ -73,24 +73,35 @@ def steps_per_epoch(tokens: range, num_lanes: int, unroll: int) -> int:
     return len(tokens) // num_lanes // unroll
 
 
-def training_lanes(tokens: range, num_lanes: int, unroll: int) -> Feed:
+def training_lanes(tokens: range, num_lanes: int, unroll: int, rotate: bool = True) -> Feed:
     """Feeds a split's targets without end; lanes begin anew with each epoch.
 
-    There is no seed: every epoch is the same.
+    Between the end of a lane and the beginning of the next one lie the tokens that fill no whole
+    batch. With each epoch all lanes begin as many tokens later as lie there at most, and the split
+    goes on with its first token after its last, so that what one epoch leaves out the next ones
+    read. There is no seed: an epoch is a function of its number.
+
+    >>> feed = training_lanes(range(1, 12), num_lanes=1, unroll=4)  # of 11 tokens, 3 are left out
+    >>> [feed.index(step)["positions"].tolist() for step in (1, 2, 4)]
+    [[[4, 5, 6, 7, 8]], [[3, 4, 5, 6, 7]], [[6, 7, 8, 9, 10]]]
 
     Args:
         tokens: positions of the split's tokens in the stream.
         num_lanes: B.
         unroll: T.
+        rotate: whether lanes begin elsewhere in each epoch; else every epoch is the same.
     """
     length, num_steps = len(tokens) // num_lanes, steps_per_epoch(tokens, num_lanes, unroll)
-    starts = tokens.start - 1 + length * np.arange(num_lanes)[:, None] + np.arange(unroll + 1)
+    left_out = len(tokens) - (num_lanes - 1) * length - num_steps * unroll  # after the last lane
+    starts = length * np.arange(num_lanes)[:, None] + np.arange(unroll + 1)
     mask = np.ones((num_lanes, unroll), bool)
 
     def index(step: int) -> dict:
-        at = step % num_steps
+        epoch, at = divmod(step, num_steps)
+        after_first = starts + at * unroll + rotate * epoch * left_out % len(tokens)
+        wrapped = np.where(after_first > len(tokens), after_first - len(tokens), after_first)
         return {
-            "positions": (starts + at * unroll).astype(np.int32),
+            "positions": (tokens.start - 1 + wrapped).astype(np.int32),
             "mask": mask,
             "first": np.full(num_lanes, at == 0),
         }
