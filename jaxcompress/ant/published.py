@@ -1,6 +1,7 @@
 """The settings of each method over ratings that the figures of this project are of.
 
-"ant-paper" and "nbant-paper" are those of the reference implementation of Liang et al. (2021).
+"ant-paper" and "nbant-paper" are those of the reference implementation of Liang et al. (2021); but
+"nbant-paper" starts at 10 anchors, as the paper does, and the reference's command at 20.
 """
 
 import dataclasses
