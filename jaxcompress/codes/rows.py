@@ -33,6 +33,7 @@ class PreparedTable(NamedTuple):
         stream: whether rows are sent from the host with each batch.
         place: any pytree -> the same arrays on every device.
         map: `function, state, index -> function(state, batch)`, replicated.
+        part: `B -> slice`, the part of a batch that this process makes.
     """
 
     rows: np.ndarray
@@ -42,6 +43,7 @@ class PreparedTable(NamedTuple):
     stream: bool
     place: Callable[[PyTree], PyTree]
     map: Callable[..., PyTree]
+    part: Callable[[int], slice]
 
     def batches(self, ids: np.ndarray) -> Feed:
         """Feeds the rows `ids` once, in order, in batches of a good size for all devices."""
@@ -95,21 +97,25 @@ def make_table(rows: np.ndarray, weights: np.ndarray | None = None) -> PreparedT
         stream=stream,
         place=mapper.place,
         map=lambda function, state, index: mapper.map(function, state, data, index),
+        part=mapper.part,
     )
 
 
 def with_codes(table: PreparedTable, codes: np.ndarray) -> Feed:
     """Feeds all rows in order; batches have `codes` [B, M] and `fit` bool [B] besides.
 
-    `fit` tells which rows codebooks may be fitted to; it is false for padding.
+    `fit` tells which rows codebooks may be fitted to; it is false for padding. Indices are this
+    process's parts.
     """
     feed = table.everything()
     size = feed.batch_size
 
     def index(i: int) -> dict:
-        part = slice(i * size, (i + 1) * size)
-        fit = pad_rows(table.is_training[part], size)
-        return {**feed.index(i), "codes": pad_rows(codes[part], size), "fit": fit}
+        first, end, _ = table.part(size).indices(size)
+        rows, count = slice(i * size + first, i * size + end), end - first
+        fit = pad_rows(table.is_training[rows], count)
+        own = feed.index(i, slice(first, end))
+        return {**own, "codes": pad_rows(codes[rows], count), "fit": fit}
 
     return feed._replace(index=index)
 

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+WHOLE = slice(None)  # a part of a batch: all of it
+
 
 class Feed(NamedTuple):
     """Where batches come from: the host makes small indices, the device gathers the rows.
@@ -20,9 +22,10 @@ class Feed(NamedTuple):
     on the seed that the feed was made with, and not on which batches were made before it.
 
     Attributes:
-        index: `step -> index`: a dictionary of NumPy arrays, each with leading axis B, made on the
-            host. For training, every step from 0 on has one; for an evaluation, 0 to
+        index: `step, part=WHOLE -> index`: a dictionary of NumPy arrays, each with leading axis B,
+            made on the host. For training, every step from 0 on has one; for an evaluation, 0 to
             `num_batches - 1`. Steps of one dispatch need equal shapes, since they are stacked.
+            Of several processes each asks for a part alone, a slice of the B rows.
         gather: `data, index -> batch`, pure, compiled into the step and run on the device. `data`
             is a pytree of arrays that is placed there once; it is `()` if the index holds the rows
             themselves, for data that are too large to be placed. The batch is a dictionary of
@@ -33,7 +36,7 @@ class Feed(NamedTuple):
         units: number of units in a batch; None: `batch_size`.
     """
 
-    index: Callable[[int], dict]
+    index: Callable[..., dict]
     gather: Callable[[Any, dict], dict]
     batch_size: int
     num_batches: int | None = None
@@ -115,14 +118,15 @@ def shuffled(
             orders[epoch] = np.random.default_rng((seed, epoch)).permutation(ids)
         return orders[epoch]
 
-    def index(step: int) -> dict:
-        start, parts, left = step * batch_size, [], batch_size
+    def index(step: int, part: slice = WHOLE) -> dict:
+        first, end, _ = part.indices(batch_size)
+        start, parts, left = step * batch_size + first, [], end - first
         while left:
             epoch, offset = divmod(start, len(ids))
-            part = order(epoch)[offset : offset + left]
-            parts.append(part)
-            start, left = start + len(part), left - len(part)
-        return _index(table, np.concatenate(parts), batch_size, stream, weights)
+            some = order(epoch)[offset : offset + left]
+            parts.append(some)
+            start, left = start + len(some), left - len(some)
+        return _index(table, np.concatenate(parts), end - first, stream, weights)
 
     return Feed(index, gather_scaled(exponent), batch_size)
 
@@ -145,9 +149,10 @@ def in_order(
     The arguments are those of `shuffled`.
     """
 
-    def index(i: int) -> dict:
-        part = ids[i * batch_size : (i + 1) * batch_size]
-        return _index(table, part, batch_size, stream, weights)
+    def index(i: int, part: slice = WHOLE) -> dict:
+        first, end, _ = part.indices(batch_size)
+        some = ids[i * batch_size + first : i * batch_size + end]
+        return _index(table, some, end - first, stream, weights)
 
     return Feed(index, gather_scaled(exponent), batch_size, -(-len(ids) // batch_size))
 
@@ -155,14 +160,14 @@ def in_order(
 def _index(
     table: np.ndarray | None,
     ids: np.ndarray,
-    batch_size: int,
+    size: int,
     stream: bool,
     weights: np.ndarray | None,
 ) -> dict:
-    """Makes the index of some rows, at most B, filled up to B with row 0."""
-    padded = np.zeros(batch_size, np.int32)
+    """Makes the index of some rows, filled up to a number of them with row 0."""
+    padded = np.zeros(size, np.int32)
     padded[: len(ids)] = ids
-    index = {"mask": np.arange(batch_size) < len(ids)}
+    index = {"mask": np.arange(size) < len(ids)}
     if weights is not None:
         index["weights"] = np.take(weights, padded)
     if stream:

@@ -144,6 +144,7 @@ def prepare(
         stream=stream,
         place=engine.place_shared,
         map=lambda function, state, index: engine.map(function, state, data, index),
+        part=engine.part,
     )
     job = Job(
         task=task,

@@ -48,12 +48,12 @@ def evaluate(job: Job, state: TrainState, feed: Feed) -> dict:
     Recurrent state starts at zero and goes on from batch to batch.
     """
     carry = job.engine.place_shared(job.task.init_carry(feed.batch_size))
-    state = state.replace(opt_state=(), carry=carry)
+    state, part = state.replace(opt_state=(), carry=carry), job.engine.part(feed.batch_size)
 
     def batches(state):
         for i in range(feed.num_batches):
             carry, sums = job.engine.map(
-                _evaluate_batch(job.task.evaluate), state, job.data, feed.index(i)
+                _evaluate_batch(job.task.evaluate), state, job.data, feed.index(i, part)
             )
             state = state.replace(carry=carry)
             yield sums
@@ -107,7 +107,8 @@ def fetch_one_behind(outputs: Iterable[PyTree]) -> Iterator[PyTree]:
 @own_settings
 def map_rows(function: Callable, job: Job, state: PyTree, feed: Feed, num_rows: int) -> np.ndarray:
     """Applies `state, batch -> [B, ...]` to all batches: NumPy [num_rows, ...]."""
-    indices = map(feed.index, range(feed.num_batches))
+    part = job.engine.part(feed.batch_size)
+    indices = (feed.index(i, part) for i in range(feed.num_batches))
     outputs = (job.engine.map(function, state, job.data, index) for index in indices)
     out, start = None, 0
     for part in fetch_one_behind(outputs):
@@ -196,7 +197,7 @@ def _take_steps(
     state, pending = engine.place_state(state), None
     while step < num_steps:
         end = min(num_steps, _dispatch_end(step, run.steps_per_dispatch, eval_every))
-        index = stack([job.feed.index(s) for s in range(step, end)])
+        index = stack([job.feed.index(s, engine.own_part()) for s in range(step, end)])
         state, metrics = engine.train(state, job.data, index, key)
         if pending is not None:  # of the dispatch before, which is done by now
             figures.of_steps(*pending)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from jaxcompress.engine.placement import place_array, place_rows
+from jaxcompress.engine.placement import join_parts, own_part, place_array, place_rows
 from jaxcompress.engine.task import PyTree
 
 AXIS = "data"
@@ -22,11 +23,12 @@ class Mapper(NamedTuple):
     Attributes:
         place: any pytree -> the same arrays on every device.
         place_data: NumPy pytree -> the same on every device, each table stored row by row.
-        place_batch: an index [B, ...] -> split over the devices.
+        place_batch: this process's part of an index -> the index [B, ...], split over the devices.
         compile: `function` -> the compiled `state, data, index -> function(state, batch)`, of
             what has been placed, replicated.
-        map: `function, state, data, index [B, ...] -> function(state, batch)`, replicated; `state`
-            and `data` are as `place` and `place_data` give them.
+        map: `function, state, data, index -> function(state, batch)`, replicated; `state` and
+            `data` are as `place` and `place_data` give them, `index` is this process's part.
+        part: `B -> slice`, the part of a batch that this process makes.
         split: how the leading axis of a batch is laid out.
     """
 
@@ -35,6 +37,7 @@ class Mapper(NamedTuple):
     place_batch: Callable[[PyTree], PyTree]
     compile: Callable[[Callable], Callable]
     map: Callable[..., PyTree]
+    part: Callable[[int], slice]
     split: NamedSharding
 
 
@@ -48,7 +51,7 @@ def make_mapper(
         devices: None: all devices of all processes.
     """
     devices = jax.devices() if devices is None else devices
-    mesh = jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
+    mesh = lay_out(devices, len(devices))
     everywhere, split = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), (AXIS,)))
 
     def place(tree: PyTree, sharding: NamedSharding = everywhere) -> PyTree:
@@ -58,7 +61,7 @@ def make_mapper(
         return jax.tree.map(lambda x: place_rows(x, everywhere), tree)
 
     def place_batch(index: PyTree) -> PyTree:
-        return place(index, split)
+        return join_parts(index, split)
 
     def compile_map(function: Callable) -> Callable:
         return _compile_map(function, gather, everywhere)
@@ -66,7 +69,19 @@ def make_mapper(
     def map_batch(function, state, data, index):
         return compile_map(function)(state, data, place_batch(index))
 
-    return Mapper(place, place_data, place_batch, compile_map, map_batch, split)
+    part = functools.partial(own_part, split)
+    return Mapper(place, place_data, place_batch, compile_map, map_batch, part, split)
+
+
+def lay_out(devices: Sequence[jax.Device], num_parts: int) -> Mesh:
+    """Makes a mesh of so many parts of a batch, each of which several devices may compute.
+
+    Devices of a process are neighbours, so that its part of a batch is a run of rows.
+    """
+    in_order = sorted(devices, key=lambda device: (device.process_index, device.id))
+    shape = (num_parts, len(devices) // num_parts)
+    mesh = np.array(in_order, object).reshape(shape)
+    return Mesh(mesh, (AXIS, "copy"), axis_types=(AxisType.Auto,) * 2)
 
 
 @functools.lru_cache(maxsize=64)

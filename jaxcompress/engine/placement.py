@@ -21,7 +21,7 @@ def place_array(x: Any, sharding: NamedSharding) -> jax.Array:
     """
     if isinstance(x, jax.ShapeDtypeStruct):
         return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
-    if isinstance(x, jax.Array) and x.sharding == sharding:
+    if isinstance(x, jax.Array) and x.sharding.is_equivalent_to(sharding, x.ndim):
         return x
     if jax.process_count() == 1:
         return jax.device_put(x, sharding)
@@ -29,6 +29,23 @@ def place_array(x: Any, sharding: NamedSharding) -> jax.Array:
         return jax.random.wrap_key_data(place_array(jax.random.key_data(x), sharding))
     x = to_host(x)
     return jax.make_array_from_callback(x.shape, sharding, lambda part: x[part])
+
+
+def own_part(split: NamedSharding, batch_size: int) -> slice:
+    """Finds which of the B rows of a batch the devices of this process work on."""
+    parts = split.addressable_devices_indices_map((batch_size,)).values()
+    bounds = [rows.indices(batch_size)[:2] for (rows,) in parts]
+    return slice(min(first for first, _ in bounds), max(end for _, end in bounds))
+
+
+def join_parts(tree: PyTree, sharding: NamedSharding) -> PyTree:
+    """Makes arrays over all devices of all processes, of the parts that each process holds.
+
+    Of shapes, which are whole, it makes some with the sharding.
+    """
+    if jax.process_count() == 1:
+        return jax.tree.map(lambda x: place_array(x, sharding), tree)
+    return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, x), tree)
 
 
 def place_rows(x: Any, sharding: NamedSharding) -> jax.Array:

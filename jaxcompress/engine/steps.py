@@ -7,6 +7,7 @@ averaged by hand.
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -16,10 +17,11 @@ import optax
 from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jaxcompress.engine.mapper import AXIS, make_mapper
-from jaxcompress.engine.placement import to_host
+from jaxcompress.engine.mapper import AXIS, lay_out, make_mapper
+from jaxcompress.engine.placement import join_parts, own_part, to_host
 from jaxcompress.engine.task import PyTree, Task, TrainState
 from jaxcompress.errors import InputError
+from jaxcompress.notes import note
 
 
 def train_step(
@@ -84,11 +86,16 @@ class Engine(NamedTuple):
         place_data: NumPy pytree -> the same on every device, each table stored row by row.
         place_shared: any pytree -> the same arrays on every device, as `map` takes them.
         place_state: a state (host or device) -> as `train` takes it.
-        place_index: an index [steps, B, ...] (NumPy) -> as `step` takes it.
+        place_index: this process's part of an index (NumPy) -> the index [steps, B, ...] as `step`
+            takes it.
         step: the compiled `state, data, index, key -> state, metrics`, of what has been placed.
-        train: `state, data, index [steps, B, ...] (NumPy), key -> state, metrics [steps]`.
+        train: `state, data, index (NumPy), key -> state, metrics [steps]`; the index has leading
+            axes [steps, B], and of B this process's part.
         global_state: the state of `train` as plain replicated arrays: to evaluate, to save.
-        map: `function, state, data, index [B, ...] -> function(state, batch)`, replicated.
+        map: `function, state, data, index -> function(state, batch)`, replicated; the index is
+            this process's part of B rows, a multiple of the number of devices.
+        part: `B -> slice`, the part of an evaluation's batch that this process makes.
+        own_part: `() -> slice`, the part of a training batch that this process makes.
     """
 
     place_data: Callable[[PyTree], PyTree]
@@ -99,6 +106,8 @@ class Engine(NamedTuple):
     train: Callable[..., tuple[TrainState, dict]]
     global_state: Callable[[TrainState], TrainState]
     map: Callable[..., PyTree]
+    part: Callable[[int], slice]
+    own_part: Callable[[], slice]
 
 
 def make_engine(
@@ -111,6 +120,9 @@ def make_engine(
 ) -> Engine:
     """Builds the engine for `parallel` "jit" or "pmap".
 
+    A batch is split into as many equal parts as all devices can share evenly. If these are fewer
+    than the devices, several of them compute the same part, which a note says.
+
     Args:
         parallel: the config's.
         batch_size: B, rows of a batch over all devices.
@@ -120,26 +132,30 @@ def make_engine(
         devices: None: all devices of all processes, which "pmap" always takes.
 
     Raises:
-        InputError: if the batch cannot be split evenly over the devices.
+        InputError: if the batch cannot be split evenly over the replicas of "pmap".
     """
     mapper = make_mapper(gather, devices)
-    place, split = mapper.place, mapper.split
-    if batch_size % split.num_devices:
-        raise InputError(
-            f"batch_size {batch_size} must be a multiple of the {split.num_devices} devices."
-        )
+    place, devices = mapper.place, mapper.split.mesh.devices.flatten()
     if parallel == "pmap":
-        return _pmap_engine(place, split, task.loss, tx, gather)
-    everywhere, of_steps = (
-        NamedSharding(split.mesh, PartitionSpec(*axes)) for axes in ((), (None, AXIS))
+        if batch_size % len(devices):
+            raise InputError(
+                f"batch_size {batch_size} must be a multiple of the {len(devices)} devices."
+            )
+        return _pmap_engine(mapper, batch_size, task.loss, tx, gather)
+    num_parts = math.gcd(batch_size, len(devices))
+    _note_copies(batch_size, num_parts, len(devices))
+    mesh = lay_out(devices, num_parts)
+    everywhere, split, of_steps = (
+        NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), (AXIS,), (None, AXIS))
     )
     step = _jit_steps(gather, task.loss, tx, everywhere, split)
 
     def place_state(state):
-        return place(state.replace(carry=())).replace(carry=place(state.carry, split))
+        rest = place(state.replace(carry=()), everywhere)
+        return rest.replace(carry=place(state.carry, split))
 
     def place_index(index):
-        return place(index, of_steps)
+        return join_parts(index, of_steps)
 
     def train(state, data, index, key):
         return step(state, data, place_index(index), key)
@@ -153,7 +169,18 @@ def make_engine(
         train=train,
         global_state=lambda state: state,
         map=mapper.map,
+        part=mapper.part,
+        own_part=functools.partial(own_part, split, batch_size),
     )
+
+
+def _note_copies(batch_size: int, num_parts: int, num_devices: int) -> None:
+    if num_parts < num_devices and jax.process_index() == 0:
+        note(
+            f"batch_size {batch_size} splits into {num_parts} equal parts at most for the "
+            f"{num_devices} devices, and {num_devices // num_parts} of them compute each part; "
+            "a multiple of their number would use them all."
+        )
 
 
 @functools.lru_cache(maxsize=8)
@@ -181,9 +208,8 @@ def _pmap_steps(gather: Callable, loss: Callable, tx: optax.GradientTransformati
     )
 
 
-def _pmap_engine(place, split, loss, tx, gather) -> Engine:
-    num_devices, num_local = jax.device_count(), jax.local_device_count()
-    first = jax.process_index() * num_local
+def _pmap_engine(mapper, batch_size, loss, tx, gather) -> Engine:
+    place, split, num_local = mapper.place, mapper.split, jax.local_device_count()
     step = _pmap_steps(gather, loss, tx)
     everywhere = NamedSharding(split.mesh, PartitionSpec())
     to_devices = jax.pmap(lambda x: x)
@@ -192,18 +218,15 @@ def _pmap_engine(place, split, loss, tx, gather) -> Engine:
         return jax.tree.map(lambda x: np.broadcast_to(x, (num_local, *np.shape(x))), tree)
 
     def part_of_each(tree, axis):
-        """Splits `axis` over all devices; this process's parts, stacked in front."""
-
-        def parts(x):
-            return np.stack(np.split(x, num_devices, axis)[first : first + num_local])
-
-        return jax.tree.map(parts, tree)
+        """Splits `axis` of this process's part over its devices; their parts, stacked in front."""
+        return jax.tree.map(lambda x: np.stack(np.split(x, num_local, axis)), tree)
 
     def place_data(data):
         return to_devices(replicate(data)) if jax.tree.leaves(data) else data
 
     def place_state(state):
-        carry = part_of_each(multihost_utils.process_allgather(state.carry, tiled=True), 0)
+        carry = multihost_utils.process_allgather(state.carry, tiled=True)
+        carry = part_of_each(jax.tree.map(lambda x: x[mapper.part(batch_size)], carry), 0)
         return to_devices(replicate(to_host(state.replace(carry=()))).replace(carry=carry))
 
     def place_index(index):
@@ -240,6 +263,8 @@ def _pmap_engine(place, split, loss, tx, gather) -> Engine:
         train=train,
         global_state=global_state,
         map=map_on_view,
+        part=mapper.part,
+        own_part=functools.partial(mapper.part, batch_size),
     )
 
 

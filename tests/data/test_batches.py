@@ -5,6 +5,14 @@ import numpy as np
 import pytest
 
 from jaxcompress.data.batches import hold_out_rows, in_order, shuffled
+from jaxcompress.data.labelled.buckets import (
+    cut_texts,
+    gather_texts,
+    shuffled_texts,
+    texts_by_length,
+)
+from jaxcompress.data.ratings.batches import cut_windows, shuffled_windows
+from jaxcompress.data.text.lanes import evaluation_lanes, training_lanes
 
 TABLE = np.arange(40, dtype=np.float32).reshape(20, 2)
 IDS = np.arange(3, 20, dtype=np.int32)
@@ -50,6 +58,26 @@ def test_the_device_gathers_the_rows_that_the_host_would_send(dtype):
         assert set(passed) == set(gathered)
         for key, value in passed.items():
             np.testing.assert_array_equal(value, gathered[key])
+
+
+def test_parts_of_a_batch_are_the_batch_whichever_feed_makes_them():
+    texts = cut_texts(np.arange(0, 44, 2) + np.arange(22) % 2, np.arange(21), 3, "last")
+    feeds = [
+        shuffled(TABLE, IDS, 12, 7, stream=True, weights=np.arange(20, dtype=np.float32)),
+        in_order(TABLE, IDS, 12, stream=False),
+        shuffled_texts(texts, 12, 2, 0, gather_texts),
+        texts_by_length(texts, 12, 2, gather_texts),
+        training_lanes(range(1, 100), 12, 3),
+        evaluation_lanes(range(1, 100), 10, 3, multiple=12),
+        shuffled_windows(cut_windows(np.arange(60), 20, 2, 12), 12, 0),
+    ]
+    for feed in feeds:
+        whole = feed.index(1)
+        parts = [feed.index(1, slice(first, first + 4)) for first in (0, 4, 8)]
+        assert all(part.keys() == whole.keys() for part in parts)
+        for name, values in whole.items():
+            joined = np.concatenate([part[name] for part in parts])
+            np.testing.assert_array_equal(joined, values, err_msg=name)
 
 
 def test_in_order_gives_every_row_once_and_masks_the_padding():

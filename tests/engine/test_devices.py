@@ -33,7 +33,7 @@ def test_a_checkpoint_of_eight_devices_opens_on_one(table, eight_devices):
     assert "step 60 of 60" in done.stdout
 
 
-def test_pmap_agrees_with_jit_where_the_step_is_deterministic():
+def test_batches_of_any_size_and_pmap_give_the_losses_of_one_device():
     done = helpers.run([sys.executable, "tests/engine/toy_devices.py"], num_devices=8)
     assert done.returncode == 0, done.stderr
 
@@ -49,9 +49,9 @@ def test_pmap_trains_on_eight_devices_and_resumes(table, tmp_path, one_device):
     assert codes.num_rows == 600
 
 
-def test_a_batch_that_does_not_split_over_the_devices_is_told(table, tmp_path):
-    arguments = helpers.command(table, tmp_path / "run", "--config.batch_size=60")
-    done = helpers.run(arguments, num_devices=8)
+def test_a_batch_that_does_not_split_over_replicas_is_told(table, tmp_path):
+    more = ("--config.batch_size=60", "--config.parallel=pmap")
+    done = helpers.run(helpers.command(table, tmp_path / "run", *more), num_devices=8)
     assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1] == (
         "error: batch_size 60 must be a multiple of the 8 devices."

@@ -49,9 +49,9 @@ def job_of(in_training=lambda step: None, in_evaluation=lambda step: None):
     engine = make_engine("jit", 8, TASK, tx, feed.gather)
     config = RunConfig(batch_size=8, eval_every=4, steps_per_dispatch=2)
 
-    def index(step):
+    def index(step, part):
         in_training(step)
-        return feed.index(step)
+        return feed.index(step, part)
 
     def valid(step):
         in_evaluation(step)
@@ -112,7 +112,7 @@ def test_without_a_workdir_ctrl_c_is_a_keyboard_interrupt():
 
 
 def test_ctrl_c_in_compress_is_a_keyboard_interrupt(monkeypatch):
-    def index(step):
+    def index(step, part):
         signal.raise_signal(signal.SIGINT)
 
     def interrupted(*args, **kwargs):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcompress.data.batches import Feed
+from jaxcompress.data.batches import WHOLE, Feed
 
 _POOL = 50  # batches whose texts are sorted together: little padding, and still random
 
@@ -103,9 +103,9 @@ def shuffled_texts(
             orders[epoch] = rng.permutation(batches)
         return orders[epoch]
 
-    def index(step: int) -> dict:
+    def index(step: int, part: slice = WHOLE) -> dict:
         epoch, at = divmod(step, num_steps)
-        return _index(texts, order(epoch)[at], batch_size, width)
+        return _index(texts, order(epoch)[at], batch_size, width, part)
 
     return Feed(index, gather, batch_size, unit="texts")
 
@@ -119,20 +119,23 @@ def texts_by_length(
     """
     ids = np.argsort(texts.lengths, kind="stable")
 
-    def index(i: int) -> dict:
-        part = ids[i * batch_size : (i + 1) * batch_size]
-        return _index(texts, part, batch_size, width)
+    def index(i: int, part: slice = WHOLE) -> dict:
+        some = ids[i * batch_size : (i + 1) * batch_size]
+        return _index(texts, some, batch_size, width, part)
 
     return Feed(index, gather, batch_size, -(-len(ids) // batch_size), unit="texts")
 
 
-def _index(texts: TextSpans, ids: np.ndarray, batch_size: int, width: int) -> dict:
-    """Makes the index of some texts, at most B, repeated until there are B."""
+def _index(texts: TextSpans, ids: np.ndarray, batch_size: int, width: int, part: slice) -> dict:
+    """Makes a part of the index of some texts, at most B, repeated until there are B.
+
+    T is that of the whole batch, so that all parts of it have one shape.
+    """
     some = texts.take(np.resize(ids, batch_size))
     num_tokens = -(-int(some.lengths.max()) // width) * width
     return {
-        "positions": some.starts[:, None] + np.arange(num_tokens, dtype=np.int32),
-        "lengths": some.lengths,
-        "labels": some.labels,
-        "mask": np.arange(batch_size) < len(ids),
+        "positions": some.starts[part, None] + np.arange(num_tokens, dtype=np.int32),
+        "lengths": some.lengths[part],
+        "labels": some.labels[part],
+        "mask": np.arange(batch_size)[part] < len(ids),
     }

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcompress.data.batches import Feed, in_order, shuffled
+from jaxcompress.data.batches import WHOLE, Feed, in_order, shuffled
 from jaxcompress.errors import InputError
 
 
@@ -118,9 +118,9 @@ def shuffled_windows(windows: Windows, batch_size: int, seed: int) -> Feed:
     def window(number: int) -> Feed:
         return shuffled_ratings(windows.positions[number], batch_size, seed + number)
 
-    def index(step: int) -> dict:
+    def index(step: int, part: slice = WHOLE) -> dict:
         number, at = divmod(step, windows.steps)
-        return window(number).index(at)
+        return window(number).index(at, part)
 
     return Feed(index, gather_ratings, batch_size, unit="ratings")
 

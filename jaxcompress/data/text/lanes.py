@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcompress.data.batches import Feed
+from jaxcompress.data.batches import WHOLE, Feed
 
 
 def as_stream(splits: dict[str, np.ndarray], end: int) -> tuple[np.ndarray, dict[str, range]]:
@@ -96,14 +96,14 @@ def training_lanes(tokens: range, num_lanes: int, unroll: int, rotate: bool = Tr
     starts = length * np.arange(num_lanes)[:, None] + np.arange(unroll + 1)
     mask = np.ones((num_lanes, unroll), bool)
 
-    def index(step: int) -> dict:
+    def index(step: int, part: slice = WHOLE) -> dict:
         epoch, at = divmod(step, num_steps)
-        after_first = starts + at * unroll + rotate * epoch * left_out % len(tokens)
+        after_first = starts[part] + at * unroll + rotate * epoch * left_out % len(tokens)
         wrapped = np.where(after_first > len(tokens), after_first - len(tokens), after_first)
         return {
             "positions": (tokens.start - 1 + wrapped).astype(np.int32),
-            "mask": mask,
-            "first": np.full(num_lanes, at == 0),
+            "mask": mask[part],
+            "first": np.full(len(wrapped), at == 0),
         }
 
     return Feed(index, gather_lanes, num_lanes, unit="tokens", units=num_lanes * unroll)
@@ -123,14 +123,15 @@ def evaluation_lanes(tokens: range, num_lanes: int, unroll: int, multiple: int =
     num_rows = -(-num_lanes // multiple) * multiple
     starts = length * np.arange(num_rows)[:, None]
 
-    def index(i: int) -> dict:
+    def index(i: int, part: slice = WHOLE) -> dict:
         at = i * unroll + np.arange(unroll + 1)
         counted = (starts + at[:-1] < len(tokens)) & (at[:-1] < length)
         counted[num_lanes:] = False
+        positions = tokens.start - 1 + np.minimum(starts[part] + at, len(tokens))
         return {
-            "positions": (tokens.start - 1 + np.minimum(starts + at, len(tokens))).astype(np.int32),
-            "mask": counted,
-            "first": np.full(num_rows, i == 0),
+            "positions": positions.astype(np.int32),
+            "mask": counted[part],
+            "first": np.full(len(positions), i == 0),
         }
 
     return Feed(index, gather_lanes, num_rows, -(-length // unroll))
