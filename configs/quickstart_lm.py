@@ -24,6 +24,5 @@ def get_config() -> tying.Config:
             gamma=0.65,
             temperature=20.0,
         ),
-        # at a rate of 1.0 a few rows grow without end on this text
         optimizer=tying.OptimizerConfig(learning_rate=0.5, full_epochs=1, decay=0.5, clip_norm=5.0),
     )

@@ -7,7 +7,8 @@ target their share; RE reuses the embedding as the classifier, which the theory 
 REAL is both.
 
 - `config.py`: what can be set, and the paper's variants; its classes are listed here.
-- `model.py`: the LSTM, its dropout, the classifier. `softmax_loss.py`: the augmented loss.
+- `model.py`: the LSTM, its dropout, the classifier. `softmax_loss.py`: the augmented loss;
+  `teacher.py`: what it learns from.
 - `task.py`: what is trained, and the optimiser. `prepare.py`: from a text and a config to a job.
 - `run.py`: `train` and the modes that need the text. `evaluate.py`: perplexities of a trained run,
   with its own embedding or a compressed one.
@@ -15,11 +16,12 @@ REAL is both.
   and `generate.py`, a text that goes on.
 - `compare.py`: several runs side by side.
 
-What the paper leaves open: no gradient flows through the teacher, unless `model.teacher_gradient`
-is set (`softmax_loss` in `softmax_loss.py`); a dropout mask lasts for `unroll` tokens
+What keeps REAL from running away is that tau rises with the longest row (`make_teacher` in
+`teacher.py`). What the paper leaves open: no gradient flows through the teacher, unless
+`model.teacher_gradient` is set (`softmax_loss` in `softmax_loss.py`); a dropout mask lasts for `unroll` tokens
 (`dropout_masks` in `model.py`). Departures, off by default: tau can rise during training
-(`temperature_at` in `task.py`), and the embedding can stay fixed at first (`freeze_embedding`,
-there too).
+(`temperature_at` in `teacher.py`), and the embedding can stay fixed at first (`freeze_embedding` in
+`task.py`).
 
 Nothing here reads a flag; `run.py` and `show_comparison` print, the other functions return values.
 """

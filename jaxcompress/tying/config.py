@@ -44,6 +44,9 @@ class ModelConfig:
     # tau at the first step, from which it goes geometrically to `temperature`; None: `temperature`
     initial_temperature: float | None = setting(None, above=0)
     temperature_epochs: float = setting(1.0, above=0)  # epochs until tau is `temperature`
+    # tau is max |L_v|^2 / (max_sharpness ln V) at least; None: it has no such bound, and with RE
+    # the teacher may become one-hot
+    max_sharpness: float | None = setting(0.5, above=0, earlier=None)
     teacher_gradient: bool = False  # whether gradients flow through the teacher
     frozen_epochs: int = setting(0, at_least=0)  # epochs before the embedding is trained
 

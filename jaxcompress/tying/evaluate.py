@@ -17,7 +17,7 @@ from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.loop import evaluate, restore_best
 from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.task import TrainState
-from jaxcompress.engine.workdir import opened, read_config
+from jaxcompress.engine.workdir import as_begun, opened, read_config
 from jaxcompress.errors import InputError
 from jaxcompress.loading import load_codes
 from jaxcompress.tying.config import Config, describe
@@ -92,7 +92,7 @@ def evaluate_codes(
 def _restore(workdir: str | os.PathLike, config: Config | None) -> Restored:
     """Reads a run's text and its best state."""
     saved = read_config(workdir, Config)
-    problem = make_problem(saved if config is None else config)
+    problem = make_problem(saved if config is None else as_begun(config, workdir))
     with opened(workdir, problem.config, problem.fingerprint):
         return Restored(problem, restore_best(problem.job, workdir).state)
 

@@ -4,8 +4,8 @@ Inan, Khosravi & Socher 2017, arXiv 1611.01462, sections 3 to 5.
 
 Axis letters: B lanes of text, T tokens of a lane, V words, D units.
 
-Departures from the paper: tau can rise during training (`temperature_at`), and the embedding can
-stay as it is in the first epochs (`freeze_embedding`); both are off by default.
+Departures from the paper: the embedding can stay as it is in the first epochs (`freeze_embedding`),
+which is off by default; and those of `teacher.py`.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,8 @@ from jaxcompress.tying.model import (
     no_masks,
     zero_carry,
 )
-from jaxcompress.tying.softmax_loss import Augmentation, softmax_loss
+from jaxcompress.tying.softmax_loss import softmax_loss
+from jaxcompress.tying.teacher import make_teacher, sharpness, sharpness_note, temperature_at
 
 
 def make_optimizer(config: OptimizerConfig, steps_per_epoch: int) -> optax.GradientTransformation:
@@ -48,30 +49,6 @@ def make_optimizer(config: OptimizerConfig, steps_per_epoch: int) -> optax.Gradi
     if config.clip_norm is None:
         return sgd
     return optax.chain(optax.clip_by_global_norm(config.clip_norm), sgd)
-
-
-def temperature_at(
-    step: int | jax.Array, num_steps: float, first: float | None, last: float
-) -> jax.Array:
-    """Computes tau of a step, which goes geometrically from `first` to `last`.
-
-    The paper has one tau for all steps.
-
-    >>> [float(temperature_at(step, 20, 2.0, 8.0)) for step in (0, 10, 20, 90)]
-    [2.0, 4.0, 8.0, 8.0]
-
-    Args:
-        step: of the optimiser, from 0.
-        num_steps: the step at which `last` is reached.
-        first: tau of step 0; None: `last`.
-        last: tau from step `num_steps` on.
-
-    Returns:
-        float32 [].
-    """
-    if first in (None, last):
-        return jnp.float32(last)
-    return jnp.float32(first * (last / first) ** jnp.minimum(step / num_steps, 1.0))
 
 
 def freeze_embedding(params: dict[str, Any], step: jax.Array, num_steps: int) -> dict[str, Any]:
@@ -97,8 +74,8 @@ def make_task(
       count; `first` bool [B], true for a lane that begins here, whose carry is set to zero.
     - Carry: an `LSTMState` for each layer, output and cell float32 [B, D].
     - Sums, float32 []: `count`, tokens; `nll`, their negative log-likelihood in nats.
-    - Metrics of a step: `perplexity`, exp(cross-entropy of a token). Figure of an evaluation:
-      `perplexity`, of all tokens together (`corpus_metrics`).
+    - Metrics of a step: `perplexity`, exp(cross-entropy of a token); with AL `sharpness` of the
+      table. Figure of an evaluation: `perplexity`, of all tokens together (`corpus_metrics`).
 
     The loss, in nats, is the mean over lanes of the sum over time, which the published learning
     rates and norms suppose.
@@ -123,12 +100,17 @@ def make_task(
             params = freeze_embedding(params, step, config.frozen_epochs * steps_per_epoch)
         predicted = _predict(model, params, carry, batch, dropout_masks(key, config, batch_size))
         weights = batch["mask"] / jnp.float32(batch_size)
-        augmentation = _augmentation(config, params, step, steps_per_epoch)
+        rising = config.temperature_epochs * steps_per_epoch
+        tau = temperature_at(step, rising, config.initial_temperature, config.temperature)
+        augmentation = make_teacher(config, params["embedding"], tau)
         value, cross_entropy = _loss(
             predicted, batch["targets"], weights, augmentation, config.teacher_gradient
         )
         carry = jax.lax.stop_gradient(predicted.carry)  # backpropagation ends with the sequence
-        return value, (carry, {"perplexity": jnp.exp(cross_entropy / time)})
+        metrics = {"perplexity": jnp.exp(cross_entropy / time)}
+        if augmentation is not None:
+            metrics["sharpness"] = sharpness(params["embedding"], tau)
+        return value, (carry, metrics)
 
     def evaluate(params, aux, carry, batch):
         masks = no_masks(config, len(batch["targets"]))
@@ -140,7 +122,10 @@ def make_task(
     def init_carry(batch_size):
         return zero_carry(config, batch_size)
 
-    return Task(init, loss, evaluate, init_carry, metrics=corpus_metrics)
+    def remark(metrics):
+        return sharpness_note(config, metrics["sharpness"]) if config.augmented_loss else None
+
+    return Task(init, loss, evaluate, init_carry, metrics=corpus_metrics, remark=remark)
 
 
 def make_hidden_sums(config: ModelConfig, num_words: int) -> Callable[..., Any]:
@@ -193,17 +178,6 @@ def _predict(
     goes_on = ~batch["first"][:, None]
     carry = jax.tree.map(lambda x: x * goes_on, carry)
     return model.apply({"params": params}, batch["inputs"], carry, masks)
-
-
-def _augmentation(
-    config: ModelConfig, params: dict[str, Any], step: jax.Array, steps_per_epoch: int
-) -> Augmentation | None:
-    """Makes the teacher of a step, of weight alpha = gamma * tau; None without AL."""
-    if not config.augmented_loss:
-        return None
-    num_steps = config.temperature_epochs * steps_per_epoch
-    tau = temperature_at(step, num_steps, config.initial_temperature, config.temperature)
-    return Augmentation(params["embedding"], tau, config.gamma * tau)
 
 
 def _loss(

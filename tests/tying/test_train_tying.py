@@ -439,3 +439,22 @@ def test_codes_that_were_measured_are_in_the_report(finished_lm, tmp_path):
         assert "Neighbours before and after" in text
     finally:
         (workdir / "codes.json").unlink()  # the fixture's run is as it was
+
+
+@pytest.mark.slow
+def test_real_runs_away_without_a_bound_on_its_teacher_and_is_stopped(tmp_path, capsys):
+    """The standard library's text, 2,000 words: rows as they are, and as they enter by default."""
+    settings = (
+        "--config=configs/text.py", "--config.data.path=stdlib", "--config.data.max_vocab=2000",
+        "--config.eval_every=250", "--config.num_steps=1000", "--config.report=false",
+    )  # fmt: skip
+    free, bounded = tmp_path / "free", tmp_path / "bounded"
+    assert main(*settings, f"--workdir={free}", "--config.model.max_sharpness=none") == 1
+    errors = capsys.readouterr().err
+    assert "max |L_v|^2 / (tau ln V) is above 0.5: the teacher of the longest row" in errors
+    assert "times its best" in errors.splitlines()[-1]
+    assert main("--mode=evaluate", f"--workdir={free}") == 0  # the best state is there
+    assert main(*settings, f"--workdir={bounded}") == 0
+    summary = json.loads((bounded / "summary.json").read_text())
+    assert summary["valid_perplexity"] < 85
+    assert "max |L_v|^2" not in capsys.readouterr().err

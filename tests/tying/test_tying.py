@@ -16,6 +16,7 @@ from jaxcompress.tying.generate import draw_words
 from jaxcompress.tying.model import dropout_masks, zero_carry
 from jaxcompress.tying.predict import next_word
 from jaxcompress.tying.task import make_optimizer, make_task
+from jaxcompress.tying.teacher import make_teacher, sharpness
 
 V, B, T = 12, 3, 4
 SMALL = tying.ModelConfig(hidden_size=8, dropout=0.0)
@@ -168,6 +169,35 @@ def test_the_teacher_passes_gradients_only_if_asked():
     with_it = jax.grad(lambda p: loss(taught, p, carry)[0])(params)
     assert not np.allclose(without["embedding"], with_it["embedding"])
     np.testing.assert_allclose(without["classifier"], with_it["classifier"], rtol=1e-6)
+
+
+def test_the_temperature_is_raised_where_rows_are_too_long_for_it():
+    """A row of 8 fours has |L|^2 = 128, where tau ln V = 20 ln 12 = 49.7."""
+    free = dataclasses.replace(SMALL, max_sharpness=None)
+    long, short = jnp.full((V, 8), 0.1).at[3].set(4.0), jnp.full((V, 8), 0.1)
+    np.testing.assert_allclose(sharpness(long, 20.0), 128 / (20 * np.log(12)), rtol=1e-6)
+    for config, rows, tau in (
+        (SMALL, long, 256 / np.log(12)), (SMALL, short, 20.0), (free, long, 20.0)
+    ):  # fmt: skip
+        teacher = make_teacher(tying.with_variant(config, "real"), rows, jnp.float32(20))
+        np.testing.assert_allclose(teacher.temperature, tau, rtol=1e-6)
+        np.testing.assert_allclose(teacher.weight, 0.65 * tau, rtol=1e-6)
+        np.testing.assert_array_equal(teacher.embedding, rows)
+
+
+def test_a_run_logs_how_sharp_its_teacher_is_and_says_if_it_is_not_bounded():
+    real = tying.with_variant(SMALL, "real")
+    for config, is_told in ((real, False), (dataclasses.replace(real, max_sharpness=None), True)):
+        task, params, carry = start(config)
+        params["embedding"] = params["embedding"].at[3].set(2.0)
+        _, (_, metrics) = loss(task, params, carry)
+        np.testing.assert_allclose(metrics["sharpness"], 32 / (20 * np.log(12)), rtol=1e-6)
+        assert (task.remark(metrics) is not None) == is_told
+    _, params, carry = start(SMALL)
+    plain, _, _ = start(SMALL)
+    _, (_, metrics) = loss(plain, params, carry)
+    assert "sharpness" not in metrics
+    assert plain.remark(metrics) is None
 
 
 def test_first_values_of_the_embedding_can_be_given():
