@@ -18,10 +18,10 @@ REAL is both.
 
 What keeps REAL from running away is that tau rises with the longest row (`make_teacher` in
 `teacher.py`). What the paper leaves open: no gradient flows through the teacher, unless
-`model.teacher_gradient` is set (`softmax_loss` in `softmax_loss.py`); a dropout mask lasts for `unroll` tokens
-(`dropout_masks` in `model.py`). Departures, off by default: tau can rise during training
-(`temperature_at` in `teacher.py`), and the embedding can stay fixed at first (`freeze_embedding` in
-`task.py`).
+`model.teacher_gradient` is set (`softmax_loss` in `softmax_loss.py`); a dropout mask lasts for
+`unroll` tokens (`dropout_masks` in `model.py`). Departures, off by default: tau can rise during
+training (`temperature_at` in `teacher.py`), and the embedding can stay fixed at first
+(`freeze_embedding` in `task.py`).
 
 Nothing here reads a flag; `run.py` and `show_comparison` print, the other functions return values.
 """
