@@ -247,15 +247,19 @@ class Codes:
 
     @functools.cached_property
     def _device_arrays(self) -> tuple[Any, Any]:
-        """Codes and codebooks as jax arrays; in pairs if a pair of codes still fits a byte."""
+        """Codes and codebooks as jax arrays; in pairs if a pair of codes still fits a byte.
+
+        A TPU multiplies one-hot codes, which pairs would make longer.
+        """
         import jax
         import jax.numpy as jnp
 
-        from jaxcompress.codes.decode import can_pair, pair_up
+        from jaxcompress.codes.decode import can_pair, fill_codes, pair_up
 
-        codes, codebooks = self.codes, self.codebooks
-        if self.groups is None and can_pair(codebooks):
+        codes, codebooks, platform = self.codes, self.codebooks, jax.default_backend()
+        if platform != "tpu" and self.groups is None and can_pair(codebooks):
             codes, codebooks = pair_up(codes, codebooks)  # pays from the second lookup on
+        codes = fill_codes(codes, platform)
         with jax.ensure_compile_time_eval():  # arrays, not tracers, also when first used in a jit
             return jnp.asarray(codes), jnp.asarray(codebooks)
 

@@ -4,6 +4,7 @@ Axis letters: B rows asked for, N rows of the table, M codebooks, K codewords, D
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,6 +13,10 @@ import numpy as np
 
 from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.meshes import in_auto_mesh, join_specs, spec_of, vary_together, zeros_as
+from jaxcompress.codes.precision import exact_products
+from jaxcompress.engine.placement import TPU_LANES
+
+_MOST_ONE_HOT = 128  # K up to which a TPU multiplies one-hot codes faster than it gathers codewords
 
 
 def sum_codewords(
@@ -37,10 +42,7 @@ def sum_codewords(
         rows = sum_grouped(grouped, others)
         return rows + sum_codewords(shared, own) if groups.num_shared else rows
     kind, codebooks = codebooks.dtype, codebooks.astype(sum_type(codebooks))
-    codes = codes.astype(jnp.int32)
-    if can_pair(codebooks) and codes.shape[0] > 2 * codebooks.shape[1] ** 2:
-        codes, codebooks = pair_up(codes, codebooks)
-    return _sum_gathers(codebooks, codes).astype(kind)
+    return _sum(codebooks, codes.astype(jnp.int32), _sum_pairs).astype(kind)
 
 
 def sum_grouped(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
@@ -61,7 +63,7 @@ def sum_grouped(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
     first = num_codewords * jnp.arange(count)[:, None]
     if not each:
         return jnp.zeros((len(codes), count * width), kind)
-    rows = _sum_gathers(tables, codes.astype(jnp.int32) + first)
+    rows = _sum(tables, codes.astype(jnp.int32) + first)
     return rows.reshape(len(codes), count * width).astype(kind)
 
 
@@ -98,6 +100,35 @@ def pair_up(codes: Any, codebooks: Any) -> tuple[Any, Any]:
     return codes[:, 0::2] * num_codewords + codes[:, 1::2], pairs.reshape(len(pairs), -1, dim)
 
 
+def _sum(codebooks: jax.Array, codes: jax.Array, gather: Callable | None = None) -> jax.Array:
+    """Sums codewords as the device does it fast: codebooks [M, K, D], codes int32 [..., M].
+
+    `gather` is how it is done by gathers; None: `_sum_gathers`.
+
+    Nothing is kept for the gradient but the arguments: else the form that is not taken would have
+    its share of it in memory.
+    """
+    gather = gather or _sum_gathers
+    if codebooks.shape[1] > _MOST_ONE_HOT:
+        return gather(codebooks, codes)
+    choose = functools.partial(jax.lax.platform_dependent, tpu=_sum_products, default=gather)
+    return jax.checkpoint(choose, prevent_cse=False)(codebooks, codes)
+
+
+def _sum_pairs(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
+    """Adds gathers, of pairs of codebooks if there are many codes [B, M]."""
+    if can_pair(codebooks) and codes.shape[0] > 2 * codebooks.shape[1] ** 2:
+        codes, codebooks = pair_up(codes, codebooks)
+    return _sum_gathers(codebooks, codes)
+
+
+@exact_products
+def _sum_products(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
+    """Multiplies one-hot codes with the codewords: a TPU gathers rows one by one."""
+    one_hot = one_hot_codes(codes, codebooks.shape[1], codebooks.dtype)
+    return one_hot @ codebooks.reshape(-1, codebooks.shape[-1])
+
+
 def _sum_gathers(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
     """Adds one gather at a time, in a loop: codebooks [M, K, D], codes int32 [..., M] -> [..., D].
 
@@ -113,6 +144,21 @@ def _sum_gathers(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
     start = zeros_as(codebooks, (*codes.shape[:-1], codebooks.shape[2]))
     unroll = max(1, min(8, codebooks.shape[0] // 2))
     return jax.lax.fori_loop(0, codebooks.shape[0], add, start, unroll=unroll)
+
+
+def one_hot_codes(codes: jax.Array, num_codewords: int, dtype: Any) -> jax.Array:
+    """Writes each code as K numbers, one of which is 1: int [..., M] -> [..., M*K]."""
+    one_hot = jax.nn.one_hot(codes.astype(jnp.int32), num_codewords, dtype=dtype)
+    return one_hot.reshape(*codes.shape[:-1], -1)
+
+
+def fill_codes(codes: np.ndarray, platform: str) -> np.ndarray:
+    """Fills codes [N, M] up to 128 columns for a TPU, which would store them by columns else.
+
+    It takes as much memory to store [N, M] by rows there, and every lookup would do so first.
+    """
+    missing = -codes.shape[1] % TPU_LANES if platform == "tpu" else 0
+    return np.pad(codes, ((0, 0), (0, missing))) if missing else codes
 
 
 def take_rows(table: jax.Array, ids: jax.Array) -> jax.Array:
@@ -131,7 +177,7 @@ def lookup(
     Array([[ 2., 20.]], dtype=float32)
 
     Args:
-        codes: int [N, M].
+        codes: int [N, M], or with more columns, which are not read (`fill_codes`).
         codebooks: [M, K, D].
         ids: int, any shape, each in [0, N); under jit they cannot be checked, and an id out of
             range takes the nearest row there is.
@@ -151,8 +197,8 @@ def lookup(
 def _sum_rows(
     codes: jax.Array, codebooks: jax.Array, ids: jax.Array, groups: Groups | None
 ) -> jax.Array:
-    taken = codes.at[ids].get(mode="clip").astype(jnp.int32)
+    taken = codes.at[ids].get(mode="clip")[..., : len(codebooks)].astype(jnp.int32)
     if groups is None:
-        return _sum_gathers(codebooks, taken)
+        return _sum(codebooks, taken)
     rows = sum_codewords(codebooks, taken.reshape(-1, taken.shape[-1]), groups)
     return rows.reshape(*ids.shape, -1)

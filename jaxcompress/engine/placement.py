@@ -11,7 +11,7 @@ from jax.sharding import NamedSharding
 
 from jaxcompress.engine.task import PyTree
 
-_TPU_LANES = 128  # numbers to which a TPU fills up a row
+TPU_LANES = 128  # numbers to which a TPU fills up a row
 
 
 def place_array(x: Any, sharding: NamedSharding) -> jax.Array:
@@ -55,7 +55,7 @@ def place_rows(x: Any, sharding: NamedSharding) -> jax.Array:
     takes rows of it would copy all of it first, in every dispatch.
     """
     is_tpu = sharding.mesh.devices.flat[0].platform == "tpu"
-    if not is_tpu or len(x.shape) != 2 or x.shape[1] % _TPU_LANES == 0:
+    if not is_tpu or len(x.shape) != 2 or x.shape[1] % TPU_LANES == 0:
         return place_array(x, sharding)
     if isinstance(x, jax.ShapeDtypeStruct):
         return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=_by_rows(sharding))
@@ -81,7 +81,7 @@ def stored_bytes(shape: tuple[int, int], dtype: Any, platform: str) -> int:
     """
     num_rows, dim = shape
     if platform == "tpu":
-        dim = -(-dim // _TPU_LANES) * _TPU_LANES
+        dim = -(-dim // TPU_LANES) * TPU_LANES
     return num_rows * dim * np.dtype(dtype).itemsize
 
 
