@@ -7,12 +7,10 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # workers share the c
 
 import tempfile
 
+import quick_compiler
+
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Most of the time of tests is the compiler's, and what it makes runs for a moment.
-os.environ["XLA_FLAGS"] = (
-    f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
-    " --xla_cpu_parallel_codegen_split_count=1"
-)
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {quick_compiler.flags()}"
 if "PYTEST_XDIST_WORKER" not in os.environ:  # workers have the folder of the one that starts them
     _PROGRAMS = tempfile.TemporaryDirectory(prefix="jaxcompress-programs-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _PROGRAMS.name
