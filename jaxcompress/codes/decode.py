@@ -149,7 +149,7 @@ def _sum_gathers(codebooks: jax.Array, codes: jax.Array) -> jax.Array:
 def one_hot_codes(codes: jax.Array, num_codewords: int, dtype: Any) -> jax.Array:
     """Writes each code as K numbers, one of which is 1: int [..., M] -> [..., M*K]."""
     one_hot = jax.nn.one_hot(codes.astype(jnp.int32), num_codewords, dtype=dtype)
-    return one_hot.reshape(*codes.shape[:-1], -1)
+    return one_hot.reshape(*codes.shape[:-1], codes.shape[-1] * num_codewords)
 
 
 def fill_codes(codes: np.ndarray, platform: str) -> np.ndarray:
@@ -201,4 +201,4 @@ def _sum_rows(
     if groups is None:
         return _sum(codebooks, taken)
     rows = sum_codewords(codebooks, taken.reshape(-1, taken.shape[-1]), groups)
-    return rows.reshape(*ids.shape, -1)
+    return rows.reshape(*ids.shape, codebooks.shape[-1])
