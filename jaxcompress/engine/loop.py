@@ -107,8 +107,8 @@ def fetch_one_behind(outputs: Iterable[PyTree]) -> Iterator[PyTree]:
 @own_settings
 def map_rows(function: Callable, job: Job, state: PyTree, feed: Feed, num_rows: int) -> np.ndarray:
     """Applies `state, batch -> [B, ...]` to all batches: NumPy [num_rows, ...]."""
-    part = job.engine.part(feed.batch_size)
-    indices = (feed.index(i, part) for i in range(feed.num_batches))
+    own = job.engine.part(feed.batch_size)
+    indices = (feed.index(i, own) for i in range(feed.num_batches))
     outputs = (job.engine.map(function, state, job.data, index) for index in indices)
     out, start = None, 0
     for part in fetch_one_behind(outputs):
