@@ -162,8 +162,8 @@ def error_of(capsys):
     return "".join(line for line in lines if not line.startswith("note: "))
 
 
-def start_processes(arguments):
-    """Starts a run of two processes on this machine."""
+def start_processes(arguments, count=2, num_devices=1):
+    """Starts a run of two processes, or of more, on this machine; each has so many devices."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -172,8 +172,9 @@ def start_processes(arguments):
             arguments,
             cwd=ROOT,
             env=environment(
+                num_devices,
                 JAX_COORDINATOR_ADDRESS=address,
-                JAX_NUM_PROCESSES="2",
+                JAX_NUM_PROCESSES=str(count),
                 JAX_PROCESS_ID=str(i),
                 JAX_CPU_COLLECTIVES_IMPLEMENTATION="gloo",
             ),
@@ -181,7 +182,7 @@ def start_processes(arguments):
             stderr=subprocess.PIPE,
             text=True,
         )
-        for i in range(2)
+        for i in range(count)
     ]
 
 

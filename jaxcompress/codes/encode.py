@@ -15,7 +15,6 @@ from jaxcompress.codes.decode import sum_codewords
 from jaxcompress.codes.grouped import search_codes
 from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.precision import exact_products
-from jaxcompress.codes.rows import pad_rows
 from jaxcompress.codes.scale import scale_exponent
 from jaxcompress.codes.search import (
     beam_search,
@@ -90,11 +89,18 @@ def encode(
     size = _CPU_BATCH if jax.default_backend() == "cpu" else _BATCH
     for first in range(0, len(rows), size):
         part = slice(first, first + size)
-        batch = pad_rows(np.ldexp(rows[part].astype(np.float32), -exponent), size)
-        begin = None if start is None else pad_rows(start[part].astype(kind), size)
+        batch = _pad_rows(np.ldexp(rows[part].astype(np.float32), -exponent), size)
+        begin = None if start is None else _pad_rows(start[part].astype(kind), size)
         found = _encode_batch(key, batch, codebooks, weights, table, begin, num_rounds, groups)
         codes[part] = np.asarray(found)[: len(codes[part])]
     return codes
+
+
+def _pad_rows(rows: np.ndarray, size: int) -> np.ndarray:
+    """Fills rows up to a number of them, with zeros: [at most size, ...] -> [size, ...]."""
+    padded = np.zeros((size, *rows.shape[1:]), rows.dtype)
+    padded[: len(rows)] = rows
+    return padded
 
 
 def _scale_encoder(encoder: Mapping[str, np.ndarray], exponent: int) -> dict[str, np.ndarray]:

@@ -53,7 +53,7 @@ def add_layer(
     rng = np.random.default_rng((seed, codes.num_codebooks))
     before = codes.groups or Groups(codes.num_codebooks, num_groups)
     before.check(codes.num_codebooks, codes.dim)
-    fitted = np.flatnonzero(table.is_training)
+    fitted = np.setdiff1d(np.arange(len(codes)), table.held_out, assume_unique=True)
     ids = np.sort(rng.choice(fitted, min(len(fitted), _SAMPLE), replace=False))
     left = table.rows[ids].astype(np.float32) - codes.decode(ids)
     left = (left - left.mean(axis=0)).reshape(len(ids), num_groups, -1)

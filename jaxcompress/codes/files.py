@@ -57,15 +57,15 @@ def write_safetensors(path: str | os.PathLike, contents: FileContents) -> None:
     Raises:
         InputError: if the type of the codebooks cannot hold their numbers.
     """
-    write_tensors(path, *_pack(contents))
+    write_tensors(path, *pack(contents))
 
 
 def count_file_bytes(contents: FileContents) -> int:
     """Counts the bytes of the file that `write_safetensors` writes."""
-    return count_bytes(*_pack(contents))
+    return count_bytes(*pack(contents))
 
 
-def _pack(contents: FileContents) -> _File:
+def pack(contents: FileContents) -> _File:
     """Packs what a file holds, as earlier releases read it if that takes no more bytes."""
     codebooks, groups = contents.codebooks, contents.groups
     tensors = {"codes": pack_codes(contents.codes, codebooks.shape[1])}

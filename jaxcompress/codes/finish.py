@@ -6,9 +6,9 @@ codes of least error differ where codebooks do; so whatever is measured is what 
 Axis letters: N rows, M codebooks, K codewords, D dimensions.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
+from typing import TypeVar
 
 import jax
 import numpy as np
@@ -19,14 +19,15 @@ from jaxcompress.codes.grouped import search_codes
 from jaxcompress.codes.groups import Groups
 from jaxcompress.codes.measure import code_errors
 from jaxcompress.codes.metric import Metric
+from jaxcompress.codes.placed import PlacedCodes, as_given, copy, place_codes, recode
 from jaxcompress.codes.precision import exact_products
-from jaxcompress.codes.rows import PreparedTable, with_codes
+from jaxcompress.codes.rows import PreparedTable
 from jaxcompress.codes.search import default_search_steps
 from jaxcompress.codes.sizes import DEFAULT_TYPE
-from jaxcompress.engine.loop import fetch_one_behind
 from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.errors import InputError
 
+_Given = TypeVar("_Given", Codes, PlacedCodes)
 _MOST_LOST = 1e-4  # of the mean squared L2: more than this, and codebooks stay float32
 _ROUND = 2**31 - 1  # of randomness; training and refinement have the numbers from 0
 
@@ -34,14 +35,14 @@ _ROUND = 2**31 - 1  # of randomness; training and refinement have the numbers fr
 @own_settings
 def store_as(
     table: PreparedTable,
-    codes: Codes,
+    codes: _Given,
     codebook_type: str | None = None,
     *,
     metric: Metric | None = None,
     seed: int = 0,
     num_rounds: int = 1,
     say: Callable[[str], None] = print,
-) -> Codes:
+) -> _Given:
     """Gives codes whose codebooks a file of a type holds exactly, in the short form.
 
     Args:
@@ -56,26 +57,25 @@ def store_as(
             it. 0: the codes stay as they are.
         say: takes a line for the user.
     """
-    codebooks = codes.codebooks if metric is None else metric.to_rows(codes.codebooks)
-    folded = dataclasses.replace(
-        codes, codebooks=fold(codebooks, codes.groups), codebook_type="float32"
-    )
+    placed = place_codes(table, codes)
+    codebooks = placed.codebooks if metric is None else metric.to_rows(placed.codebooks)
+    folded = placed._replace(codebooks=fold(codebooks, placed.groups), codebook_type="float32")
     stored = _round(table, folded, codebook_type, metric, say)
     found = _seen_by(metric, stored)
     for number in range(num_rounds):
         key = jax.random.fold_in(jax.random.key(seed), _ROUND - number)
-        found = dataclasses.replace(found, codes=_search(table, found, key))
-    return dataclasses.replace(stored, codes=found.codes)
+        found = found._replace(codes=_search(table, found, key))
+    return as_given(table, codes, stored._replace(codes=found.codes))
 
 
-def _seen_by(metric: Metric | None, codes: Codes) -> Codes:
+def _seen_by(metric: Metric | None, codes: PlacedCodes) -> PlacedCodes:
     """Gives codes that stand for the rows of the metric."""
     if metric is None:
         return codes
-    return dataclasses.replace(codes, codebooks=metric.of_rows(codes.codebooks))
+    return codes._replace(codebooks=metric.of_rows(codes.codebooks))
 
 
-def squared_error(table: PreparedTable, codes: Codes) -> float:
+def squared_error(table: PreparedTable, codes: Codes | PlacedCodes) -> float:
     """Computes the mean squared L2 of all rows, weighted if they are."""
     errors = code_errors(table, codes)["all"]
     return errors.get("weighted_mean_squared_l2", errors["mean_squared_l2"])
@@ -83,11 +83,11 @@ def squared_error(table: PreparedTable, codes: Codes) -> float:
 
 def _round(
     table: PreparedTable,
-    codes: Codes,
+    codes: PlacedCodes,
     codebook_type: str | None,
     metric: Metric | None,
     say: Callable[[str], None],
-) -> Codes:
+) -> PlacedCodes:
     """Rounds the codebooks; they stay float32 if the type cannot hold them, or loses too much."""
     kind = codebook_type or DEFAULT_TYPE
     try:
@@ -95,7 +95,7 @@ def _round(
     except InputError as error:
         say(f"note: codebooks are stored as float32, not as {kind}: {error}")
         return codes
-    stored = dataclasses.replace(codes, codebooks=rounded, codebook_type=kind)
+    stored = codes._replace(codebooks=rounded, codebook_type=kind)
     if codebook_type is None:
         before, after = (squared_error(table, _seen_by(metric, c)) for c in (codes, stored))
         if after > before * (1 + _MOST_LOST):
@@ -107,19 +107,11 @@ def _round(
     return stored
 
 
-def _search(table: PreparedTable, codes: Codes, key: jax.Array) -> np.ndarray:
-    """Takes a round of local search: int [N, M], better codes of all rows."""
-    feed, found = with_codes(table, codes.codes), codes.codes.copy()
-    scaled = table.place(np.ldexp(codes.codebooks, -table.exponent))
-    step = _search_batch(default_search_steps(codes.num_codebooks), codes.groups)
-    batches = (
-        table.map(step, (scaled, table.place(jax.random.fold_in(key, i))), feed.index(i))
-        for i in range(feed.num_batches)
-    )
-    for i, improved in enumerate(fetch_one_behind(batches)):
-        part = found[i * feed.batch_size : (i + 1) * feed.batch_size]
-        part[:] = improved[: len(part)]  # without the padding of the last batch
-    return found
+def _search(table: PreparedTable, codes: PlacedCodes, key: jax.Array) -> jax.Array:
+    """Takes a round of local search: better codes of all rows."""
+    step = _search_batch(default_search_steps(len(codes.codebooks)), codes.groups)
+    state = table.place((np.ldexp(codes.codebooks, -table.exponent), key))
+    return recode(table, step, copy(codes.codes), (), state)[0]
 
 
 @functools.cache
@@ -127,8 +119,10 @@ def _search_batch(num_steps: int, groups: Groups | None) -> Callable:
     """Makes the search of a batch, one function for the same arguments: it is compiled once."""
 
     @exact_products
-    def search(state: tuple, batch: dict) -> jax.Array:
+    def search(state: tuple, carry: tuple, batch: dict) -> tuple[tuple, jax.Array]:
         codebooks, key = state
-        return search_codes(key, batch["rows"], batch["codes"], codebooks, num_steps, groups)
+        key = jax.random.fold_in(key, batch["number"])
+        rows, codes = batch["rows"], batch["codes"]
+        return carry, search_codes(key, rows, codes, codebooks, num_steps, groups)
 
     return search

@@ -14,9 +14,11 @@ Axis letters: B rows of a batch, M codebooks, K codewords, D dimensions.
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxcompress.codes.grouped import (
     as_slices,
@@ -99,24 +101,28 @@ def relaxation_of(round_number: int, num_rounds: int) -> float:
     return 2.0 if round_number < num_rounds - _LAST_ROUNDS else 1.0
 
 
-def zero_equations(codebooks: jax.Array, groups: Groups | None = None) -> tuple[jax.Array, ...]:
+def zero_equations(
+    codebooks: jax.Array, groups: Groups | None = None, parts: int = 1
+) -> tuple[np.ndarray, ...]:
     """Makes zeros to add the equations of batches to; () if they are too large to solve at once.
 
     Args:
         codebooks: [M, K, D].
+        parts: P, into how many equal parts rows are split; each has equations of its own, [P, ...],
+            so that devices need not add theirs up after each batch.
         groups: the layout of the codebooks. If there is one, the equations are those of each slice
             of the dimensions: counts [G, M'*K, M'*K] and sums [G, M'*K, D/G], where M' are the
             codebooks that a slice depends on.
     """
     num_codebooks, num_codewords, dim = codebooks.shape
-    stack: tuple[int, ...] = ()
+    stack: tuple[int, ...] = (parts,)
     if groups is not None:
-        stack, dim = (groups.num_groups,), dim // groups.num_groups
-        num_codebooks = groups.num_shared + (num_codebooks - groups.num_shared) // stack[0]
+        stack, dim = (parts, groups.num_groups), dim // groups.num_groups
+        num_codebooks = groups.num_shared + (num_codebooks - groups.num_shared) // groups.num_groups
     size = num_codebooks * num_codewords
     if size > MAX_TABLED_CODEWORDS:
         return ()
-    return jnp.zeros((*stack, size, size)), jnp.zeros((*stack, size, dim))
+    return tuple(np.zeros((*stack, size, n), np.float32) for n in (size, dim))
 
 
 @functools.partial(jax.jit, static_argnames="groups")
@@ -126,7 +132,11 @@ def fit_codebooks(
     relaxation: float | jax.Array,
     groups: Groups | None = None,
 ) -> jax.Array:
-    """Solves the equations of codebooks [M, K, D] in any layout; see `solve_codebooks`."""
+    """Solves the equations of codebooks [M, K, D] in any layout; see `solve_codebooks`.
+
+    The equations are those of parts of the rows, [P, ...], which are added up here.
+    """
+    equations = jax.tree.map(lambda x: x.sum(axis=0), equations)
     if groups is None:
         return solve_codebooks(*equations, codebooks, relaxation)
     slices = as_slices(codebooks, groups)
@@ -138,11 +148,11 @@ def fit_codebooks(
 def refine_batch(num_steps: int, groups: Groups | None = None) -> Callable:
     """Makes the function that improves the codes of a batch and counts them.
 
-    It takes a state and a batch. The state is codebooks [M, K, D], the batch's own key, and the
-    equations of the batches before, which begin as `zero_equations`. The batch has `rows` [B, D],
-    `codes` [B, M], `fit` bool [B], which rows the codebooks may be fitted to, and perhaps `weights`
-    [B], how much each row counts. It returns the equations with this batch added, and better codes
-    [B, M].
+    It takes a state, equations and a batch. The state is codebooks [M, K, D] and the round's key,
+    of which batch i gets `fold_in(key, i)`; the equations are those of the batches before, which
+    begin as `zero_equations`. The batch has `rows` [B, D], `codes` [B, M], its `number` [], `fit`
+    bool [B], which rows the codebooks may be fitted to, and perhaps `weights` [B], how much each
+    row counts. It returns the equations with this batch added, and better codes [B, M].
 
     Args:
         num_steps: steps of the search, which the groups share.
@@ -150,16 +160,25 @@ def refine_batch(num_steps: int, groups: Groups | None = None) -> Callable:
     """
 
     @exact_products
-    def run(state: tuple, batch: dict) -> tuple[tuple, jax.Array]:
-        codebooks, key, equations = state
-        rows = batch["rows"]
+    def run(state: tuple, equations: tuple, batch: dict) -> tuple[tuple, jax.Array]:
+        (codebooks, key), rows = state, batch["rows"]
+        key = jax.random.fold_in(key, batch["number"])
         codes = search_codes(key, rows, batch["codes"], codebooks, num_steps, groups)
         if equations:
-            more = _count(rows, codes, weights_to_fit(batch), codebooks.shape[1], groups)
+            counted = rows, codes, weights_to_fit(batch)
+            count = functools.partial(_count, num_codewords=codebooks.shape[1], groups=groups)
+            more = _by_parts(count, len(equations[0]), counted)
             equations = jax.tree.map(jnp.add, equations, more)
         return equations, codes
 
     return run
+
+
+def _by_parts(count: Callable, parts: int, arrays: tuple[jax.Array, ...]) -> Any:
+    """Counts equal parts of the rows of a batch [B, ...], each for itself: [P, ...]."""
+    if parts == 1:  # the same, but mapped it would be another program, whose last digits differ
+        return jax.tree.map(lambda x: x[None], count(*arrays))
+    return jax.vmap(count)(*(x.reshape(parts, -1, *x.shape[1:]) for x in arrays))
 
 
 def _count(

@@ -9,9 +9,10 @@ import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.decode import sum_codewords
+from jaxcompress.codes.placed import PlacedCodes, map_codes, place_codes
 from jaxcompress.codes.precision import exact_products
-from jaxcompress.codes.rows import PreparedTable, with_codes
-from jaxcompress.engine.loop import add_sums, fetch_one_behind
+from jaxcompress.codes.rows import PreparedTable
+from jaxcompress.engine.loop import add_sums
 from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.task import mean_metrics
 
@@ -103,7 +104,7 @@ def _usage_metrics(used: np.ndarray) -> dict[str, float]:
 
 
 @own_settings
-def code_errors(table: PreparedTable, codes: Codes) -> dict[str, dict[str, float]]:
+def code_errors(table: PreparedTable, codes: Codes | PlacedCodes) -> dict[str, dict[str, float]]:
     """Computes the figures of codes over "all" rows and, if some are held out, over "valid" ones.
 
     Args:
@@ -114,16 +115,13 @@ def code_errors(table: PreparedTable, codes: Codes) -> dict[str, dict[str, float
         Figures of `error_metrics` by name, for "all" and perhaps "valid".
     """
     totals: dict[str, dict] = {"all": {}, "valid": {}}
-    codebooks = np.ldexp(codes.codebooks, -table.exponent)
+    placed = place_codes(table, codes)
+    codebooks = np.ldexp(placed.codebooks, -table.exponent)
     center = codebooks.mean(axis=1).sum(axis=0)
-    state, feed = table.place((codebooks, center)), with_codes(table, codes.codes)
-    indices = map(feed.index, range(feed.num_batches))
-    for parts in fetch_one_behind(table.map(_batch_errors, state, i) for i in indices):
+    state = table.place((codebooks, center))
+    for parts in map_codes(table, _batch_errors, state, placed.codes):
         for name, sums in parts.items():
             add_sums(totals[name], sums)
-    totals["all"]["usage"] = np.stack(
-        [np.bincount(column, minlength=codes.num_codewords) for column in codes.codes.T]
-    )
     return {
         name: error_metrics(sums, table.exponent) for name, sums in totals.items() if sums["count"]
     }
@@ -137,7 +135,17 @@ def _batch_errors(state: tuple, batch: dict) -> dict:
     mask = batch["mask"].astype(jnp.float32)
     held_out = mask * (1.0 - batch["fit"].astype(jnp.float32))
     weights = batch.get("weights")
+    usage = count_codewords(batch["codes"], batch["mask"], codebooks.shape[1])
     return {
-        "all": error_sums(batch["rows"], decoded, mask, center, weights),
+        "all": {"usage": usage, **error_sums(batch["rows"], decoded, mask, center, weights)},
         "valid": error_sums(batch["rows"], decoded, held_out, center, weights),
     }
+
+
+def count_codewords(codes: jax.Array, mask: jax.Array, num_codewords: int) -> jax.Array:
+    """Counts the rows that use each codeword: codes int [B, M], mask bool [B] -> int32 [M, K]."""
+    num_codebooks = codes.shape[1]
+    each = jnp.broadcast_to(jnp.arange(num_codebooks), codes.shape)
+    ones = jnp.broadcast_to(mask[:, None], codes.shape).astype(jnp.int32)
+    counts = jnp.zeros((num_codebooks, num_codewords), jnp.int32)
+    return counts.at[each, codes.astype(jnp.int32)].add(ones, mode="promise_in_bounds")

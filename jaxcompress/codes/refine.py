@@ -8,13 +8,12 @@ Axis letters: N rows, M codebooks, K codewords, D dimensions.
 """
 
 import contextlib
-import dataclasses
 import functools
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.struct
 import jax
@@ -32,16 +31,24 @@ from jaxcompress.codes.least_squares import (
     zero_equations,
 )
 from jaxcompress.codes.noise import add_noise, noise_amount, noise_scale
+from jaxcompress.codes.placed import (
+    PlacedCodes,
+    as_given,
+    copy,
+    map_codes,
+    place_codes,
+    recode,
+)
 from jaxcompress.codes.precision import exact_products
-from jaxcompress.codes.rows import PreparedTable, with_codes
+from jaxcompress.codes.rows import PreparedTable
 from jaxcompress.codes.search import (
     MAX_TABLED_CODEWORDS,
     default_search_steps,
     squared_errors,
 )
 from jaxcompress.engine.checkpoint import Checkpoints
-from jaxcompress.engine.loop import fetch_one_behind
 from jaxcompress.engine.own_settings import own_settings
+from jaxcompress.engine.placement import to_host
 
 FOLDER = "refinement"  # in a workdir: rounds of a refinement that is not finished
 _ERROR = "error"  # the metric by which the best round is kept
@@ -51,31 +58,30 @@ _MAX_ERROR = sys.float_info.max  # that of codes whose error overflows or is NaN
 
 @flax.struct.dataclass
 class _Round:
-    """What a round ends with: codes int [N, M] and codebooks [M, K, D]."""
+    """What a round ends with: codes, as they are placed, and codebooks [M, K, D]."""
 
     codes: jax.Array
     codebooks: jax.Array
 
 
 class _Measured(NamedTuple):
-    """Codes int [N, M] and codebooks [M, K, D] with their summed squared error."""
+    """A round with its summed squared error."""
 
     error: float
-    codes: np.ndarray
-    codebooks: jax.Array
+    round: _Round
 
 
 class Refined(NamedTuple):
-    """Refined codes, and the seconds that this took over all parts of the run."""
+    """Refined codes, as they were given, and the seconds of all parts of the run."""
 
-    codes: Codes
+    codes: Any
     seconds: float
 
 
 @own_settings
 def refine_codes(
     table: PreparedTable,
-    codes: Codes,
+    codes: Codes | PlacedCodes,
     config: RefineConfig,
     *,
     seed: int = 0,
@@ -109,11 +115,12 @@ def refine_codes(
         num_rounds = default_rounds(len(table.rows))
     if num_rounds == 0:
         return Refined(codes, 0.0)
-    groups = codes.groups
-    step = refine_batch(config.num_steps or default_search_steps(codes.num_codebooks), groups)
-    scaled = np.ldexp(codes.codebooks, -table.exponent)
-    state = table.place(_Round(codes.codes, scaled))
-    best = _measure(table, codes.codes, state.codebooks, groups)
+    placed = place_codes(table, codes)
+    groups, num_codebooks = placed.groups, len(placed.codebooks)
+    step = refine_batch(config.num_steps or default_search_steps(num_codebooks), groups)
+    scaled = np.ldexp(placed.codebooks, -table.exponent)
+    state = _Round(placed.codes, table.place(scaled))
+    best = _measure(table, state, groups)
     is_finite = best.error < _MAX_ERROR  # else noise would be endless too
     mean_error = best.error / table.weight_to_fit() if is_finite else 0.0
     scale = noise_scale(state.codebooks, mean_error, groups)
@@ -123,36 +130,34 @@ def refine_codes(
             first, state = restored.step, restored.state
             seconds = restored.progress["seconds"]
             say(f"resumed from round {first} of {num_rounds} of refinement")
-            saved = checkpoints.restore_best(state).state
-            saved_best = _measure(table, np.array(saved.codes), saved.codebooks, groups)
-            best = min(best, saved_best, key=_error_of)
-        found, codebooks = np.array(state.codes), state.codebooks
-        _note_fixed_codebooks(codes, say)
+            saved = _measure(table, checkpoints.restore_best(state).state, groups)
+            best = min(best, saved, key=_error_of)
+        found, codebooks = copy(state.codes), state.codebooks
+        _note_fixed_codebooks(placed, say)
         key, started = jax.random.key(seed), time.perf_counter() - seconds
         bar = tqdm(total=num_rounds, initial=first, unit="round", disable=not show_progress)
         with bar:
             for number in range(first, num_rounds):
                 round_key = table.place(jax.random.fold_in(key, 2 + number))  # training has 0, 1
-                equations = search(table, step, found, codebooks, round_key, groups)
+                found, equations = search(table, step, found, codebooks, round_key, groups)
                 if equations:
                     relaxation = relaxation_of(number, num_rounds)
                     codebooks = fit_codebooks(equations, codebooks, relaxation, groups)
                     if relaxation != 1.0:
                         amount = noise_amount(number, num_rounds)
                         codebooks = add_noise(round_key, codebooks, scale, amount)
-                # A copy, since `found` changes while this is saved; jax need not make one on CPU.
-                figures, kept = None, found.copy()
+                # A copy, since the next search uses `found` up while this is saved.
+                figures, state = None, _Round(copy(found), codebooks)
                 if _is_measured(number, num_rounds):
-                    measured = _measure(table, kept, codebooks, groups)
+                    measured = _measure(table, state, groups)
                     best, figures = min(best, measured, key=_error_of), {_ERROR: measured.error}
                 if checkpoints is not None:
                     progress = {"seconds": time.perf_counter() - started}
-                    state = table.place(_Round(kept, codebooks))
                     checkpoints.save(number + 1, state, progress, figures)
                 bar.update()
-    codebooks = np.ldexp(np.asarray(best.codebooks), table.exponent)
-    refined = dataclasses.replace(codes, codes=best.codes, codebooks=codebooks)
-    return Refined(refined, time.perf_counter() - started)
+    codebooks = np.ldexp(to_host(best.round.codebooks), table.exponent)
+    refined = placed._replace(codes=best.round.codes, codebooks=codebooks)
+    return Refined(as_given(table, codes, refined), time.perf_counter() - started)
 
 
 def _is_measured(number: int, num_rounds: int) -> bool:
@@ -167,23 +172,10 @@ def _error_of(measured: _Measured) -> float:
     return measured.error
 
 
-def _measure(
-    table: PreparedTable, codes: np.ndarray, codebooks: jax.Array, groups: Groups | None
-) -> _Measured:
-    """Measures codes over the rows that codebooks may be fitted to.
-
-    Args:
-        table: the rows.
-        codes: int [N, M], which are kept.
-        codebooks: [M, K, D], as `table.place` gives them.
-        groups: their layout.
-    """
-    feed = with_codes(table, codes)
-    indices = map(feed.index, range(feed.num_batches))
-    errors = _batch_error(groups)
-    sums = fetch_one_behind(table.map(errors, codebooks, index) for index in indices)
-    error = sum(map(float, sums))
-    return _Measured(error if np.isfinite(error) else _MAX_ERROR, codes, codebooks)
+def _measure(table: PreparedTable, state: _Round, groups: Groups | None) -> _Measured:
+    """Measures a round over the rows that codebooks may be fitted to."""
+    error = sum(map(float, map_codes(table, _batch_error(groups), state.codebooks, state.codes)))
+    return _Measured(error if np.isfinite(error) else _MAX_ERROR, state)
 
 
 @functools.lru_cache(maxsize=8)
@@ -205,10 +197,11 @@ def _open_checkpoints(
     return contextlib.closing(Checkpoints(workdir, _ERROR, f"{FOLDER}/{label}"))
 
 
-def _note_fixed_codebooks(codes: Codes, say: Callable[[str], None]) -> None:
+def _note_fixed_codebooks(codes: PlacedCodes, say: Callable[[str], None]) -> None:
     if not zero_equations(codes.codebooks, codes.groups):
+        shape = " x ".join(f"{n:,}" for n in codes.codebooks.shape[:2])
         say(
-            f"note: the codebooks stay as they are, and codes alone are refined: {codes} has more "
+            f"note: the codebooks stay as they are, and codes alone are refined: {shape} are more "
             f"than {MAX_TABLED_CODEWORDS:,} codewords in all."
         )
 
@@ -216,34 +209,25 @@ def _note_fixed_codebooks(codes: Codes, say: Callable[[str], None]) -> None:
 def search(
     table: PreparedTable,
     step: Callable,
-    codes: np.ndarray,
+    codes: jax.Array,
     codebooks: jax.Array,
     key: jax.Array,
     groups: Groups | None = None,
-) -> tuple:
-    """Improves the codes of all rows in place.
+) -> tuple[jax.Array, tuple]:
+    """Improves the codes of all rows.
 
     Args:
         table: the rows.
         step: as `refine_batch` makes it.
-        codes: int [N, M], which are changed.
+        codes: of a `PlacedCodes`, which are used up.
         codebooks: [M, K, D], as `table.place` gives them.
-        key: the round's randomness; batch i gets `fold_in(key, i)`.
+        key: the round's randomness, placed as they are; batch i gets `fold_in(key, i)`.
         groups: the layout of the codebooks.
 
     Returns:
-        The normal equations of the codebooks for the new codes; () if they are too large.
+        The new codes, and the normal equations of the codebooks for them, of the rows of each
+        device; () if they are too large.
     """
-    feed, equations = with_codes(table, codes), table.place(zero_equations(codebooks, groups))
-
-    def batches():
-        nonlocal equations
-        for i in range(feed.num_batches):
-            state = codebooks, table.place(jax.random.fold_in(key, i)), equations
-            equations, improved = table.map(step, state, feed.index(i))
-            yield improved
-
-    for i, improved in enumerate(fetch_one_behind(batches())):
-        part = codes[i * feed.batch_size : (i + 1) * feed.batch_size]
-        part[:] = improved[: len(part)]  # without the padding of the last batch
-    return equations
+    zeros = zero_equations(codebooks, groups, table.split.num_devices)
+    equations = table.place(zeros, table.split)
+    return recode(table, step, codes, equations, (codebooks, key))

@@ -1,25 +1,30 @@
 """All rows of a table, made ready to be measured, encoded or refined a batch at a time.
 
-Rows stream through the devices, so that a table of any size can be worked on.
+Rows lie on the devices, all of them on each or a part on each, or stream through them, so that a
+table of any size can be worked on.
 
-Axis letters: N rows, B rows of a batch, M codebooks, D dimensions.
+Axis letters: N rows, S shards, B rows of a batch, M codebooks, D dimensions.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxcompress.codes.scale import scale_exponent
 from jaxcompress.data.batches import Feed, gather_scaled, in_order
-from jaxcompress.engine.mapper import make_mapper
+from jaxcompress.data.row_shards import RowShards, every_row, side_by_side
+from jaxcompress.engine.mapper import Mapper, make_mapper
 from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.placement import stored_bytes
 from jaxcompress.engine.task import PyTree
 
 # Rows at a time: on CPU what a search keeps between its steps should stay in the cache.
 _CPU_BATCH, _BATCH = 1024, 16_384
+_SHARDS = 8  # of a split table, for which there are so many rows at a time
 
 
 class PreparedTable(NamedTuple):
@@ -28,46 +33,102 @@ class PreparedTable(NamedTuple):
     Attributes:
         rows: float16 or float32 [N, D].
         weights: float32 [N], how much each row counts; None: all rows count alike.
-        is_training: bool [N], which rows codebooks may be fitted to.
+        held_out: int, ascending: the rows that codebooks may not be fitted to.
         exponent: batches have the rows times 2**-exponent; codebooks are to be in these units.
+        shards: how rows and codes are split over the devices.
         stream: whether rows are sent from the host with each batch.
-        place: any pytree -> the same arrays on every device.
-        map: `function, state, index -> function(state, batch)`, replicated.
-        part: `B -> slice`, the part of a batch that this process makes.
+        mapper: how functions of batches are run.
+        data: what it gathers their rows from: the table, [N, D] or [S, L, D]; () if they are sent.
     """
 
     rows: np.ndarray
     weights: np.ndarray | None
-    is_training: np.ndarray
+    held_out: np.ndarray
     exponent: int
+    shards: RowShards
     stream: bool
-    place: Callable[[PyTree], PyTree]
-    map: Callable[..., PyTree]
-    part: Callable[[int], slice]
+    mapper: Mapper
+    data: PyTree
+
+    @property
+    def place(self) -> Callable[..., PyTree]:
+        """Any pytree -> the same arrays on every device."""
+        return self.mapper.place
+
+    @property
+    def split(self) -> NamedSharding:
+        """How the leading axis of a batch is laid out."""
+        return self.mapper.split
+
+    @property
+    def everywhere(self) -> NamedSharding:
+        """How arrays lie that are the same on every device."""
+        return NamedSharding(self.split.mesh, PartitionSpec())
 
     def batches(self, ids: np.ndarray) -> Feed:
-        """Feeds the rows `ids` once, in order, in batches of a good size for all devices."""
-        num_devices = jax.device_count()
-        most = _CPU_BATCH if jax.default_backend() == "cpu" else _BATCH
-        num_batches = -(-len(ids) // most)  # of nearly equal sizes, so that little is padding
-        size = -(-len(ids) // num_batches // num_devices) * num_devices
-        return in_order(
-            self.rows,
-            ids,
-            size,
-            stream=self.stream,
-            weights=self.weights,
-            exponent=self.exponent,
-        )
+        """Feeds the rows `ids`, ascending, once, in batches of a good size for all devices."""
+        count = self.shards.count
+        own = [self.shards.own(ids, shard) for shard in range(count)]
+        most = max(map(len, own))
+        size = self._batch_size(most)
+
+        def make(shard: int) -> Feed:
+            rows = self.shards.rows(shard)
+            weights = None if self.weights is None else self.weights[rows]
+            return in_order(
+                self.rows[rows],
+                own[shard],
+                size // count,
+                stream=self.stream,
+                weights=weights,
+                exponent=self.exponent,
+            )
+
+        return side_by_side(make, count, size, -(-most * count // size))
+
+    def everything(self) -> Feed:
+        """Feeds all rows once, where they lie; batches have `fit` bool [B] besides.
+
+        It tells which rows codebooks may be fitted to, and is false for padding.
+        """
+        count, length = self.shards.count, self.shards.length
+        size = self._batch_size(length)
+
+        def make(shard: int) -> Feed:
+            rows = self.shards.rows(shard)
+            return every_row(
+                self.rows[rows],
+                rows.stop - rows.start,
+                length,
+                self.shards.own(self.held_out, shard),
+                size // count,
+                stream=self.stream,
+                weights=None if self.weights is None else self.weights[rows],
+                gather=gather_scaled(self.exponent),
+            )
+
+        return side_by_side(make, count, size, -(-length * count // size))
+
+    def _batch_size(self, most: int) -> int:
+        """Divides shards of so many rows at most in batches of nearly equal size, B."""
+        num_devices, count = self.split.num_devices, self.shards.count
+        at_a_time = _CPU_BATCH if jax.default_backend() == "cpu" else _BATCH
+        at_a_time *= -(-count // _SHARDS)
+        num_batches = -(-most * count // at_a_time)
+        unit = num_devices // math.gcd(num_devices, count)  # rows of a shard that devices share
+        return -(-most // num_batches // unit) * unit * count
 
     def weight_to_fit(self) -> float:
         """Sums the weights of the rows that codebooks may be fitted to."""
-        weights = np.ones(len(self.rows)) if self.weights is None else self.weights
-        return float(weights[self.is_training].sum(dtype=np.float64))
+        if self.weights is None:
+            return float(len(self.rows) - len(self.held_out))
+        held_out = self.weights[self.held_out].sum(dtype=np.float64)
+        return float(self.weights.sum(dtype=np.float64) - held_out)
 
-    def everything(self) -> Feed:
-        """Feeds all rows once, in order."""
-        return self.batches(np.arange(len(self.rows), dtype=np.int32))
+    def parts(self, feed: Feed) -> Iterator[dict]:
+        """Makes this process's part of each index of a feed."""
+        part = self.mapper.part(feed.batch_size)
+        return (feed.index(i, part) for i in range(feed.num_batches))
 
 
 def is_too_large(rows: np.ndarray) -> bool:
@@ -88,45 +149,13 @@ def make_table(rows: np.ndarray, weights: np.ndarray | None = None) -> PreparedT
     """Prepares rows [N, D] and their weights [N] without a method that trains on them."""
     exponent = scale_exponent(rows)
     stream, mapper = is_too_large(rows), make_mapper(gather_scaled(exponent))
-    data = () if stream else mapper.place_data(rows)
     return PreparedTable(
         rows=rows,
         weights=weights,
-        is_training=np.ones(len(rows), bool),
+        held_out=np.zeros(0, np.int32),
         exponent=exponent,
+        shards=RowShards(len(rows)),
         stream=stream,
-        place=mapper.place,
-        map=lambda function, state, index: mapper.map(function, state, data, index),
-        part=mapper.part,
+        mapper=mapper,
+        data=() if stream else mapper.place_data(rows),
     )
-
-
-def with_codes(table: PreparedTable, codes: np.ndarray) -> Feed:
-    """Feeds all rows in order; batches have `codes` [B, M] and `fit` bool [B] besides.
-
-    `fit` tells which rows codebooks may be fitted to; it is false for padding. Indices are this
-    process's parts.
-    """
-    feed = table.everything()
-    size = feed.batch_size
-
-    def index(i: int) -> dict:
-        first, end, _ = table.part(size).indices(size)
-        rows, count = slice(i * size + first, i * size + end), end - first
-        fit = pad_rows(table.is_training[rows], count)
-        own = feed.index(i, slice(first, end))
-        return {**own, "codes": pad_rows(codes[rows], count), "fit": fit}
-
-    return feed._replace(index=index)
-
-
-def pad_rows(rows: np.ndarray, size: int) -> np.ndarray:
-    """Fills rows up to a number of them, with zeros: [at most size, ...] -> [size, ...].
-
-    >>> pad_rows(np.array([[1, 2]]), size=2)
-    array([[1, 2],
-           [0, 0]])
-    """
-    padded = np.zeros((size, *rows.shape[1:]), rows.dtype)
-    padded[: len(rows)] = rows
-    return padded

@@ -86,7 +86,7 @@ def shuffled(
     table: np.ndarray | None,
     ids: np.ndarray,
     batch_size: int,
-    seed: int,
+    seed: int | tuple[int, ...],
     *,
     stream: bool,
     weights: np.ndarray | None = None,
@@ -104,18 +104,19 @@ def shuffled(
         table: [N, D]; read only if `stream`, else None will do.
         ids: int [n], n > 0: the rows to train on.
         batch_size: B.
-        seed: the order is a function of (seed, epoch).
+        seed: a number or several; the order is a function of (seed, epoch).
         stream: whether the host sends `rows` [B, D] of the table, and not `ids` int32 [B].
         weights: float32 [N]; indices then have `weights` [B], those of their rows. None: no key.
         exponent: batches have the rows times 2**-exponent.
     """
     orders: dict[int, np.ndarray] = {}
+    seeds = seed if isinstance(seed, tuple) else (seed,)
 
     def order(epoch: int) -> np.ndarray:
         if epoch not in orders:
             while len(orders) > 1:  # a batch spans two epochs at most, unless it holds several
                 del orders[min(orders)]
-            orders[epoch] = np.random.default_rng((seed, epoch)).permutation(ids)
+            orders[epoch] = np.random.default_rng((*seeds, epoch)).permutation(ids)
         return orders[epoch]
 
     def index(step: int, part: slice = WHOLE) -> dict:
@@ -126,7 +127,8 @@ def shuffled(
             some = order(epoch)[offset : offset + left]
             parts.append(some)
             start, left = start + len(some), left - len(some)
-        return _index(table, np.concatenate(parts), end - first, stream, weights)
+        index = make_index(table, np.concatenate(parts), stream, weights)
+        return {**index, "mask": np.ones(end - first, bool)}
 
     return Feed(index, gather_scaled(exponent), batch_size)
 
@@ -152,30 +154,28 @@ def in_order(
     def index(i: int, part: slice = WHOLE) -> dict:
         first, end, _ = part.indices(batch_size)
         some = ids[i * batch_size + first : i * batch_size + end]
-        return _index(table, some, end - first, stream, weights)
+        padded = np.zeros(end - first, np.int32)
+        padded[: len(some)] = some
+        mask = np.arange(end - first) < len(some)
+        return {**make_index(table, padded, stream, weights), "mask": mask}
 
     return Feed(index, gather_scaled(exponent), batch_size, -(-len(ids) // batch_size))
 
 
-def _index(
-    table: np.ndarray | None,
-    ids: np.ndarray,
-    size: int,
-    stream: bool,
-    weights: np.ndarray | None,
+def make_index(
+    table: np.ndarray | None, ids: np.ndarray, stream: bool, weights: np.ndarray | None
 ) -> dict:
-    """Makes the index of some rows, filled up to a number of them with row 0."""
-    padded = np.zeros(size, np.int32)
-    padded[: len(ids)] = ids
-    index = {"mask": np.arange(size) < len(ids)}
-    if weights is not None:
-        index["weights"] = np.take(weights, padded)
+    """Makes the index of the rows `ids`, int [B], but for its mask."""
+    ids = ids.astype(np.int32, copy=False)
+    index = {} if weights is None else {"weights": np.take(weights, ids)}
     if stream:
-        return {"rows": np.take(table, padded, axis=0), **index}
-    return {"ids": padded, **index}
+        return {"rows": np.take(table, ids, axis=0), **index}
+    return {"ids": ids, **index}
 
 
-def hold_out_rows(num_rows: int, num_valid: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def hold_out_rows(
+    num_rows: int, num_valid: int, seed: int | tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
     """Draws the rows to hold out, by the seed.
 
     >>> train, valid = hold_out_rows(5, num_valid=2, seed=0)
@@ -185,7 +185,8 @@ def hold_out_rows(num_rows: int, num_valid: int, seed: int) -> tuple[np.ndarray,
     Returns:
         The ids of the rows to train on and of those that are held out, int32, each ascending.
     """
-    held_out = np.random.default_rng((seed, 0x5EED)).permutation(num_rows)[:num_valid]
+    seeds = seed if isinstance(seed, tuple) else (seed,)
+    held_out = np.random.default_rng((*seeds, 0x5EED)).permutation(num_rows)[:num_valid]
     is_valid = np.zeros(num_rows, bool)
     is_valid[held_out] = True
     return np.flatnonzero(~is_valid).astype(np.int32), np.flatnonzero(is_valid).astype(np.int32)

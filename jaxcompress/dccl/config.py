@@ -45,6 +45,12 @@ class DataConfig:
     # whether the host sends rows; None: on CPU, and if the table would take over half of a device's
     # memory
     stream: bool | None = setting(None, may_change=True)
+    # whether rows, codes and batches are split over the devices, each of which draws from rows of
+    # its own; None: if the table would take over half of a device's memory and there are several
+    shard: bool | None = None
+    # parts of a table that is split: its batches are the same on any number of devices that divides
+    # this one
+    num_shards: int = setting(64, at_least=1)
 
 
 @dataclasses.dataclass(kw_only=True)

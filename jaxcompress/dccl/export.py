@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcompress.codes.artefact import Codes
+from jaxcompress.codes.placed import PlacedCodes, fetch_codes, recode, zero_codes
 from jaxcompress.dccl.model import Encoder, normalize
 from jaxcompress.dccl.prepare import Problem
-from jaxcompress.engine.loop import map_rows
 from jaxcompress.engine.task import TrainState
+from jaxcompress.storage.bits import code_type
 
 
 def to_codes(
@@ -30,16 +31,25 @@ def to_codes(
         words: names of the rows; None: they are named by their numbers.
         metadata: kept with the codes.
     """
+    placed, table = encode_rows(problem, state), problem.table
+    encoder = export_encoder(*jax.device_get((state.params, state.aux)), table.exponent)
+    codes = fetch_codes(table, placed)
+    return Codes(codes, placed.codebooks, words, encoder, metadata or {})
+
+
+def encode_rows(problem: Problem, state: TrainState) -> PlacedCodes:
+    """Encodes every row of the table with a trained state, where it lies."""
     table = problem.table
-    codes = map_rows(encode, problem.job, state, table.everything(), len(table.rows))
     params, aux = jax.device_get((state.params, state.aux))
-    return Codes(
-        codes,
-        export_codebooks(params, aux, table.exponent),
-        words,
-        export_encoder(params, aux, table.exponent),
-        metadata or {},
-    )
+    codebooks = export_codebooks(params, aux, table.exponent)
+    codes = zero_codes(table, len(codebooks), code_type(codebooks.shape[1]))
+    state = state.replace(opt_state=())
+    codes, _ = recode(table, _encode_batch, codes, (), state)
+    return PlacedCodes(codes, codebooks)
+
+
+def _encode_batch(state: TrainState, carry: tuple, batch: dict) -> tuple[tuple, jax.Array]:
+    return carry, encode(state, batch)
 
 
 def encode(state: TrainState, batch: dict) -> jax.Array:

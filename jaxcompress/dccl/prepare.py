@@ -10,18 +10,21 @@ import jax
 import numpy as np
 
 from jaxcompress.codes.rows import PreparedTable, is_too_large
-from jaxcompress.codes.scale import heavy_rows_note, scale_exponent
-from jaxcompress.data.batches import Feed, hold_out_rows, shuffled
+from jaxcompress.data.batches import Feed, gather_scaled, shuffled
+from jaxcompress.data.row_shards import RowShards, side_by_side
 from jaxcompress.data.text.stdlib import STDLIB
 from jaxcompress.data.vectors.files import Vectors, read_vectors
 from jaxcompress.data.vectors.stdlib import stdlib_vectors
 from jaxcompress.data.vectors.weights import normalize_weights, read_weights
 from jaxcompress.dccl.config import EFFORTS, Config, DataConfig, ModelConfig
-from jaxcompress.dccl.task import default_num_steps, make_optimizer, make_task, row_statistics
+from jaxcompress.dccl.split import hold_out, rows_of_process, rows_to_train, shards_of, survey
+from jaxcompress.dccl.task import default_num_steps, make_optimizer, make_task
 from jaxcompress.engine.job import Job
+from jaxcompress.engine.mapper import gather_of_shards
 from jaxcompress.engine.own_settings import own_settings
+from jaxcompress.engine.placement import place_shards
 from jaxcompress.engine.report import say
-from jaxcompress.engine.steps import make_engine
+from jaxcompress.engine.steps import Engine, make_engine
 from jaxcompress.errors import InputError, naming
 
 _SAMPLE = 2048  # training rows whose errors are followed, and whose codes tell unused codewords
@@ -53,6 +56,11 @@ class Problem(NamedTuple):
     job: Job
     table: PreparedTable
 
+    @property
+    def is_split(self) -> bool:
+        """Whether rows and codes are split over the devices."""
+        return self.table.shards.count > 1
+
 
 def read(config: Config, say: Callable[[str], None] = say) -> Source:
     """Reads the vectors and the weights that a config names.
@@ -64,7 +72,7 @@ def read(config: Config, say: Callable[[str], None] = say) -> Source:
     Raises:
         InputError: if a file is missing or is not what was expected.
     """
-    vectors = _read_vectors(config.data)
+    vectors = _read_vectors(config)
     for note in vectors.notes:
         say(f"note: {note}")
     if config.data.weights is None:
@@ -75,11 +83,14 @@ def read(config: Config, say: Callable[[str], None] = say) -> Source:
     return Source(vectors, weights)
 
 
-def _read_vectors(config: DataConfig) -> Vectors:
-    if config.path != STDLIB:
-        return read_vectors(config.path, tensor=config.tensor, max_rows=config.max_rows)
+def _read_vectors(config: Config) -> Vectors:
+    data = config.data
+    if data.path != STDLIB:
+        own_rows = lambda num_rows: rows_of_process(shards_of(num_rows, config))
+        max_rows = data.max_rows
+        return read_vectors(data.path, tensor=data.tensor, max_rows=max_rows, own_rows=own_rows)
     vectors = stdlib_vectors()
-    kept = slice(config.max_rows)
+    kept = slice(data.max_rows)
     return vectors._replace(rows=vectors.rows[kept], words=vectors.words[kept])
 
 
@@ -108,60 +119,90 @@ def prepare(
         InputError: if the table and the config do not fit.
     """
     config.check()
+    shards = shards_of(len(rows), config)
     with naming(source):
-        train_ids, valid_ids = split_ids(len(rows), config)
-        _check_enough_rows(len(train_ids), config.model.num_codewords)
+        held_out = hold_out(shards, config)
+        num_trained = len(rows) - len(held_out)
+        _check_enough_rows(num_trained, config.model.num_codewords)
         _check_groups(config.model, rows.shape[1])
     if weights is not None:
-        weights = _scale_weights(weights, train_ids, valid_ids)
-    batch_size = _fit_batch_size(config.batch_size, len(train_ids), jax.device_count(), say)
+        weights = _scale_weights(weights, held_out)
+    is_split = shards.count > 1
+    num_parts = shards.count if is_split else jax.device_count()
+    batch_size = _fit_batch_size(config.batch_size, num_trained, num_parts, say, is_split=is_split)
     num_steps = config.num_steps or default_num_steps(
-        len(train_ids), batch_size, config.steps_per_dispatch, EFFORTS[config.effort].steps
+        num_trained, batch_size, config.steps_per_dispatch, EFFORTS[config.effort].steps
     )
-    exponent = scale_exponent(rows)
-    if weights is None and (note := heavy_rows_note(rows)):
-        say(f"note: {note}")
-    statistics = row_statistics(rows, train_ids, exponent)
+    exponent, statistics, heavy = survey(rows, shards, held_out)
+    if weights is None and heavy:
+        say(f"note: {heavy}")
     task = make_task(config.model, statistics, num_steps, exponent)
     tx = make_optimizer(config.optimizer, num_steps)
-    stream = is_too_large(rows) if config.data.stream is None else config.data.stream
-    feed = shuffled(
-        rows,
-        train_ids,
-        batch_size,
-        config.seed,
-        stream=stream,
-        weights=weights,
-        exponent=exponent,
-    )
-    engine = make_engine(config.parallel, batch_size, task, tx, feed.gather)
-    data = () if stream else engine.place_data(rows)
+    stream = _is_streamed(rows, config.data)
+    gather = gather_scaled(exponent)
+    if is_split and not stream:
+        gather = gather_of_shards(gather)
+    engine = make_engine(config.parallel, batch_size, task, tx, gather)
     table = PreparedTable(
         rows=rows,
         weights=weights,
-        is_training=np.isin(np.arange(len(rows)), valid_ids, invert=True),
+        held_out=held_out,
         exponent=exponent,
+        shards=shards,
         stream=stream,
-        place=engine.place_shared,
-        map=lambda function, state, index: engine.map(function, state, data, index),
-        part=engine.part,
+        mapper=engine.mapper,
+        data=() if stream else _place(engine, rows, shards),
     )
+    evaluations = {"sample": table.batches(_sample(table))}
+    if len(held_out):
+        evaluations["valid"] = table.batches(held_out)
     job = Job(
         task=task,
         tx=tx,
         engine=engine,
-        data=data,
-        feed=feed,
-        evaluations=_make_evaluations(table, train_ids, valid_ids),
+        data=table.data,
+        feed=_training_feed(table, batch_size, config.seed),
+        evaluations=evaluations,
         config=config,
         num_steps=num_steps,
-        best_metric=_best_metric(len(valid_ids) > 0, weights is not None),
+        best_metric=_best_metric(len(held_out) > 0, weights is not None),
     )
     return Problem(config, job, table)
 
 
+def _is_streamed(rows: np.ndarray, config: DataConfig) -> bool:
+    if config.stream is not None:
+        return config.stream
+    return not config.shard and is_too_large(rows)
+
+
+def _place(engine: Engine, rows: np.ndarray, shards: RowShards) -> jax.Array:
+    if shards.count == 1:
+        return engine.place_data(rows)
+    return place_shards(rows, shards, engine.mapper.split)
+
+
+def _training_feed(table: PreparedTable, batch_size: int, seed: int) -> Feed:
+    """Feeds rows that are not held out, as many of each shard, without end."""
+    shards = table.shards
+
+    def make(shard: int) -> Feed:
+        rows = shards.rows(shard)
+        return shuffled(
+            table.rows[rows],
+            rows_to_train(shards, table.held_out, shard),
+            batch_size // shards.count,
+            shards.seed(seed, shard),
+            stream=table.stream,
+            weights=None if table.weights is None else table.weights[rows],
+            exponent=table.exponent,
+        )
+
+    return side_by_side(make, shards.count, batch_size)
+
+
 def split_ids(num_rows: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
-    """Draws the rows to train on and those to hold out, by the seed.
+    """Draws the rows to train on and those to hold out, by the seed, of a table that is not split.
 
     Args:
         num_rows: N.
@@ -173,15 +214,9 @@ def split_ids(num_rows: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         InputError: if none are left to train on.
     """
-    valid_rows = config.data.valid_rows
-    if valid_rows is None:
-        valid_rows = min(num_rows // 20, 1000)
-    if not 0 <= valid_rows < num_rows:
-        raise InputError(
-            f"data.valid_rows is {valid_rows}; the table has {num_rows} rows and "
-            "some must be left to train on."
-        )
-    return hold_out_rows(num_rows, valid_rows, config.seed)
+    shards = RowShards(num_rows)
+    held_out = hold_out(shards, config)
+    return rows_to_train(shards, held_out, 0), held_out
 
 
 def _check_enough_rows(num_trained: int, num_codewords: int) -> None:
@@ -199,55 +234,64 @@ def _check_groups(model: ModelConfig, dim: int) -> None:
         )
 
 
-def _scale_weights(weights: np.ndarray, train_ids: np.ndarray, valid_ids: np.ndarray) -> np.ndarray:
+def _scale_weights(weights: np.ndarray, held_out: np.ndarray) -> np.ndarray:
     """Scales weights to a mean of 1 over the rows that are trained on; float32 [N]."""
-    scaled = normalize_weights(weights, train_ids)
-    if len(valid_ids) and not scaled[valid_ids].any():
+    scaled = normalize_weights(weights, rows_to_train(RowShards(len(weights)), held_out, 0))
+    if len(held_out) and not scaled[held_out].any():
         raise InputError(
-            f"the weights of all {len(valid_ids)} held-out rows are 0; hold out more "
+            f"the weights of all {len(held_out)} held-out rows are 0; hold out more "
             "(data.valid_rows), or none (0)."
         )
     return scaled
 
 
 def _fit_batch_size(
-    batch_size: int, num_trained: int, num_devices: int, say: Callable[[str], None]
+    batch_size: int,
+    num_trained: int,
+    num_parts: int,
+    say: Callable[[str], None],
+    *,
+    is_split: bool = False,
 ) -> int:
-    """Gives a batch size that the rows can fill and the devices can share.
+    """Gives a batch size that the rows can fill and the devices or shards can share.
 
-    The default gives way to the number of devices; any other that they cannot share is an error of
-    the engine, since somebody chose it.
+    The default gives way to their number. Any other is that of somebody who chose it: devices may
+    compute a part twice, but each shard must give as many rows.
     """
+    parts = f"{num_parts} {'shards' if is_split else 'devices'}"
     if batch_size > num_trained:
-        clipped = max(num_trained // num_devices, 1) * num_devices
+        clipped = max(num_trained // num_parts, 1) * num_parts
         say(
             f"note: batch_size {batch_size} was clipped to {clipped}, for {num_trained} training "
             "rows."
         )
         return clipped
-    shared = max(batch_size // num_devices, 1) * num_devices
-    if shared == batch_size or batch_size != _DEFAULT_BATCH_SIZE:
+    shared = max(batch_size // num_parts, 1) * num_parts
+    if shared == batch_size:
+        return batch_size
+    if batch_size != _DEFAULT_BATCH_SIZE:
+        if is_split:
+            raise InputError(f"batch_size {batch_size} must be a multiple of the {parts}.")
         return batch_size
     say(
         f"note: batch_size is {shared}, since the default {batch_size} is no multiple of the "
-        f"{num_devices} devices."
+        f"{parts}."
     )
     return shared
 
 
-def _make_evaluations(
-    table: PreparedTable, train_ids: np.ndarray, valid_ids: np.ndarray
-) -> dict[str, Feed]:
-    """Feeds a "sample" of training rows whose weight is not 0, and the "valid" rows if any."""
-    counting = train_ids
-    if table.weights is not None:
-        counting = train_ids[table.weights[train_ids] > 0]
-    spread = np.linspace(0, len(counting) - 1, min(len(counting), _SAMPLE))
-    sampled = counting[spread.astype(np.int64)]
-    evaluations = {"sample": table.batches(sampled)}
-    if len(valid_ids):
-        evaluations["valid"] = table.batches(valid_ids)
-    return evaluations
+def _sample(table: PreparedTable) -> np.ndarray:
+    """Takes rows at equal distances, of those that are trained on and whose weight is not 0."""
+    shards, sampled = table.shards, []
+    for shard in range(shards.count):
+        rows, share = shards.rows(shard), RowShards(_SAMPLE, shards.count).rows(shard)
+        counting = rows.start + rows_to_train(shards, table.held_out, shard)
+        if table.weights is not None:
+            counting = counting[table.weights[counting] > 0]
+        count = min(len(counting), share.stop - share.start)
+        spread = np.linspace(0, len(counting) - 1, count)
+        sampled.append(counting[spread.astype(np.int64)])
+    return np.concatenate(sampled).astype(np.int32)
 
 
 def _best_metric(has_held_out_rows: bool, is_weighted: bool) -> str:

@@ -1,29 +1,24 @@
-"""A run from start to end: read, choose a size, train, refine, export, report; without flags.
+"""A run from start to end: read, choose a size, train, refine, export, report; without flags."""
 
-Departure from the paper: codes and codebooks are refined after training (`learn_codes`), unless
-`refine.num_rounds` is 0.
-"""
-
-import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
 from jaxcompress.codes.artefact import Codes
-from jaxcompress.codes.checkpoint import find_artefact, save_artefact
-from jaxcompress.codes.extend import refine_with_groups
+from jaxcompress.codes.codebook_types import count_bytes, is_folded
 from jaxcompress.codes.files import CODES_FILE
-from jaxcompress.codes.finish import store_as
 from jaxcompress.codes.measure import code_errors
-from jaxcompress.codes.refine import FOLDER
+from jaxcompress.codes.placed import PlacedCodes
+from jaxcompress.codes.sizes import Size
 from jaxcompress.data.vectors.files import Vectors
-from jaxcompress.dccl.config import Config, refine_config
-from jaxcompress.dccl.export import to_codes
+from jaxcompress.dccl.config import Config
+from jaxcompress.dccl.learn import Learned, learn_codes
 from jaxcompress.dccl.neighbours import show_neighbours
 from jaxcompress.dccl.prepare import Problem, Source, prepare, read
 from jaxcompress.dccl.report import make_page
 from jaxcompress.dccl.report_rows import Run
+from jaxcompress.dccl.split import settle_shard, shards_of
 from jaxcompress.dccl.sweep import plan
 from jaxcompress.dccl.sweep_report import compare_sizes
 from jaxcompress.dccl.target import settle_target
@@ -35,34 +30,18 @@ from jaxcompress.engine.report import format_figures, say, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.workdir import fingerprint, opened
 from jaxcompress.errors import naming
-from jaxcompress.storage.places import delete_folder
-
-
-class Learned(NamedTuple):
-    """What a trained state was made into.
-
-    Attributes:
-        trained: codes before refinement.
-        codes: codes after it.
-        errors: figures of `code_errors` after it.
-        refine_seconds: seconds that refinement took, over all parts of the run.
-    """
-
-    trained: Codes
-    codes: Codes
-    errors: dict[str, dict[str, float]]
-    refine_seconds: float
 
 
 class Outcome(NamedTuple):
     """What a run ends with.
 
     Attributes:
-        codes: of all rows.
+        codes: of all rows; None if the table is split by rows, whose codes are in the file that is
+            exported.
         summary: the figures of `summary.json`; empty if nothing was evaluated.
     """
 
-    codes: Codes
+    codes: Codes | None
     summary: dict[str, Any]
 
 
@@ -94,11 +73,13 @@ def run(config: Config, workdir: str, mode: str) -> Outcome | None:
     """
     config.check()
     source = read(config)
-    data = fingerprint(source.vectors.rows, source.vectors.words, source.weights)
+    rows, words, *_ = source.vectors
+    config = settle_shard(rows, config, say)
+    data = fingerprint(rows, words, source.weights, shards_of(len(rows), config))
     # Before the workdir is opened, so that nothing is written if the input is invalid.
     if mode == "sweep":
         with naming(source.vectors.source):
-            sizes = plan(source.vectors.rows, config, say)
+            sizes = plan(rows, config, say)
         with opened(workdir, config, data) as path:
             compare_sizes(source, sizes, config, path)
         return None
@@ -124,85 +105,41 @@ def _run_mode(problem: Problem, vectors: Vectors, path: Path, mode: str) -> Outc
     )
     learned = learn_codes(problem, fitted, vectors, path)
     summary = {}
-    if mode != "evaluate":
-        export(learned.codes, path, problem.config.export_words)
+    codes, config = learned.codes, problem.config
+    if mode != "evaluate" and isinstance(codes, Codes):
+        export(codes, path, config.export_words)
     if mode != "export":
-        summary = summarize(problem, fitted, learned)
+        summary = summarize(problem, fitted, learned, path)
         say("\n" + format_figures(summary))
-        show_neighbours(vectors.rows, learned.codes, problem.config.sample_words)
+        if isinstance(codes, Codes):
+            show_neighbours(vectors.rows, codes, config.sample_words)
         title = f"DCCL, {summary['num_codebooks']} x {summary['num_codewords']}"
-        write_summary(path, summary, title if problem.config.report else None)
+        write_summary(path, summary, title if config.report else None)
+    if not isinstance(codes, Codes):
+        say(f'\nwrote {path}/export/{CODES_FILE}; open it with jaxcompress.load("{path}")')
+        say(
+            "note: codes of a table that is split by rows have no text files, neighbours or "
+            "report.html."
+        )
+        return Outcome(None, summary)
     if mode != "evaluate":
         say(
-            f"\nwrote {path}/export/model.safetensors, model.codes, model.codebook.npy; open "
+            f"\nwrote {path}/export/{CODES_FILE}, model.codes, model.codebook.npy; open "
             f'them with jaxcompress.load("{path}")'
         )
-    config, codes = problem.config, learned.codes
     page = lambda: make_page(Run(path, config, vectors, codes, read_summary(path)))
     leave_report(path, config, page)
-    return Outcome(learned.codes, summary)
+    return Outcome(codes, summary)
 
 
-def learn_codes(problem: Problem, fitted: Fitted, vectors: Vectors, path: Path) -> Learned:
-    """Encodes, refines and stores, or takes the codes of this very state from the workdir.
+def summarize(problem: Problem, fitted: Fitted, learned: Learned, path: Path) -> dict[str, Any]:
+    """Computes the figures of `summary.json`.
 
     Args:
         problem: what was trained.
-        fitted: the state, whose step tells it from others.
-        vectors: names and source of the rows.
-        path: the run's folder, opened; the codes are kept in it.
-    """
-    about = {"source": vectors.source, "step": str(int(fitted.state.step))}
-    config = problem.config
-    trained = to_codes(problem, fitted.state, vectors.words, about)
-    if not config.export_encoder:
-        trained = dataclasses.replace(trained, encoder=None)
-    saved = find_artefact(path)
-    if saved is not None and saved.metadata.get("step") == about["step"]:
-        delete_refinement_checkpoints(path)
-        saved = dataclasses.replace(saved, encoder=trained.encoder)
-        errors = code_errors(problem.table, saved)
-        return Learned(trained, saved, errors, float(saved.metadata["refine_seconds"]))
-    refine = refine_config(config, len(problem.table.rows))
-    if refine.num_rounds:
-        say(f"{refine.num_rounds} rounds of refinement ...")
-    refined = refine_with_groups(
-        problem.table,
-        trained,
-        refine,
-        config.model.num_groups,
-        config.model.codebooks_per_group,
-        seed=config.seed,
-        workdir=path,
-        label=about["step"],
-        say=say,
-        show_progress=jax.process_index() == 0,
-    )
-    about["refine_seconds"] = f"{refined.seconds:.3f}"
-    stored = store_as(
-        problem.table,
-        refined.codes,
-        config.codebook_type,
-        seed=config.seed,
-        num_rounds=min(1, refine.num_rounds),  # without refinement: codes of the encoder
-        say=say,
-    )
-    errors = code_errors(problem.table, stored)
-    about["mean_squared_l2"] = repr(errors["all"]["mean_squared_l2"])
-    codes = dataclasses.replace(stored, metadata=about)
-    save_artefact(path, codes)
-    delete_refinement_checkpoints(path)
-    return Learned(trained, codes, errors, refined.seconds)
-
-
-def delete_refinement_checkpoints(path: Path) -> None:
-    """Deletes the rounds that a finished refinement has kept in a workdir, on process 0."""
-    if jax.process_index() == 0:
-        delete_folder(path / FOLDER)
-
-
-def summarize(problem: Problem, fitted: Fitted, learned: Learned) -> dict[str, Any]:
-    """Computes the figures of `summary.json`.
+        fitted: the state.
+        learned: its codes.
+        path: the run's folder.
 
     Returns:
         Sizes in bits and bytes, `file_bytes` those of the whole exported file; errors of the codes
@@ -210,22 +147,37 @@ def summarize(problem: Problem, fitted: Fitted, learned: Learned) -> dict[str, A
         `soft_*` of noisy draws; the use of codewords; steps, seconds and rows per second of
         training.
     """
-    codes = learned.codes
     return {
-        "num_rows": codes.num_rows,
-        "dim": codes.dim,
-        "num_codebooks": codes.num_codebooks,
-        "num_codewords": codes.num_codewords,
-        "bits_per_row": codes.bits_per_row,
-        "codes_bytes": codes.codes_bytes,
-        "codebook_bytes": codes.codebook_bytes,
-        "file_bytes": codes.file_bytes(export_encoder=problem.config.export_encoder),
-        "compression_ratio": codes.compression_ratio(),
+        **_sizes(problem, learned.codes, path),
         **_error_figures(problem, fitted, learned),
         "num_steps": fitted.step,
         "train_seconds": fitted.train_seconds,
         "refine_seconds": learned.refine_seconds,
         "rows_per_second": fitted.step * problem.job.feed.batch_size / fitted.train_seconds,
+    }
+
+
+def _sizes(problem: Problem, codes: Codes | PlacedCodes, path: Path) -> dict[str, Any]:
+    num_rows = len(problem.table.rows)
+    num_codebooks, num_codewords, dim = shape = codes.codebooks.shape
+    size = Size(num_codebooks, num_codewords)
+    is_short = is_folded(codes.codebooks, codes.groups)
+    codes_bytes = num_rows * size.bytes_per_row
+    codebook_bytes = count_bytes(shape, codes.codebook_type, is_short, codes.groups)
+    if isinstance(codes, Codes):
+        file_bytes = codes.file_bytes(export_encoder=problem.config.export_encoder)
+    else:
+        file_bytes = (path / "export" / CODES_FILE).stat().st_size
+    return {
+        "num_rows": num_rows,
+        "dim": dim,
+        "num_codebooks": num_codebooks,
+        "num_codewords": num_codewords,
+        "bits_per_row": size.bits_per_row,
+        "codes_bytes": codes_bytes,
+        "codebook_bytes": codebook_bytes,
+        "file_bytes": file_bytes,
+        "compression_ratio": 4 * num_rows * dim / (codes_bytes + codebook_bytes),
     }
 
 

@@ -64,7 +64,9 @@ def plan(rows: np.ndarray, config: Config, say: Callable[[str], None] = say) -> 
     """
     num_trained, _ = _sample_counts(len(split_ids(len(rows), config)[0]), config.sweep.num_rows)
     sizes = _sizes_of_curve(num_trained, config, say)
-    data = dataclasses.replace(config.data, stream=True)  # so that nothing is placed on a device
+    data = dataclasses.replace(
+        config.data, stream=True, shard=False
+    )  # so that nothing is placed on a device
     _prepare_quietly(rows, dataclasses.replace(with_size(config, sizes[0]), data=data))
     return sizes
 
@@ -132,7 +134,7 @@ def measure(sample: Sample, size: Size, config: Config) -> dict[str, float]:
         with_size(config, size),
         num_steps=config.sweep.num_steps,
         eval_every=None,
-        data=dataclasses.replace(config.data, valid_rows=sample.num_held_out),
+        data=dataclasses.replace(config.data, valid_rows=sample.num_held_out, shard=False),
         refine=dataclasses.replace(config.refine, num_rounds=config.sweep.num_rounds),
     )
     problem = _prepare_quietly(sample.rows, config, sample.weights)

@@ -52,14 +52,27 @@ def row_statistics(table: np.ndarray, ids: np.ndarray, exponent: int = 0) -> Row
         ids: int [n], the rows that count.
         exponent: the statistics are those of the rows times 2**-exponent.
     """
+    return statistics_of(sum_rows(table, ids, exponent), len(ids))
+
+
+def sum_rows(table: np.ndarray, ids: np.ndarray, exponent: int = 0) -> np.ndarray:
+    """Sums some rows, and then their squared norms: float64 [D + 1].
+
+    The arguments are those of `row_statistics`.
+    """
     total, squares = np.zeros(table.shape[1]), 0.0
     for start in range(0, len(ids), _CHUNK):
         rows = np.take(table, ids[start : start + _CHUNK], axis=0).astype(np.float64)
         rows = np.ldexp(rows, -exponent)
         total += rows.sum(axis=0)
         squares += float((rows * rows).sum())
-    mean = total / len(ids)
-    variance = max(squares / len(ids) - float(mean @ mean), 0.0) / table.shape[1]
+    return np.append(total, squares)
+
+
+def statistics_of(sums: np.ndarray, count: int) -> RowStatistics:
+    """Makes the statistics of so many rows by their `sum_rows`."""
+    mean, squares = sums[:-1] / count, float(sums[-1])
+    variance = max(squares / count - float(mean @ mean), 0.0) / len(mean)
     return RowStatistics(mean.astype(np.float32), float(np.sqrt(variance)) or 1.0)
 
 

@@ -20,6 +20,7 @@ from orbax.checkpoint import checkpoint_managers
 
 from jaxcompress.engine.lock import check_held
 from jaxcompress.errors import InputError
+from jaxcompress.storage.checksums import join_crc32
 from jaxcompress.storage.places import absolute, as_path
 
 _STATE, _PROGRESS, _ABOUT = "state", "progress", "about"
@@ -221,12 +222,28 @@ def _checksum(state: Any) -> int:
     """CRC-32 of all arrays, whatever devices they lie on: what is stored has none of its own."""
     checksum = 0
     for leaf in jax.tree.leaves(state):
-        if leaf.is_fully_replicated:
-            leaf = leaf.addressable_data(0)
-        elif not leaf.is_fully_addressable:
-            leaf = multihost_utils.process_allgather(leaf, tiled=True)
-        checksum = zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8), checksum)
+        for _, part, num_bytes in _checked_parts(leaf):
+            checksum = join_crc32(checksum, part, num_bytes)
     return checksum
+
+
+def _checked_parts(leaf: jax.Array) -> list[list[int]]:
+    """Gives start, CRC-32 and bytes of each part of an array, in order; one if it is not split.
+
+    A process reads the parts that it has, and no process has to hold all of them. Arrays are split
+    along their first axis alone.
+    """
+    own = {}
+    for shard in leaf.addressable_shards:
+        start = shard.index[0].indices(len(leaf))[0] if leaf.ndim else 0
+        if start not in own:
+            part = np.ascontiguousarray(shard.data).reshape(-1).view(np.uint8)
+            own[start] = [start, zlib.crc32(part), part.nbytes]
+    parts = np.array(list(own.values()), np.int64)
+    if not leaf.is_fully_replicated and jax.process_count() > 1:
+        sent = multihost_utils.process_allgather(parts.view(np.uint8))  # jax has no int64
+        parts = np.unique(np.asarray(sent).reshape(-1).view(np.int64).reshape(-1, 3), axis=0)
+    return sorted(parts.tolist())
 
 
 def save_arrays(

@@ -48,7 +48,7 @@ def evaluate(job: Job, state: TrainState, feed: Feed) -> dict:
     Recurrent state starts at zero and goes on from batch to batch.
     """
     carry = job.engine.place_shared(job.task.init_carry(feed.batch_size))
-    state, part = state.replace(opt_state=(), carry=carry), job.engine.part(feed.batch_size)
+    state, part = state.replace(opt_state=(), carry=carry), job.engine.mapper.part(feed.batch_size)
 
     def batches(state):
         for i in range(feed.num_batches):
@@ -107,7 +107,7 @@ def fetch_one_behind(outputs: Iterable[PyTree]) -> Iterator[PyTree]:
 @own_settings
 def map_rows(function: Callable, job: Job, state: PyTree, feed: Feed, num_rows: int) -> np.ndarray:
     """Applies `state, batch -> [B, ...]` to all batches: NumPy [num_rows, ...]."""
-    own = job.engine.part(feed.batch_size)
+    own = job.engine.mapper.part(feed.batch_size)
     indices = (feed.index(i, own) for i in range(feed.num_batches))
     outputs = (job.engine.map(function, state, job.data, index) for index in indices)
     out, start = None, 0

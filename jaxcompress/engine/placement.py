@@ -1,14 +1,17 @@
 """Arrays on devices: how they are split, and in which order a table lies in memory."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.experimental.layout import Format, Layout
 from jax.sharding import NamedSharding
 
+from jaxcompress.data.row_shards import RowShards
 from jaxcompress.engine.task import PyTree
 
 TPU_LANES = 128  # numbers to which a TPU fills up a row
@@ -49,28 +52,64 @@ def join_parts(tree: PyTree, sharding: NamedSharding) -> PyTree:
 
 
 def place_rows(x: Any, sharding: NamedSharding) -> jax.Array:
-    """Makes an array as `place_array` does; a table [N, D] is stored row by row.
+    """Makes an array as `place_array` does; a table [..., D] is stored row by row.
 
     A TPU stores a table by columns unless D is a multiple of 128, to save padding. A program that
     takes rows of it would copy all of it first, in every dispatch.
     """
     is_tpu = sharding.mesh.devices.flat[0].platform == "tpu"
-    if not is_tpu or len(x.shape) != 2 or x.shape[1] % TPU_LANES == 0:
+    if not is_tpu or len(x.shape) < 2 or x.shape[-1] % TPU_LANES == 0:
         return place_array(x, sharding)
     if isinstance(x, jax.ShapeDtypeStruct):
-        return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=_by_rows(sharding))
-    return _store_by_rows(sharding)(place_array(x, sharding))
+        return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=_by_rows(sharding, len(x.shape)))
+    return _store_by_rows(sharding, x.ndim)(place_array(x, sharding))
 
 
-def _by_rows(sharding: NamedSharding) -> Format:
-    """Says that a matrix is stored row by row."""
-    return Format(Layout((0, 1)), sharding)
+def _by_rows(sharding: NamedSharding, ndim: int) -> Format:
+    """Says that an array is stored row by row."""
+    return Format(Layout(tuple(range(ndim))), sharding)
 
 
 @functools.lru_cache(maxsize=8)
-def _store_by_rows(sharding: NamedSharding) -> Any:
-    """Compiles what stores a matrix anew, on several hosts too, where `device_put` cannot."""
-    return jax.jit(lambda x: x, out_shardings=_by_rows(sharding))
+def _store_by_rows(sharding: NamedSharding, ndim: int) -> Any:
+    """Compiles what stores an array anew, on several hosts too, where `device_put` cannot."""
+    return jax.jit(lambda x: x, out_shardings=_by_rows(sharding, ndim))
+
+
+def place_shards(table: Any, shards: RowShards, split: NamedSharding) -> jax.Array:
+    """Places rows [N, ...] in shards: [S, L, ...], split over the devices, stored row by row.
+
+    A process reads the rows of its own devices alone. Shards shorter than L end in zeros. Of a
+    shape, `jax.ShapeDtypeStruct`, it makes one.
+    """
+    shape = (shards.count, shards.length, *table.shape[1:])
+    if isinstance(table, jax.ShapeDtypeStruct):
+        return place_rows(jax.ShapeDtypeStruct(shape, table.dtype), split)
+
+    def read(part: tuple[slice, ...]) -> np.ndarray:
+        first, end, _ = part[0].indices(shards.count)
+        read = np.zeros((end - first, *shape[1:]), table.dtype)
+        for shard, places in zip(range(first, end), read, strict=True):
+            rows = shards.rows(shard)
+            places[: rows.stop - rows.start] = table[rows]
+        return read
+
+    return place_rows(jax.make_array_from_callback(shape, split, read), split)
+
+
+def from_shards(
+    compute: Callable[[int], np.ndarray], shards: RowShards, split: NamedSharding
+) -> np.ndarray:
+    """Computes an array of every shard, each in the process whose devices have it: [S, ...].
+
+    Processes exchange bytes, so that float64 stays what it is.
+    """
+    own = own_part(split, shards.count) if shards.count > 1 else slice(0, 1)
+    found = np.stack([np.asarray(compute(shard)) for shard in range(own.start, own.stop)])
+    if jax.process_count() == 1 or shards.count == 1:
+        return found
+    parts = multihost_utils.process_allgather(found.reshape(-1).view(np.uint8))
+    return np.asarray(parts).reshape(-1).view(found.dtype).reshape(-1, *found.shape[1:])
 
 
 def stored_bytes(shape: tuple[int, int], dtype: Any, platform: str) -> int:

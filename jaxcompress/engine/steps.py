@@ -17,7 +17,7 @@ import optax
 from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jaxcompress.engine.mapper import AXIS, lay_out, make_mapper
+from jaxcompress.engine.mapper import AXIS, Mapper, lay_out, make_mapper
 from jaxcompress.engine.placement import join_parts, own_part, to_host
 from jaxcompress.engine.task import PyTree, Task, TrainState
 from jaxcompress.errors import InputError
@@ -94,8 +94,8 @@ class Engine(NamedTuple):
         global_state: the state of `train` as plain replicated arrays: to evaluate, to save.
         map: `function, state, data, index -> function(state, batch)`, replicated; the index is
             this process's part of B rows, a multiple of the number of devices.
-        part: `B -> slice`, the part of an evaluation's batch that this process makes.
         own_part: `() -> slice`, the part of a training batch that this process makes.
+        mapper: how functions of other batches are run, of the same data.
     """
 
     place_data: Callable[[PyTree], PyTree]
@@ -106,8 +106,8 @@ class Engine(NamedTuple):
     train: Callable[..., tuple[TrainState, dict]]
     global_state: Callable[[TrainState], TrainState]
     map: Callable[..., PyTree]
-    part: Callable[[int], slice]
     own_part: Callable[[], slice]
+    mapper: Mapper
 
 
 def make_engine(
@@ -169,8 +169,8 @@ def make_engine(
         train=train,
         global_state=lambda state: state,
         map=mapper.map,
-        part=mapper.part,
         own_part=functools.partial(own_part, split, batch_size),
+        mapper=mapper,
     )
 
 
@@ -248,11 +248,14 @@ def _pmap_engine(mapper, batch_size, loss, tx, gather) -> Engine:
         rest = to_host(first_copy(state.replace(carry=())))
         return place(rest).replace(carry=place(carry, split))
 
-    map_batch = make_mapper(_gather_of_copy(gather)).map
+    of_copy = make_mapper(_gather_of_copy(gather))
 
-    def map_on_view(function, state, data, index):
+    def on_view(run, *arguments):
+        *others, data, index = arguments
         views = jax.tree.map(lambda x: view_copies(x, everywhere), data)
-        return map_batch(function, state, views, index)
+        return run(*others, views, index)
+
+    map_batch, update = (functools.partial(on_view, f) for f in (of_copy.map, of_copy.update))
 
     return Engine(
         place_data=place_data,
@@ -262,9 +265,9 @@ def _pmap_engine(mapper, batch_size, loss, tx, gather) -> Engine:
         step=step,
         train=train,
         global_state=global_state,
-        map=map_on_view,
-        part=mapper.part,
+        map=map_batch,
         own_part=functools.partial(mapper.part, batch_size),
+        mapper=mapper._replace(map=map_batch, update=update),
     )
 
 

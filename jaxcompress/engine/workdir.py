@@ -12,8 +12,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxcompress.data.row_shards import RowShards
 from jaxcompress.engine.config import as_earlier, from_dict, may_change
 from jaxcompress.engine.lock import held
+from jaxcompress.engine.mapper import make_split
+from jaxcompress.engine.placement import from_shards
 from jaxcompress.engine.report import say
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
@@ -26,16 +29,36 @@ _RESTORE = "restore it from a copy, or begin anew in another workdir"
 
 
 def fingerprint(
-    rows: np.ndarray, words: list[str] | None, weights: np.ndarray | None = None
+    rows: np.ndarray,
+    words: list[str] | None,
+    weights: np.ndarray | None = None,
+    shards: RowShards | None = None,
 ) -> str:
-    """A hash of the table's rows, words and weights: is it the same data?"""
+    """A hash of the table's rows, words and weights: is it the same data?
+
+    Of a table in shards it is one of the hashes of these, each made in the process that has it.
+    """
     digest = hashlib.blake2b(f"{rows.shape}".encode(), digest_size=32)
-    for start in range(0, len(rows), _CHUNK):
-        digest.update(np.ascontiguousarray(rows[start : start + _CHUNK], np.float32).data)
+    if shards is None or shards.count == 1:
+        _add_rows(digest, rows)
+    else:
+
+        def of_shard(shard: int) -> np.ndarray:
+            own = hashlib.blake2b(digest_size=32)
+            _add_rows(own, rows[shards.rows(shard)])
+            return np.frombuffer(own.digest(), np.uint8)
+
+        split = make_split()
+        digest.update(np.ascontiguousarray(from_shards(of_shard, shards, split)).data)
     digest.update("\n".join(words or ()).encode("utf-8", "surrogateescape"))
     if weights is not None:
         digest.update(np.ascontiguousarray(weights, np.float64).data)
     return digest.hexdigest()[:16]
+
+
+def _add_rows(digest: Any, rows: np.ndarray) -> None:
+    for start in range(0, len(rows), _CHUNK):
+        digest.update(np.ascontiguousarray(rows[start : start + _CHUNK], np.float32).data)
 
 
 @contextlib.contextmanager

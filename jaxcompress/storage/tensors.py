@@ -3,9 +3,14 @@
 The hash is over the arrays, their shapes and the metadata, so that a changed byte is noticed.
 """
 
+import contextlib
 import hashlib
+import json
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import safetensors
@@ -16,6 +21,8 @@ from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.places import local_copy
 
 VERSION = "1"  # of what is written; a format may write another one where earlier releases fail
+# Types of numbers, by NumPy's names and by those of .safetensors.
+_DTYPES = {"float32": "F32", "float16": "F16", "uint8": "U8", "int8": "I8", "uint16": "U16"}
 _VERSIONS = ("1", "2")  # which read_tensors takes
 
 
@@ -47,6 +54,115 @@ def save_tensors(
         mode = partial.stat().st_mode
         safetensors.numpy.save_file(tensors, partial, metadata)
         partial.chmod(mode)
+
+
+class Large(NamedTuple):
+    """A tensor of bytes that is not held whole: uint8 of a shape, in chunks of its first axis."""
+
+    name: str
+    shape: tuple[int, ...]
+    chunks: Iterable[np.ndarray]
+
+
+def write_with_large(
+    path: str | os.PathLike,
+    tensors: dict[str, np.ndarray],
+    format: str,
+    metadata: Mapping[str, str],
+    version: str,
+    large: Large,
+    *,
+    is_writer: bool = True,
+) -> int:
+    """Writes what `write_tensors` would, had it the large tensor too; returns the file's bytes.
+
+    Args:
+        path: the file.
+        tensors: the others.
+        format: as `write_tensors` takes it, and so are metadata and version.
+        metadata: further strings.
+        version: of the format.
+        large: written as its chunks come.
+        is_writer: whether to write; if not, the chunks are used up all the same.
+    """
+    kinds = {name: (x.dtype, x.shape) for name, x in tensors.items()}
+    kinds[large.name] = np.dtype(np.uint8), large.shape
+    stored = {**metadata, "format": format, "version": version}
+    header, starts = _header(kinds, {**stored, "sha256": "0" * 64})
+    parts = {name: (np.ascontiguousarray(x),) for name, x in tensors.items()}
+    parts[large.name] = large.chunks
+    digest = hashlib.sha256(repr(sorted(stored.items())).encode())
+    with contextlib.ExitStack() as stack:
+        partial = stack.enter_context(atomic_write(path)) if is_writer else os.devnull
+        file = stack.enter_context(open(partial, "wb"))
+        for name in sorted(kinds):
+            digest.update(f"{name} {kinds[name][0]} {kinds[name][1]}".encode())
+            file.seek(starts[name])
+            for part in parts[name]:
+                digest.update(part.data)
+                file.write(part.data)
+        size = max(starts[n] + k.itemsize * math.prod(shape) for n, (k, shape) in kinds.items())
+        file.seek(0)
+        file.write(header.replace(b"0" * 64, digest.hexdigest().encode()))
+    return size
+
+
+def _header(
+    kinds: Mapping[str, tuple[np.dtype, tuple[int, ...]]], metadata: Mapping[str, str]
+) -> tuple[bytes, dict[str, int]]:
+    """Makes the first bytes of a .safetensors file, and where in it each tensor begins.
+
+    Tensors of wide numbers come first, so that all of them are aligned.
+    """
+    entries: dict[str, Any] = {"__metadata__": dict(metadata)}
+    offsets, end = {}, 0
+    for name, (kind, shape) in sorted(kinds.items(), key=lambda item: -item[1][0].itemsize):
+        offsets[name], end = end, end + kind.itemsize * math.prod(shape)
+        entry = {"dtype": _DTYPES[kind.name], "shape": shape, "data_offsets": [offsets[name], end]}
+        entries[name] = entry
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    first = 8 + len(text)
+    header = len(text).to_bytes(8, "little") + text
+    return header, {name: first + offset for name, offset in offsets.items()}
+
+
+@contextlib.contextmanager
+def mapped_tensors(
+    path: str | os.PathLike, format: str
+) -> Iterator[tuple[dict[str, np.ndarray], dict[str, str]]]:
+    """Opens a file of `write_tensors` without reading it: tensors are memory maps inside the block.
+
+    Its hash, which would take reading all of it, is not checked.
+
+    Yields:
+        Tensors by name; and metadata as `read_tensors` gives them.
+
+    Raises:
+        InputError: if it is no such file.
+    """
+    kinds = {name: np.dtype(kind) for kind, name in _DTYPES.items()}
+    with local_copy(path) as local:
+        try:
+            with open(local, "rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                entries = json.loads(file.read(length))
+            metadata = entries.pop("__metadata__")
+            if metadata.pop("sha256", None) is None or metadata["format"] != format:
+                raise ValueError(f"its format is {metadata.get('format')!r}")
+            tensors = {
+                name: _map(local, kinds[x["dtype"]], x["shape"], 8 + length + x["data_offsets"][0])
+                for name, x in entries.items()
+            }
+        except (ValueError, KeyError, OSError, OverflowError, MemoryError) as error:
+            raise InputError(f"{path}: damaged ({error}); delete it.") from None
+        yield tensors, metadata
+
+
+def _map(file: Path, kind: np.dtype, shape: Sequence[int], offset: int) -> np.ndarray:
+    if 0 in shape:
+        return np.zeros(shape, kind)
+    return np.memmap(file, kind, "r", offset, tuple(shape))
 
 
 def count_bytes(

@@ -64,9 +64,9 @@ def test_no_row_gets_worse_and_the_codebooks_are_those_of_least_squares(groups):
     rows, codes, codebooks = problem(groups)
     before = squared_errors(rows, codes, codebooks, groups)
     batch = {"rows": jnp.asarray(rows), "codes": jnp.asarray(codes), "fit": jnp.ones(200)}
-    start = zero_equations(jnp.asarray(codebooks), groups)
-    state = jnp.asarray(codebooks), jax.random.key(0), start
-    equations, found = jax.jit(refine_batch(20, groups))(state, batch)
+    start = zero_equations(codebooks, groups, parts=4)
+    state = jnp.asarray(codebooks), jax.random.key(0)
+    equations, found = jax.jit(refine_batch(20, groups))(state, start, {**batch, "number": 0})
     after = squared_errors(rows, found, codebooks, groups)
     assert found.dtype == codes.dtype
     assert (after <= before + 1e-4).all()
@@ -187,7 +187,7 @@ def test_new_rows_are_encoded_and_appended():
 def test_a_layer_begins_without_the_rows_that_are_held_out():
     rows = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
     rows[40:] += 1000
-    table = make_table(rows)._replace(is_training=np.arange(60) < 40)
+    table = make_table(rows)._replace(held_out=np.arange(40, 60))
     codes = Codes(np.zeros((60, 1), np.uint8), np.zeros((1, 4, 4)))
     longer = add_layer(table, codes, num_groups=2, per_group=3)
     assert longer.num_codebooks == 1 + 2 * 3

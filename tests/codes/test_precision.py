@@ -32,16 +32,17 @@ def programs(num_codewords):
     rows, codebooks = jnp.asarray(rows[:16]), jnp.asarray(codes.codebooks)
     zeros = jnp.zeros((16, 3), jnp.int32)
     batch = {"rows": rows, "codes": zeros, "fit": jnp.ones(16, bool), "mask": jnp.ones(16, bool)}
+    batch["number"] = jnp.int32(0)
     weights = {**codes.encoder, "scores.kernel": np.zeros((9, 3 * num_codewords), np.float32)}
     weights["scores.bias"] = np.zeros(3 * num_codewords, np.float32)
     key, equations = jax.random.key(0), least_squares.zero_equations(codebooks)
     known = encode._decode(zeros, codebooks)
-    yield least_squares.refine_batch(4), (codebooks, key, equations), batch
+    yield least_squares.refine_batch(4), (codebooks, key), equations, batch
     yield refine._batch_error(None), codebooks, batch
     yield measure._batch_errors, (codebooks, rows[0]), batch
     yield encode._decode, zeros, codebooks
     if equations:
-        yield least_squares.solve_codebooks, *equations, codebooks
+        yield least_squares.fit_codebooks, equations, codebooks, 1.0
 
     def search(*arguments):
         return encode._encode_batch(*arguments, start=None, num_rounds=1, groups=None)
@@ -128,7 +129,7 @@ def test_refinement_gives_back_the_best_codes_that_it_has_seen(monkeypatch, tmp_
         np.testing.assert_array_equal(found.codes, three.codes)
         np.testing.assert_array_equal(found.codebooks, three.codebooks)
     # A run that goes on from the bad round knows the good one from its folder.
-    monkeypatch.setattr(refine, "search", lambda *arguments: ())
+    monkeypatch.setattr(refine, "search", lambda *arguments: (arguments[2], ()))
     again = refine.refine_codes(table, codes, RefineConfig(num_rounds=6), workdir=tmp_path).codes
     np.testing.assert_array_equal(again.codes, three.codes)
     # What was given is given back if no round is better.

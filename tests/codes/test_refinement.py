@@ -24,6 +24,7 @@ from jaxcompress.codes.least_squares import (
     relaxation_of,
     solve_codebooks,
 )
+from jaxcompress.codes.placed import place_codes
 from jaxcompress.codes.precision import exact_products
 from jaxcompress.codes.refine import FOLDER, refine_codes
 from jaxcompress.codes.rows import make_table
@@ -355,9 +356,10 @@ def test_all_numbers_of_rows_share_one_program():
 def test_each_batch_of_a_round_is_searched_with_a_key_of_its_own(monkeypatch):
     monkeypatch.setattr(codes_rows, "_CPU_BATCH", 100)
     rows, codes, codebooks = random_problem()
-    table, found = make_table(np.asarray(rows)), np.array(codes)
-    key = jax.random.key(7)
-    refine.search(table, refine_batch(12), found, table.place(codebooks), table.place(key))
+    table, key = make_table(np.asarray(rows)), jax.random.key(7)
+    placed = place_codes(table, Codes(codes, codebooks)).codes
+    step, arguments = refine_batch(12), table.place((codebooks, key))
+    found, _ = refine.search(table, step, placed, *arguments)
     for i in range(3):
         part = slice(100 * i, 100 * (i + 1))
         batch_key = jax.random.fold_in(key, i)

@@ -15,12 +15,14 @@ import jaxcompress
 import train.dccl
 from jaxcompress import Codes, InputError, dccl
 from jaxcompress.codes.least_squares import (
+    fit_codebooks,
     normal_equations,
     refine_batch,
     relaxation_of,
     solve_codebooks,
 )
 from jaxcompress.codes.measure import code_errors, error_metrics, error_sums
+from jaxcompress.codes.placed import place_codes
 from jaxcompress.codes.refine import refine_codes, search
 from jaxcompress.codes.rows import make_table
 from jaxcompress.dccl import prepare as dccl_prepare
@@ -165,7 +167,7 @@ def small_problem(rows, weights, seed=0, **data):
 def test_no_round_of_refinement_raises_the_weighted_error_of_the_training_rows():
     rows, weights = random_table()
     kept = np.arange(len(rows)) % 10 > 0
-    table = make_table(rows, weights)._replace(is_training=kept)
+    table = make_table(rows, weights)._replace(held_out=np.flatnonzero(~kept))
     step = refine_batch(12)
 
     def error(found, codebooks):
@@ -176,14 +178,15 @@ def test_no_round_of_refinement_raises_the_weighted_error_of_the_training_rows()
         rng = np.random.default_rng(seed)
         found = rng.integers(0, 8, (len(rows), 4)).astype(np.uint8)
         codebooks = jnp.asarray(rng.normal(size=(4, 8, rows.shape[1])), jnp.float32)
-        start = Codes(found.copy(), np.asarray(codebooks))
+        start = Codes(found, np.asarray(codebooks))
+        placed = place_codes(table, start).codes
         errors = [error(found, codebooks)[0]]
         for number in range(6):
             key = table.place(jax.random.key(number))
-            equations = search(table, step, found, table.place(codebooks), key)
+            placed, equations = search(table, step, placed, table.place(codebooks), key)
+            found = np.asarray(placed)
             errors.append(error(found, codebooks)[0])
-            relaxation = relaxation_of(number, 6)
-            codebooks = solve_codebooks(*equations, codebooks, relaxation)
+            codebooks = fit_codebooks(equations, codebooks, relaxation_of(number, 6))
             errors.append(error(found, codebooks)[0])
         assert all(after < before * (1 + 1e-5) for before, after in itertools.pairwise(errors))
         assert errors[-1] < 0.5 * errors[0]
@@ -200,7 +203,7 @@ def test_codes_are_judged_by_weight_over_all_and_over_held_out_rows():
     codes = to_codes(problem, init_state(problem.job), None)
     figures = code_errors(problem.table, codes)
     squared = ((codes.decode() - rows) ** 2).sum(axis=1)
-    for name, kept in (("all", slice(None)), ("valid", ~problem.table.is_training)):
+    for name, kept in (("all", slice(None)), ("valid", problem.table.held_out)):
         mean = np.average(squared[kept], weights=weights[kept])
         np.testing.assert_allclose(figures[name]["weighted_mean_squared_l2"], mean, rtol=1e-5)
         np.testing.assert_allclose(figures[name]["mean_squared_l2"], squared[kept].mean(), 1e-5)
@@ -224,7 +227,7 @@ def test_few_rows_with_a_weight_still_have_figures():
     sums = evaluate(problem.job, init_state(problem.job), problem.job.evaluations["sample"])
     assert sums["count"] == 2
     assert sums["weight"] == 300
-    valid = np.flatnonzero(~small_problem(rows, np.ones(300), valid_rows=3).table.is_training)
+    valid = small_problem(rows, np.ones(300), valid_rows=3).table.held_out
     with pytest.raises(InputError, match="the weights of all 3 held-out rows are 0; hold out more"):
         small_problem(rows, (~np.isin(np.arange(300), valid)).astype(float), valid_rows=3)
 
@@ -341,7 +344,7 @@ def test_a_run_shows_weighted_figures_and_refuses_other_weights(table, tmp_path,
 
 def train_rows(table):
     config = dccl.Config(data=dccl.DataConfig(path=str(table)))
-    return prepare(np.load(table), config).table.is_training
+    return np.isin(np.arange(600), prepare(np.load(table), config).table.held_out, invert=True)
 
 
 def test_weights_are_part_of_the_fingerprint_and_their_absence_is_not():

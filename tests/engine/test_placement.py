@@ -14,7 +14,7 @@ def test_a_table_is_stored_anew_with_the_same_rows():
     mapper = make_mapper(gather_rows)
     placed = mapper.place_data(TABLE)
     everywhere = placed.sharding
-    stored = _store_by_rows(everywhere)(placed)
+    stored = _store_by_rows(everywhere, 2)(placed)
     assert stored.format.layout.major_to_minor == (0, 1)
     assert stored.sharding == everywhere
     np.testing.assert_array_equal(stored, TABLE)

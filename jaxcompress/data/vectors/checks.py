@@ -34,14 +34,15 @@ def binary_fault(row: np.ndarray) -> str | None:
     return None
 
 
-def check_finite(rows: np.ndarray, source: str) -> None:
-    """Checks that all numbers of a table [N, D] are finite.
+def check_finite(rows: np.ndarray, source: str, part: slice = slice(None)) -> None:
+    """Checks that all numbers of a table [N, D], or of a run of its rows, are finite.
 
     Raises:
         InputError: if one is not; it begins with `source` and names the first such row.
     """
-    for start in range(0, len(rows), _CHUNK):
-        finite = np.isfinite(rows[start : start + _CHUNK]).all(axis=1)
+    first, end, _ = part.indices(len(rows))
+    for start in range(first, end, _CHUNK):
+        finite = np.isfinite(rows[start : min(start + _CHUNK, end)]).all(axis=1)
         if not finite.all():
             row = start + int(np.argmin(finite))
             raise InputError(

@@ -3,7 +3,7 @@
 Axis letters: N rows, D dimensions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,7 +42,13 @@ class Vectors(NamedTuple):
     source: str = ""
 
 
-def read_vectors(path: str, *, tensor: str | None = None, max_rows: int | None = None) -> Vectors:
+def read_vectors(
+    path: str,
+    *,
+    tensor: str | None = None,
+    max_rows: int | None = None,
+    own_rows: Callable[[int], slice] | None = None,
+) -> Vectors:
     """Reads vectors in whatever format they are, plain or compressed.
 
     Args:
@@ -55,6 +61,8 @@ def read_vectors(path: str, *, tensor: str | None = None, max_rows: int | None =
             model's, the only one whose name and shape are those of a table of tokens, which a note
             says.
         max_rows: number of rows; those after it are not read. None: all.
+        own_rows: number of rows -> those that this process works on. Of a file that is mapped
+            (.npy and .safetensors of float16 or float32) no other ones are read. None: all.
 
     Raises:
         InputError: if there is no such file or it holds no vectors: with file, line or row, and
@@ -75,7 +83,7 @@ def read_vectors(path: str, *, tensor: str | None = None, max_rows: int | None =
     else:
         array = (read_npz if form == "npz" else read_safetensors)(file, tensor)
     rows, cast_notes = _as_table(array[:max_rows] if array.ndim else array, file)
-    check_finite(rows, str(file))
+    check_finite(rows, str(file), slice(None) if own_rows is None else own_rows(len(rows)))
     if own_words is None:
         own_words = _words_beside(file, len(rows), max_rows)
     words, rows, notes = _drop_duplicates(own_words and own_words[:max_rows], rows)
