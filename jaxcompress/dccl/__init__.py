@@ -7,8 +7,9 @@ middle is M draws from Gumbel-softmax distributions.
 
 `config.py` has what can be set, `model.py` the paper's equations, `task.py` the loss, the
 evaluation and the optimiser, `prepare.py` the way from a table to a job, `run.py` the run;
-`revive.py` lets unused codewords start anew, `export.py` makes codes of a trained state, `sweep.py`
-compares sizes, `neighbours.py` compares words before and after.
+`revive.py` lets unused codewords start anew, `export.py` makes codes of a trained state, `learn.py`
+refines and keeps them, `split.py` says how a large table is split by rows, `sweep.py` compares
+sizes, `neighbours.py` compares words before and after.
 
 Departures from the paper, each off in `configs/glove_paper.py`:
 
@@ -18,7 +19,7 @@ Departures from the paper, each off in `configs/glove_paper.py`:
 - The learning rate falls along a cosine, the temperature falls, gradients are not clipped
   (`task.py`).
 - The encoder is twice as wide: it is not part of what is stored (`config.hidden_size`).
-- Codes and codebooks are refined after training (`run.py`, with `jaxcompress/codes/refine.py`).
+- Codes and codebooks are refined after training (`learn.py`, with `jaxcompress/codes/refine.py`).
 """
 
 from typing import TYPE_CHECKING

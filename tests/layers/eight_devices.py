@@ -7,7 +7,9 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from jaxcompress import Codes
 from jaxcompress.codes.attend import attend
+from jaxcompress.layers import CodesEmbed
 
 NUM_ROWS, DIM = 304, 6  # more rows than are taken at a time
 rng = np.random.default_rng(0)
@@ -61,6 +63,27 @@ def check_gradients():
     np.testing.assert_allclose(d_codebooks, expected, atol=1e-2)
 
 
+def check_split_codes(kind):
+    """Of a layer whose codes are split by rows, the codes of ids are sent, once, and no rows."""
+    place = lambda x, *spec: jax.device_put(x, NamedSharding(make_mesh(kind), P(*spec)))
+    layer, ids = CodesEmbed(Codes(codes, codebooks)), rng.integers(0, NUM_ROWS, 64)
+    variables = layer.init(jax.random.key(0), ids)["codes"]
+    split = ("data", "model")
+    variables = {"codes": place(variables["codes"], split), "codebooks": place(codebooks)}
+    program = jax.jit(layer.apply).lower({"codes": variables}, place(ids)).compile()
+    found = re.findall(r"= (\S+)\[.* (all-[a-z-]+|collective-permute)\(", program.as_text())
+    assert found == [("u8", "all-reduce")], found
+    rows = program({"codes": variables}, place(ids))
+    np.testing.assert_allclose(rows, table[ids], rtol=1e-6)
+    query = rng.normal(size=(16, DIM)).astype(np.float32)
+    attend = jax.jit(lambda *arguments: layer.apply(*arguments, method="attend"))
+    program = attend.lower({"codes": variables}, place(query)).compile()
+    assert not re.findall("all-|collective-permute", program.as_text())
+    logits = program({"codes": variables}, place(query))
+    assert logits.sharding.spec == P(None, split)
+    np.testing.assert_allclose(logits, query @ table.T, atol=1e-4)
+
+
 def main():
     assert jax.device_count() == 8
     check_logits(AxisType.Auto, (2056,), (("data", "model"),))  # more than 8 * 128 queries
@@ -68,6 +91,8 @@ def main():
     check_logits(AxisType.Auto, (1040,), ("data",), "model")
     check_logits(AxisType.Explicit, (8, 258), ("data", None), "model")
     check_gradients()
+    check_split_codes(AxisType.Auto)
+    check_split_codes(AxisType.Explicit)
 
 
 if __name__ == "__main__":
