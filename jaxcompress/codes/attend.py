@@ -24,6 +24,7 @@ def attend(query: jax.Array, codes: jax.Array, codebooks: jax.Array) -> jax.Arra
     Gradients are by reverse mode, and those of gradients by either: `jax.grad`, `jax.jacrev` and
     `jax.hessian` work; `jax.jvp` and `jax.jacfwd` of `attend` itself end in jax's TypeError.
 
+    >>> import jax.numpy as jnp
     >>> codebooks = jnp.array([[[1.0, 0.0], [2.0, 0.0]], [[0.0, 10.0], [0.0, 20.0]]])
     >>> rows = jnp.array([[0, 1], [1, 1]])  # that is [1, 20] and [2, 20]
     >>> attend(jnp.array([1.0, 0.5]), rows, codebooks)

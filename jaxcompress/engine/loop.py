@@ -111,12 +111,12 @@ def map_rows(function: Callable, job: Job, state: PyTree, feed: Feed, num_rows: 
     indices = (feed.index(i, own) for i in range(feed.num_batches))
     outputs = (job.engine.map(function, state, job.data, index) for index in indices)
     out, start = None, 0
-    for part in fetch_one_behind(outputs):
+    for rows in fetch_one_behind(outputs):
         if out is None:
-            out = np.empty((num_rows, *part.shape[1:]), part.dtype)
-        part = part[: num_rows - start]
-        out[start : start + len(part)] = part
-        start += len(part)
+            out = np.empty((num_rows, *rows.shape[1:]), rows.dtype)
+        rows = rows[: num_rows - start]
+        out[start : start + len(rows)] = rows
+        start += len(rows)
     return out
 
 

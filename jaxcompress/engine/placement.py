@@ -24,10 +24,13 @@ def place_array(x: Any, sharding: NamedSharding) -> jax.Array:
     """
     if isinstance(x, jax.ShapeDtypeStruct):
         return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
-    if isinstance(x, jax.Array) and x.sharding.is_equivalent_to(sharding, x.ndim):
+    # An equivalent sharding alone will not do: programs would be compiled for it once more.
+    if isinstance(x, jax.Array) and x.sharding == sharding:
         return x
     if jax.process_count() == 1:
         return jax.device_put(x, sharding)
+    if isinstance(x, jax.Array) and x.sharding.is_equivalent_to(sharding, x.ndim):
+        return x
     if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
         return jax.random.wrap_key_data(place_array(jax.random.key_data(x), sharding))
     x = to_host(x)

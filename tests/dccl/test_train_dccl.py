@@ -151,20 +151,20 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(table, tmp_path):
     assert done.returncode == 1
     assert re.fullmatch(
         r"error: (the loss of step|sample_\w+ after step|valid_\w+ after step) \d+ is (nan|inf); "
-        r"lower optimizer.learning_rate. The last good checkpoint is kept.",
+        r"lower optimizer.learning_rate. The best checkpoint so far is kept.",
         done.stderr.strip().splitlines()[-1],
     )
     assert "Traceback" not in done.stderr
 
 
-def test_a_run_that_diverges_keeps_the_last_good_checkpoint(table, tmp_path):
+def test_a_run_that_diverges_keeps_its_best_checkpoint(table, tmp_path):
     more = [f"--config.{s}" for s in ("eval_every=1", "steps_per_dispatch=1")]
     arguments = helpers.command(
         table, tmp_path / "run", *more, "--config.optimizer.learning_rate=1e37"
     )
     done = helpers.run_here(arguments)
     assert done.returncode == 1
-    assert "The last good checkpoint is kept." in done.stderr
+    assert "The best checkpoint so far is kept." in done.stderr
     evaluated = helpers.run_here([*helpers.command("", "")[:3], f"--workdir={tmp_path / 'run'}",
                              "--mode=evaluate"])  # fmt: skip
     assert evaluated.returncode == 0, evaluated.stderr
