@@ -191,8 +191,12 @@ def _jit_steps(
     everywhere: NamedSharding,
     split: NamedSharding,
 ) -> Callable:
+    def steps(state, data, index, key):
+        with jax.sharding.use_abstract_mesh(split.mesh.abstract_mesh):  # for `partial_sums.py`
+            return train_steps(state, data, index, key, gather=gather, loss=loss, tx=tx)
+
     return jax.jit(
-        functools.partial(train_steps, gather=gather, loss=loss, tx=tx),
+        steps,
         donate_argnums=0,
         out_shardings=(TrainState(*[everywhere] * 4, carry=split), everywhere),
     )

@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxcompress.engine.partial_sums import on_every_device
 from jaxcompress.nn.lstm import LSTMState, LSTMWeights, lstm
 from jaxcompress.tying.config import ModelConfig
 
@@ -67,7 +68,10 @@ class LanguageModel(nn.Module):
 
         size, zeros = self.hidden_size, nn.initializers.zeros
         embedding = self.param("embedding", init, (self.num_words, size))
-        outputs, after = embedding[inputs.T], []
+        # A tied embedding has two gradients. That of its rows is sent as rows, and added to the
+        # classifier's on each device: two of the whole table would be added up over all devices.
+        rows = on_every_device(embedding[on_every_device(inputs.T)], axis=1)
+        outputs, after = rows, []
         for i, (state, mask) in enumerate(zip(carry, masks, strict=True)):
             weights = LSTMWeights(
                 self.param(f"lstm_{i}_inputs", init, (size, 4 * size)),

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxcompress.engine.partial_sums import multiply_parts, on_every_device, zero_parts
+
 _CHUNK_BYTES = 128 * 2**20  # of one float32 array [N, V]
 
 
@@ -85,12 +87,15 @@ def _forward(hidden, classifier, bias, targets, weights, augmentation, teacher_g
         return jax.tree.map(jnp.add, sums, (losses, d_tables)), d_hidden
 
     taught = augmentation.embedding if augmentation is not None and teacher_gradient else None
-    zeros = jax.tree.map(jnp.zeros_like, (classifier, bias, taught))
     chunks = _cut(hidden, targets, weights, len(classifier))
-    start = (jnp.float32(0), jnp.float32(0)), zeros
-    (losses, (d_classifier, d_bias, d_embedding)), d_hidden = jax.lax.scan(add, start, chunks)
+    start = jnp.float32(0), jnp.float32(0)
+    zeros = *zero_parts((classifier, bias)), jax.tree.map(jnp.zeros_like, taught)
+    (losses, (*parts, d_embedding)), d_hidden = jax.lax.scan(add, (start, zeros), chunks)
     d_hidden = _join(d_hidden, hidden.shape)
-    # The target's part of the cross-entropy is sparse in the tables: added once, for all chunks.
+    d_classifier, d_bias = jax.tree.map(lambda x: x.sum(axis=0), parts)
+    # The target's part of the cross-entropy is sparse in the tables: added once, for all chunks,
+    # and by each device for all others, which takes less than adding up a second gradient.
+    targets, weights, hidden = map(on_every_device, (targets, weights, hidden))
     d_classifier = d_classifier.at[targets].add(-weights[..., None] * hidden)
     if d_bias is not None:
         d_bias = d_bias.at[targets].add(-weights)
@@ -143,8 +148,9 @@ def _chunk(tables, teacher_gradient, hidden, targets, weights):
     hidden [N, D], targets and weights [N].
 
     Returns:
-        (loss, cross-entropy), d_hidden, (d_classifier, d_bias, d_embedding); the last is that of
-        the teacher, None unless `teacher_gradient`.
+        (loss, cross-entropy), d_hidden, (d_classifier, d_bias, d_embedding). Those of classifier
+        and bias have an axis in front, of the parts of each device. The last one is that of the
+        teacher, None unless `teacher_gradient`.
     """
     classifier, bias, augmentation = tables
     of_target = classifier[targets]
@@ -169,8 +175,8 @@ def _chunk(tables, teacher_gradient, hidden, targets, weights):
         d_logits += student[0] * (gamma * sums / student[1])
         d_logits -= teacher[0] * (gamma * sums / teacher[1])
     d_hidden = (d_logits @ classifier) * scale - weights[:, None] * of_target
-    d_classifier = d_logits.T @ (hidden * scale)
-    d_bias = None if bias is None else scale[:, 0] @ d_logits
+    d_classifier = multiply_parts(d_logits, hidden * scale)
+    d_bias = None if bias is None else multiply_parts(d_logits, scale)[..., 0]
     return (loss, cross_entropy), d_hidden, (d_classifier, d_bias, d_embedding)
 
 

@@ -1,0 +1,56 @@
+"""Inside of a step of training: which device has what of a sum over the batch.
+
+A batch is split over the devices, and the compiler has a sum over it added up over all of them
+wherever it stands. A gradient of a large table that is summed in two places, or in a loop, would be
+sent more than once. Here it stays in parts, one for each device, until all is summed.
+
+Elsewhere, and on one device, there is one part.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import PartitionSpec
+
+from jaxcompress.engine.task import PyTree
+
+
+def on_every_device(x: jax.Array, axis: int | None = None) -> jax.Array:
+    """Has an array, and its gradient, whole on every device.
+
+    If there is an `axis`, that of the batch, what reads the array finds it split along it, so that
+    the gradient is sent as it is, and not what it is made of.
+    """
+    whole, mesh = _place(x, PartitionSpec()), _mesh()
+    if axis is None or mesh is None:
+        return whole
+    return _place(whole, PartitionSpec(*[None] * axis, mesh.axis_names[0]))
+
+
+def zero_parts(tree: PyTree) -> PyTree:
+    """Makes zeros of arrays [...], to add parts to: [G, ...], one for each device."""
+    mesh = _mesh()
+    count = 1 if mesh is None else mesh.size
+    return jax.tree.map(lambda x: _split(jnp.zeros((count, *x.shape), x.dtype)), tree)
+
+
+def multiply_parts(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Multiplies `a.T @ b` of each device's rows: [N, V] and [N, D] -> [G, V, D]."""
+    mesh = _mesh()
+    count = 1 if mesh is None else mesh.size
+    a, b = (_split(x.reshape(count, -1, x.shape[-1])) for x in (a, b))
+    return _split(jnp.einsum("gnv,gnd->gvd", a, b))
+
+
+def _split(x: jax.Array) -> jax.Array:
+    mesh = _mesh()
+    return x if mesh is None else _place(x, PartitionSpec(mesh.axis_names[0]))
+
+
+def _place(x: jax.Array, spec: PartitionSpec) -> jax.Array:
+    return x if _mesh() is None else jax.lax.with_sharding_constraint(x, spec)
+
+
+def _mesh() -> jax.sharding.AbstractMesh | None:
+    """The mesh that a step is compiled for, of one axis; None elsewhere."""
+    mesh = jax.sharding.get_abstract_mesh()
+    return None if mesh.empty or mesh.manual_axes or mesh.size == 1 else mesh
