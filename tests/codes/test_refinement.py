@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -84,11 +83,6 @@ def best_of_all(rows, codebooks):
     every = np.array(list(itertools.product(range(num_codewords), repeat=num_codebooks)))
     decoded = sum(np.asarray(codebooks, np.float64)[m, every[:, m]] for m in range(num_codebooks))
     return ((np.asarray(rows)[:, None] - decoded) ** 2).sum(axis=2).min(axis=1)
-
-
-def test_searches_leave_rows_on_the_devices_where_they_are():
-    done = helpers.run([sys.executable, "tests/codes/searches_on_devices.py"], num_devices=8)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

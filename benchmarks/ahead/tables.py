@@ -1,0 +1,164 @@
+"""The programs of tables of vectors: DCCL, refinement, encoding, lookups and logits."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcompress import dccl
+from jaxcompress.codes import decode, encode, finish, least_squares, measure, noise, refine, search
+from jaxcompress.codes.attend import attend
+from jaxcompress.data.batches import gather_rows
+from jaxcompress.dccl.export import encode as encode_rows
+from jaxcompress.dccl.task import RowStatistics, make_optimizer, make_task
+from jaxcompress.engine.loop import _after_eval, _evaluate_batch
+from jaxcompress.layers.embedding import embed
+
+from .program import SEED, everywhere, init_program, map_batch, program, shape, state_of, train
+
+V, D, M, K = 400_000, 300, 32, 16  # rows and dimensions of GloVe; codes of 16 bytes
+STEPS = 20
+CODES, CODEBOOKS = shape(V, M, dtype=np.uint8), shape(M, K, D)
+WORDS = 30_000  # rows of a language model's table
+
+
+def _index(size, dim=None, num_codebooks=None):
+    """The shapes of an index: of ids, or of rows if there is a `dim`; perhaps with codes."""
+    rows = {"ids": shape(size, dtype=np.int32)} if dim is None else {"rows": shape(size, dim)}
+    index = {**rows, "mask": shape(size, dtype=bool)}
+    if num_codebooks is None:
+        return index
+    codes = shape(size, num_codebooks, dtype=np.uint8)
+    return {**index, "codes": codes, "fit": shape(size, dtype=bool)}
+
+
+def _task(dim=D, **model):
+    statistics = RowStatistics(np.zeros(dim, np.float32), 1.0)
+    return make_task(dccl.ModelConfig(**model), statistics, 10_000)
+
+
+def _tx():
+    return make_optimizer(dccl.OptimizerConfig(), 10_000)
+
+
+def _train(devices, size=512, stream=False, **model):
+    data, index = ((), _index(size, D)) if stream else (shape(V, D), _index(size))
+    return train(devices, _task(**model), _tx(), gather_rows, data, index, size, STEPS)
+
+
+def _evaluate(devices, size=16_384):
+    task = _task()
+    function = _evaluate_batch(task.evaluate)
+    return map_batch(devices, function, state_of(task), gather_rows, shape(V, D), _index(size))
+
+
+def _encode(devices, size=16_384):
+    state = state_of(_task())
+    return map_batch(devices, encode_rows, state, gather_rows, shape(V, D), _index(size))
+
+
+def _after_evaluation(devices):
+    task = _task()
+    state, sums = state_of(task), {"sample": {"usage": shape(M, K)}}
+    step = shape(dtype=np.int32)
+    return everywhere(
+        devices, _after_eval(task.after_eval), step, SEED, state.params, state.aux, sums
+    )
+
+
+def _refine(devices, num_codebooks=M, num_codewords=K, size=16_384):
+    codebooks = shape(num_codebooks, num_codewords, D)
+    step = least_squares.refine_batch(search.default_search_steps(num_codebooks))
+    equations = jax.eval_shape(least_squares.zero_equations, codebooks)
+    state, index = (codebooks, SEED, equations), _index(size, num_codebooks=num_codebooks)
+    return map_batch(devices, step, state, gather_rows, shape(V, D), index)
+
+
+def _solve(devices, num_codebooks=M, num_codewords=K):
+    codebooks = shape(num_codebooks, num_codewords, D)
+    equations = jax.eval_shape(least_squares.zero_equations, codebooks)
+    return everywhere(devices, least_squares.fit_codebooks, equations, codebooks, shape())
+
+
+def _measure(devices, function, state, size=16_384):
+    index = _index(size, num_codebooks=M)
+    return map_batch(devices, function, state, gather_rows, shape(V, D), index)
+
+
+def _encode_new(devices, size=4096):
+    encoder = {
+        "hidden.kernel": shape(D, M * K // 2),
+        "hidden.bias": shape(M * K // 2),
+        "scores.kernel": shape(M * K // 2, M * K),
+        "scores.bias": shape(M * K),
+        "mean": shape(D),
+        "scale": shape(),
+    }
+    known = jax.eval_shape(encode._decode, shape(50_000, M, dtype=np.uint8), CODEBOOKS)
+    arguments = SEED, shape(size, D), CODEBOOKS, encoder, known, None
+    return everywhere(devices, encode._encode_batch, *arguments, num_rounds=16, groups=None)
+
+
+def _lookup(devices, size):
+    """As `Codes.lookup` calls it: in pairs, or as a TPU has it."""
+    codes, codebooks = np.zeros((1, M), np.uint8), np.zeros((M, K, 1), np.float32)
+    if devices[0].platform != "tpu":
+        codes, codebooks = decode.pair_up(codes, codebooks)
+    codes = decode.fill_codes(codes, devices[0].platform)
+    arrays = shape(V, codes.shape[1], dtype=np.uint8), shape(*codebooks.shape[:2], D)
+    return everywhere(devices, decode.lookup, *arrays, shape(size, dtype=np.int32))
+
+
+def _embed_gradient(devices, size=4096):
+    def loss(codes, codebooks, ids, weights):
+        return jnp.vdot(embed(codes, codebooks, ids, None), weights)
+
+    ids = shape(size, dtype=np.int32)
+    return everywhere(devices, jax.grad(loss, 1), CODES, CODEBOOKS, ids, shape(size, D))
+
+
+_SCALE, _ONE = shape(M, 1, D), shape()  # of the noise
+_FINISH = finish._search_batch(search.default_search_steps(M), None)
+_LOGITS = shape(WORDS, M, dtype=np.uint8), CODEBOOKS
+
+
+def _attend(devices, queries):
+    return everywhere(devices, attend, shape(queries, D), *_LOGITS)
+
+
+def _attend_gradient(devices, queries=700):
+    def loss(query, codes, codebooks, weights):
+        return jnp.vdot(attend(query, codes, codebooks), weights)
+
+    weights = shape(queries, WORDS)
+    return everywhere(devices, jax.grad(loss, (0, 2)), shape(queries, D), *_LOGITS, weights)
+
+
+_AGAIN = {"num_codebooks": 16, "num_codewords": 256}  # the same bytes a row, more codewords
+_LARGE = {"num_codebooks": M, "num_codewords": 256}  # M*K = 8,192, the most that are solved
+_VISITED = {"num_codebooks": 64, "num_codewords": 256}  # more: coordinate search
+PROGRAMS = [
+    program("dccl.init", 1, "calls", init_program, _task, _tx),
+    program("dccl.train", 512, "rows", _train, steps=STEPS),
+    program("dccl.train.8192", 8192, "rows", _train, 8192, steps=STEPS, like="dccl.train"),
+    program("dccl.train.stream", 512, "rows", _train, stream=True, steps=STEPS),
+    program("dccl.train.16x256", 512, "rows", _train, **_AGAIN, steps=STEPS, like="dccl.train"),
+    program("dccl.evaluate", 16_384, "rows", _evaluate),
+    program("dccl.after_eval", 1, "calls", _after_evaluation),
+    program("dccl.encode", 16_384, "rows", _encode),
+    program("refine", 16_384, "rows", _refine),
+    program("refine.16x256", 16_384, "rows", _refine, **_AGAIN),
+    program("refine.64x256", 16_384, "rows", _refine, **_VISITED),
+    program("refine.solve", 1, "calls", _solve),
+    program("refine.solve.8192", 1, "calls", _solve, **_LARGE),
+    program("refine.noise", 1, "calls", everywhere, noise.add_noise, SEED, CODEBOOKS, _SCALE, _ONE),
+    program("refine.error", 16_384, "rows", _measure, refine._batch_error(None), CODEBOOKS),
+    program("finish.search", 16_384, "rows", _measure, _FINISH, (CODEBOOKS, SEED)),
+    program("codes.errors", 16_384, "rows", _measure, measure._batch_errors, (CODEBOOKS, shape(D))),
+    program("codes.encode", 4096, "rows", _encode_new),
+    program("lookup.4096", 4096, "rows", _lookup, 4096),
+    program("lookup.65536", 65_536, "rows", _lookup, 65_536, like="lookup.4096"),
+    program("embed.gradient", 4096, "rows", _embed_gradient),
+    program("attend.700", 700, "queries", _attend, 700),
+    program("attend.1", 1, "queries", _attend, 1, like="attend.700"),
+    program("attend.gradient", 700, "queries", _attend_gradient),
+]
