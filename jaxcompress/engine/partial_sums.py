@@ -2,7 +2,7 @@
 
 A batch is split over the devices, and the compiler has a sum over it added up over all of them
 wherever it stands. A gradient of a large table that is summed in two places, or in a loop, would be
-sent more than once. Here it stays in parts, one for each device, until all is summed.
+sent more than once. Here it stays in parts, one for each part of the batch, until all is summed.
 
 Elsewhere, and on one device, there is one part.
 """
@@ -27,18 +27,21 @@ def on_every_device(x: jax.Array, axis: int | None = None) -> jax.Array:
 
 
 def zero_parts(tree: PyTree) -> PyTree:
-    """Makes zeros of arrays [...], to add parts to: [G, ...], one for each device."""
-    mesh = _mesh()
-    count = 1 if mesh is None else mesh.size
+    """Makes zeros of arrays [...], to add parts to: [G, ...], one for each part of the batch."""
+    count = _num_parts()
     return jax.tree.map(lambda x: _split(jnp.zeros((count, *x.shape), x.dtype)), tree)
 
 
 def multiply_parts(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Multiplies `a.T @ b` of each device's rows: [N, V] and [N, D] -> [G, V, D]."""
-    mesh = _mesh()
-    count = 1 if mesh is None else mesh.size
+    """Multiplies `a.T @ b` of each part's rows: [N, V] and [N, D] -> [G, V, D]."""
+    count = _num_parts()
     a, b = (_split(x.reshape(count, -1, x.shape[-1])) for x in (a, b))
     return _split(jnp.einsum("gnv,gnd->gvd", a, b))
+
+
+def _num_parts() -> int:
+    mesh = _mesh()
+    return 1 if mesh is None else mesh.shape[mesh.axis_names[0]]
 
 
 def _split(x: jax.Array) -> jax.Array:
@@ -51,6 +54,6 @@ def _place(x: jax.Array, spec: PartitionSpec) -> jax.Array:
 
 
 def _mesh() -> jax.sharding.AbstractMesh | None:
-    """The mesh that a step is compiled for, of one axis; None elsewhere."""
+    """The mesh that a step is compiled for, whose first axis is the batch's; None elsewhere."""
     mesh = jax.sharding.get_abstract_mesh()
     return None if mesh.empty or mesh.manual_axes or mesh.size == 1 else mesh

@@ -149,7 +149,7 @@ def _chunk(tables, teacher_gradient, hidden, targets, weights):
 
     Returns:
         (loss, cross-entropy), d_hidden, (d_classifier, d_bias, d_embedding). Those of classifier
-        and bias have an axis in front, of the parts of each device. The last one is that of the
+        and bias have an axis in front, of the parts of the batch. The last one is that of the
         teacher, None unless `teacher_gradient`.
     """
     classifier, bias, augmentation = tables
