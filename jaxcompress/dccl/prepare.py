@@ -10,13 +10,14 @@ import jax
 import numpy as np
 
 from jaxcompress.codes.rows import PreparedTable, is_too_large
-from jaxcompress.data.batches import Feed, gather_scaled, shuffled
-from jaxcompress.data.row_shards import RowShards, side_by_side
+from jaxcompress.data.batches import gather_scaled
+from jaxcompress.data.row_shards import RowShards
 from jaxcompress.data.text.stdlib import STDLIB
 from jaxcompress.data.vectors.files import Vectors, read_vectors
 from jaxcompress.data.vectors.stdlib import stdlib_vectors
 from jaxcompress.data.vectors.weights import normalize_weights, read_weights
 from jaxcompress.dccl.config import EFFORTS, Config, DataConfig, ModelConfig
+from jaxcompress.dccl.feeds import sample_rows, training_feed
 from jaxcompress.dccl.split import hold_out, rows_of_process, rows_to_train, shards_of, survey
 from jaxcompress.dccl.task import default_num_steps, make_optimizer, make_task
 from jaxcompress.engine.job import Job
@@ -27,7 +28,6 @@ from jaxcompress.engine.report import say
 from jaxcompress.engine.steps import Engine, make_engine
 from jaxcompress.errors import InputError, naming
 
-_SAMPLE = 2048  # training rows whose errors are followed, and whose codes tell unused codewords
 _DEFAULT_BATCH_SIZE = Config().batch_size
 
 
@@ -153,7 +153,7 @@ def prepare(
         mapper=engine.mapper,
         data=() if stream else _place(engine, rows, shards),
     )
-    evaluations = {"sample": table.batches(_sample(table))}
+    evaluations = {"sample": table.batches(sample_rows(table))}
     if len(held_out):
         evaluations["valid"] = table.batches(held_out)
     job = Job(
@@ -161,7 +161,7 @@ def prepare(
         tx=tx,
         engine=engine,
         data=table.data,
-        feed=_training_feed(table, batch_size, config.seed),
+        feed=training_feed(table, batch_size, config.seed),
         evaluations=evaluations,
         config=config,
         num_steps=num_steps,
@@ -180,25 +180,6 @@ def _place(engine: Engine, rows: np.ndarray, shards: RowShards) -> jax.Array:
     if shards.count == 1:
         return engine.place_data(rows)
     return place_shards(rows, shards, engine.mapper.split)
-
-
-def _training_feed(table: PreparedTable, batch_size: int, seed: int) -> Feed:
-    """Feeds rows that are not held out, as many of each shard, without end."""
-    shards = table.shards
-
-    def make(shard: int) -> Feed:
-        rows = shards.rows(shard)
-        return shuffled(
-            table.rows[rows],
-            rows_to_train(shards, table.held_out, shard),
-            batch_size // shards.count,
-            shards.seed(seed, shard),
-            stream=table.stream,
-            weights=None if table.weights is None else table.weights[rows],
-            exponent=table.exponent,
-        )
-
-    return side_by_side(make, shards.count, batch_size)
 
 
 def split_ids(num_rows: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
@@ -278,20 +259,6 @@ def _fit_batch_size(
         f"{parts}."
     )
     return shared
-
-
-def _sample(table: PreparedTable) -> np.ndarray:
-    """Takes rows at equal distances, of those that are trained on and whose weight is not 0."""
-    shards, sampled = table.shards, []
-    for shard in range(shards.count):
-        rows, share = shards.rows(shard), RowShards(_SAMPLE, shards.count).rows(shard)
-        counting = rows.start + rows_to_train(shards, table.held_out, shard)
-        if table.weights is not None:
-            counting = counting[table.weights[counting] > 0]
-        count = min(len(counting), share.stop - share.start)
-        spread = np.linspace(0, len(counting) - 1, count)
-        sampled.append(counting[spread.astype(np.int64)])
-    return np.concatenate(sampled).astype(np.int32)
 
 
 def _best_metric(has_held_out_rows: bool, is_weighted: bool) -> str:
