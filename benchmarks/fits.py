@@ -18,7 +18,7 @@ import faiss
 import numpy as np
 from candidates import KINDS, Candidate
 
-from jaxcompress.codes.neighbours import unit_rows
+from jaxcompress.compressed.neighbours import unit_rows
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
 

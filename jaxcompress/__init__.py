@@ -5,7 +5,7 @@ open files and workdirs, `write_report` makes the page of a run. The methods are
 `jaxcompress.dccl`, `.tying`, `.ant` and `.classifier`, each with `train(config, workdir)`; layers
 for a model are in `jaxcompress.layers`, what trains those of anchors in `jaxcompress.anchors`,
 readers in `jaxcompress.data`, folders of models in `jaxcompress.models`. Nothing runs at import,
-and reading codes loads no jax until `Codes.lookup` is called.
+and reading a table loads no jax until its `lookup` or `attend` is called.
 """
 
 from importlib import import_module
@@ -16,6 +16,7 @@ from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.api import compress, refine
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.bound import rate_distortion_bound
+from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.errors import InputError
 from jaxcompress.loading import load, load_anchors, load_codes
 from jaxcompress.reporting import write_report
@@ -27,6 +28,7 @@ __version__ = "0.1.0"  # pyproject.toml reads it from here
 
 __all__ = [
     "Codes",
+    "CompressedTable",
     "InputError",
     "SparseAnchors",
     "__version__",

@@ -12,7 +12,7 @@ from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.codebook_types import is_folded
 from jaxcompress.codes.config import RefineConfig
 from jaxcompress.codes.metric import make_metric
-from jaxcompress.codes.neighbours import unit_rows
+from jaxcompress.compressed.neighbours import unit_rows
 from jaxcompress.data.vectors.arrays import take_numbers, take_rows, take_words
 from jaxcompress.data.vectors.weights import check_weights, normalize_weights, read_weights
 from jaxcompress.dccl.config import Config, refine_config

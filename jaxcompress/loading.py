@@ -2,12 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import TypeVar
 
-from jaxcompress.anchors import artefact as anchors_artefact
-from jaxcompress.anchors.artefact import ANCHORS_FILE, SparseAnchors
-from jaxcompress.codes import files as codes_files
+from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.codes.artefact import Codes
-from jaxcompress.codes.files import CODES_FILE, read_codes_text, unpack_tensors
+from jaxcompress.codes.files import read_codes_text
+from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.data.paths import find_either
 from jaxcompress.data.text.stdlib import STDLIB
 from jaxcompress.data.vectors.files import GET_GLOVE, Vectors, read_vectors
@@ -18,11 +18,16 @@ from jaxcompress.storage.hub import fetch, is_hub
 from jaxcompress.storage.places import is_remote, reachable
 from jaxcompress.storage.tensors import read_tensors
 
-_FORMATS = (codes_files.FORMAT, anchors_artefact.FORMAT)
+_KINDS: dict[str, type[CompressedTable]] = {
+    kind.file_format: kind for kind in (SparseAnchors, Codes)
+}
+_Kind = TypeVar("_Kind", bound=CompressedTable)
 
 
-def load(path: str | os.PathLike) -> Codes | SparseAnchors:
-    """Opens a compressed table; `load_codes` and `load_anchors` open one kind only.
+def load(path: str | os.PathLike) -> CompressedTable:
+    """Opens a compressed table, `Codes` or `SparseAnchors`.
+
+    `load_codes` and `load_anchors` open one kind only.
 
     Args:
         path: a .safetensors file of codes or of anchors, a `.codes` file with its `.codebook.npy`
@@ -33,7 +38,7 @@ def load(path: str | os.PathLike) -> Codes | SparseAnchors:
         InputError: if there is none, or it is damaged.
     """
     if is_hub(path):
-        return _load_file(fetch(path, (CODES_FILE, ANCHORS_FILE)))
+        return _load_file(fetch(path, [kind.file_name for kind in _KINDS.values()]))
     place = reachable(path)
     if place.is_dir():
         return _load_workdir(place)
@@ -60,10 +65,7 @@ def load_codes(path: str | os.PathLike) -> Codes:
     Raises:
         InputError: if there are none, they are damaged, or the path holds anchors.
     """
-    table = load(path)
-    if not isinstance(table, Codes):
-        raise InputError(f"{path} holds anchors; expected codes. Open it with load_anchors.")
-    return table
+    return _load_kind(path, Codes)
 
 
 def load_anchors(path: str | os.PathLike) -> SparseAnchors:
@@ -75,17 +77,32 @@ def load_anchors(path: str | os.PathLike) -> SparseAnchors:
     Raises:
         InputError: if there is none, it is damaged, or the path holds codes.
     """
+    return _load_kind(path, SparseAnchors)
+
+
+def _load_kind(path: str | os.PathLike, kind: type[_Kind]) -> _Kind:
     table = load(path)
-    if not isinstance(table, SparseAnchors):
-        raise InputError(f"{path} holds codes; expected anchors. Open it with load_codes.")
+    if not isinstance(table, kind):
+        raise InputError(
+            f"{path} holds {table.kind}; expected {kind.kind}. Open it with load_{table.kind}."
+        )
     return table
 
 
-def read_table(path: str, tensor: str | None = None) -> Vectors | Codes:
-    """Reads a table of vectors or of codes, as a config names it.
+def read_rows(path: str, tensor: str | None = None) -> Vectors:
+    """Reads a table as `read_table` does, and decodes it if it is a compressed one."""
+    table = read_table(path, tensor)
+    if isinstance(table, Vectors):
+        return table
+    words = None if table.words is None else list(table.words)
+    return Vectors(table.decode(), words, source=path)
+
+
+def read_table(path: str, tensor: str | None = None) -> Vectors | CompressedTable:
+    """Reads a table of vectors or a compressed one, as a config names it.
 
     Args:
-        path: "stdlib", a workdir or file of codes, or whatever `read_vectors` reads.
+        path: "stdlib", a workdir or file of codes or of anchors, or whatever `read_vectors` reads.
         tensor: the name of the matrix in a .safetensors or .npz file of several; None: the only
             one.
 
@@ -97,21 +114,18 @@ def read_table(path: str, tensor: str | None = None) -> Vectors | Codes:
 
         return stdlib_vectors()
     if is_hub(path):
-        return load_codes(path)
+        return load(path)
     place = reachable(path) if is_remote(path) else find_either(path, GET_GLOVE)
     place = find_model(place) or place
     if not (place.is_dir() or place.suffix == ".codes" or _is_artefact(place)):
         names_tensors = not {".safetensors", ".npz"}.isdisjoint(place.suffixes)
         return read_vectors(str(place), tensor=tensor if names_tensors else None)
-    table = load(place)
-    if not isinstance(table, Codes):
-        raise InputError(f"{place} holds anchors; expected vectors or codes.")
-    return table
+    return load(place)
 
 
-def _load_workdir(folder: Path) -> Codes | SparseAnchors:
+def _load_workdir(folder: Path) -> CompressedTable:
     """Opens the checkpoint of codes if there is one, else what the run exported."""
-    exported = [folder / "export" / name for name in (ANCHORS_FILE, CODES_FILE)]
+    exported = [folder / "export" / kind.file_name for kind in _KINDS.values()]
     found = next((file for file in exported if file.exists()), None)
     if found is not None and not (folder / "artefact").is_dir():
         return _load_file(found)
@@ -120,13 +134,11 @@ def _load_workdir(folder: Path) -> Codes | SparseAnchors:
     return load_artefact(folder)
 
 
-def _load_file(file: Path) -> Codes | SparseAnchors:
+def _load_file(file: Path) -> CompressedTable:
     if file.suffix == ".codes":
         return Codes(*read_codes_text(file))
-    tensors, metadata = read_tensors(file, _FORMATS)
-    if metadata["format"] == anchors_artefact.FORMAT:
-        return SparseAnchors.from_tensors(tensors, metadata)
-    return Codes(*unpack_tensors(tensors, metadata))
+    tensors, metadata = read_tensors(file, list(_KINDS))
+    return _KINDS[metadata["format"]].from_tensors(tensors, metadata)
 
 
 def _is_artefact(file: Path) -> bool:
@@ -134,4 +146,4 @@ def _is_artefact(file: Path) -> bool:
         return False
     if is_remote(file):  # where vectors are not read from
         return True
-    return read_header(file).metadata.get("format") in _FORMATS
+    return read_header(file).metadata.get("format") in _KINDS

@@ -219,7 +219,7 @@ show(Section("", tables=[Table(["genre", "have it (of all films)", "films", "mos
 # positive). One full square in each line is a genre that has become one anchor.
 
 # %%
-ids = [int(name) - 1 for name in items_table.names]
+ids = [int(name) - 1 for name in items_table.words]
 both = np.corrcoef(weights.T, films[ids].T)[: weights.shape[1], weights.shape[1] :]
 both = both[np.argsort(both.argmax(axis=1), kind="stable")]
 picture = draw_cells(

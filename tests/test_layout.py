@@ -16,6 +16,7 @@ RANKS = [
     {"storage"},
     {"data"},
     {"engine", "nn"},
+    {"compressed"},
     {"codes", "anchors"},
     {"tables", "loading"},
     {"dccl", "tying", "ant", "classifier"},

@@ -1,48 +1,44 @@
 """What is kept of tables of mixes: sparse rows over a few anchors, in one file.
 
-All of it is NumPy but `lookup`, so that reading and decoding load no jax.
+All of it is NumPy but `lookup` and `attend`, so that reading and decoding load no jax.
 
-Axis letters: V rows, K anchors, D dimensions, B ids asked for; nnz entries that are not zero.
+Axis letters: V rows, K anchors, D dimensions, B ids asked for; nnz entries that are not zero, W of
+the row that has most.
 """
 
 import dataclasses
 import functools
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
+from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.errors import InputError
-from jaxcompress.storage.ids import check_id_type, check_ids
-from jaxcompress.storage.names import (
-    check_names,
-    find_row,
-    number_rows,
-    pack_names,
-    unpack_names,
-)
-from jaxcompress.storage.tensors import write_tensors
+from jaxcompress.storage.names import check_names, pack_names, unpack_names
+from jaxcompress.storage.tensors import count_bytes, write_tensors
 
 FORMAT = "jaxcompress.anchors"  # says in a file what it holds
 ANCHORS_FILE = "anchors.safetensors"  # its name in a run's export
-_CHUNK = 4096  # rows decoded at a time
+_EXTRAS = "extras."  # what the names of further tensors begin with
+_EPS, _TINY = (float(getattr(np.finfo(np.float32), n)) for n in ("eps", "smallest_subnormal"))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class SparseAnchors:
+class SparseAnchors(CompressedTable):
     """A table as sparse mixes of anchors: row v is `sum_j values[j] * anchors[indices[j]]`.
 
     j runs over the `counts[v]` entries of row v, which lie one row after another (CSR). Several
     tables, users and items, may lie below each other, each with anchors of its own.
 
     Attributes:
-        counts: uint8 or uint16 [V], entries of each row.
-        indices: uint8 or uint16 [nnz], the anchor of each entry.
+        counts: uint8, uint16 or uint32 [V], entries of each row.
+        indices: uint8, uint16 or uint32 [nnz], the anchor of each entry.
         values: float32 [nnz].
         anchors: float32 [K, D].
-        names: names of the rows; None: they are named by their numbers.
+        words: names of the rows; None: they are named by their numbers.
         parts: tables by name, if there are several: (first row, end, first anchor, end).
         extras: further arrays that travel with the file: biases, a network.
         metadata: strings that travel with the file.
@@ -53,18 +49,30 @@ class SparseAnchors:
     >>> table.decode([1, 0])
     array([[1., 3.],
            [2., 0.]], dtype=float32)
+
+    Raises:
+        InputError: if shapes, indices or words do not fit each other.
     """
+
+    kind: ClassVar[str] = "anchors"
+    file_format: ClassVar[str] = FORMAT
+    file_name: ClassVar[str] = ANCHORS_FILE
 
     counts: np.ndarray
     indices: np.ndarray
     values: np.ndarray
     anchors: np.ndarray
-    names: Sequence[str] | None = None
+    words: Sequence[str] | None = None
     parts: Mapping[str, tuple[int, int, int, int]] = dataclasses.field(default_factory=dict)
     extras: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, kind in (("counts", None), ("indices", None), ("values", np.float32),
+                           ("anchors", np.float32)):  # fmt: skip
+            object.__setattr__(self, name, np.asarray(getattr(self, name), kind))
+        if self.words is not None and not isinstance(self.words, Sequence):  # an array, a generator
+            object.__setattr__(self, "words", list(self.words))
         if self.anchors.ndim != 2 or not (self.counts.ndim == self.values.ndim == 1):
             raise InputError(
                 f"counts {list(self.counts.shape)}, values {list(self.values.shape)}, anchors "
@@ -75,12 +83,14 @@ class SparseAnchors:
                 f"{self.counts.sum(dtype=np.int64)} entries in all rows, {len(self.values)} values "
                 f"and {len(self.indices)} indices; expected equal numbers."
             )
-        if len(self.indices) and self.indices.max() >= len(self.anchors):
+        for name in ("counts", "indices"):
+            object.__setattr__(self, name, _as_small(getattr(self, name), name))
+        if len(self.indices) and self.indices.max() >= self.num_anchors:
             raise InputError(
-                f"an index is {self.indices.max()}; there are {len(self.anchors)} anchors."
+                f"an index is {self.indices.max()}; there are {self.num_anchors} anchors."
             )
-        if self.names is not None:
-            check_names(self.names, self.num_rows, "name")
+        if self.words is not None:
+            check_names(self.words, self.num_rows, "name")
 
     @classmethod
     def from_csr(cls, transform: Any, anchors: np.ndarray, **others: Any) -> "SparseAnchors":
@@ -89,28 +99,25 @@ class SparseAnchors:
         Args:
             transform: T [V, K], a matrix of scipy.sparse or NumPy.
             anchors: A [K, D].
-            **others: further attributes: `names`, `extras`, ...
+            **others: further attributes: `words`, `extras`, ...
+
+        Raises:
+            InputError: if they do not fit each other.
         """
         import scipy.sparse
 
         transform = scipy.sparse.csr_matrix(transform)
-        counts = np.diff(transform.indptr)
-        return cls(
-            counts.astype(_smallest_type(counts.max(initial=0))),
-            transform.indices.astype(_smallest_type(len(anchors))),
-            transform.data.astype(np.float32),
-            np.asarray(anchors, np.float32),
-            **others,
-        )
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What is pickled and copied: the fields, without what was computed from them."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return cls(np.diff(transform.indptr), transform.indices, transform.data, anchors, **others)
 
     @property
     def num_rows(self) -> int:
         """V."""
         return len(self.counts)
+
+    @property
+    def names(self) -> Sequence[str] | None:
+        """`words`, as releases before 0.1 called them."""
+        return self.words
 
     @property
     def num_anchors(self) -> int:
@@ -127,9 +134,6 @@ class SparseAnchors:
         """Entries that are stored."""
         return len(self.values)
 
-    def __len__(self) -> int:
-        return self.num_rows
-
     def __repr__(self) -> str:
         return (
             f"SparseAnchors({self.num_rows} rows x {self.dim}, {self.num_anchors} anchors, "
@@ -141,41 +145,18 @@ class SparseAnchors:
         arrays = (self.values, self.indices, self.counts, self.anchors)
         return sum(array.nbytes for array in arrays)
 
-    def compression_ratio(self) -> float:
-        """Divides the bytes of the float32 table by `num_bytes()`."""
-        return 4 * self.num_rows * self.dim / self.num_bytes()
+    def figures(self) -> dict[str, Any]:
+        """Gives K, entries in all and of a row on average, and the tables below each other."""
+        return {
+            "num_anchors": self.num_anchors,
+            "nonzeros": self.nnz,
+            "nonzeros_per_row": self.nnz / max(self.num_rows, 1),
+            "tables": list(self.parts),
+        }
 
     @functools.cached_property
     def _starts(self) -> np.ndarray:
         return np.append(0, np.cumsum(self.counts, dtype=np.int64))
-
-    @functools.cached_property
-    def _ids(self) -> dict[str, int] | None:
-        return None if self.names is None else number_rows(self.names)
-
-    def id_of(self, name: Any) -> int:
-        """Finds the number of a row by its name, or checks a number.
-
-        Raises:
-            KeyError: if there is no such row.
-        """
-        return find_row(name, self._ids, self.num_rows)
-
-    def __contains__(self, name: Any) -> bool:
-        try:
-            self.id_of(name)
-        except KeyError:
-            return False
-        return True
-
-    def __getitem__(self, name: Any) -> np.ndarray:
-        """`table["1193"]`: decodes one row by its name, float32 [D]."""
-        return self.decode(self.id_of(name))
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """Decodes the rows one after another, float32 [D] each."""
-        for start in range(0, self.num_rows, _CHUNK):
-            yield from self.decode(range(start, min(start + _CHUNK, self.num_rows)))
 
     def part(self, name: str) -> "SparseAnchors":
         """Takes one of several tables: `table.part("items")`, rows named without `items/`.
@@ -187,37 +168,20 @@ class SparseAnchors:
             raise KeyError(f"no table {name!r}; there are {', '.join(self.parts) or 'none'}")
         first, end, first_anchor, end_anchor = self.parts[name]
         entries = slice(self._starts[first], self._starts[end])
-        names = None
-        if self.names is not None:
-            names = [n.removeprefix(f"{name}/") for n in self.names[first:end]]
+        words = None
+        if self.words is not None:
+            words = [word.removeprefix(f"{name}/") for word in self.words[first:end]]
         return SparseAnchors(
             self.counts[first:end],
-            self.indices[entries] - self.indices.dtype.type(first_anchor),
+            self.indices[entries].astype(np.int64) - first_anchor,
             self.values[entries],
             self.anchors[first_anchor:end_anchor],
-            names,
+            words,
             metadata=self.metadata,
         )
 
-    def decode(self, ids: Any = None) -> np.ndarray:
-        """Mixes rows with NumPy: int ids of any shape -> float32 [*ids.shape, D].
-
-        The cost is that of the rows' entries, never of the whole table.
-
-        Args:
-            ids: numbers of rows, one of them too; None: all rows.
-
-        Raises:
-            InputError: if ids are no integers.
-            IndexError: if an id is out of range.
-        """
-        ids = np.arange(self.num_rows) if ids is None else check_ids(ids, self.num_rows)
-        return self._mix(ids.reshape(-1)).reshape(*ids.shape, self.dim)
-
-    def _mix(self, ids: np.ndarray) -> np.ndarray:
-        """Mixes rows: int ids [B] -> float32 [B, D]."""
+    def _fill(self, ids: np.ndarray, rows: np.ndarray) -> None:
         counts = self.counts[ids].astype(np.int64)
-        rows = np.zeros((len(ids), self.dim), np.float32)
         ends = np.cumsum(counts)
         there = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
         there += np.repeat(self._starts[ids], counts)
@@ -225,7 +189,23 @@ class SparseAnchors:
         if len(mixed):
             used = counts > 0
             rows[used] = np.add.reduceat(mixed, (ends - counts)[used])
-        return rows
+
+    def _products(self, query: np.ndarray) -> np.ndarray:
+        of_anchors = np.einsum("kd,d->k", self.anchors, query, dtype=np.float64)
+        return self._sum_entries(self.values * of_anchors[self.indices])
+
+    @functools.cached_property
+    def _product_errors(self) -> np.ndarray:
+        # Each product and each addition in float32 is off by half an _EPS of what has been added
+        # up, at most, or by a _TINY in each dimension where it is nearly 0.
+        lengths = np.sqrt(np.einsum("kd,kd->k", self.anchors, self.anchors, dtype=np.float64))
+        added = self._sum_entries(np.abs(self.values) * lengths[self.indices])
+        return (self.counts + 1.0) * (_EPS * added + _TINY * np.sqrt(self.dim))
+
+    def _sum_entries(self, entries: np.ndarray) -> np.ndarray:
+        """Sums numbers of the entries over each row: float64 [nnz] -> [V]."""
+        rows = np.repeat(np.arange(self.num_rows), self.counts)
+        return np.bincount(rows, entries, minlength=self.num_rows)
 
     def mean_row(self) -> np.ndarray:
         """Computes the mean of all rows, float32 [D]: what to take for a user or an item not there.
@@ -235,28 +215,27 @@ class SparseAnchors:
         weights = np.bincount(self.indices, self.values, minlength=self.num_anchors)
         return (weights @ self.anchors / self.num_rows).astype(np.float32)
 
-    def lookup(self, ids: Any) -> Any:
-        """Mixes rows with jax: int ids of any shape -> float32 [*ids.shape, D]; also under jit.
-
-        The cost of a row is that of the row with most entries.
-
-        Raises:
-            InputError: if ids are no integers.
-            IndexError: if an id is out of range and ids are not on a device.
-        """
-        import jax
+    def _lookup(self, ids: Any) -> Any:
+        """The cost of a row is that of the row with most entries."""
         import jax.numpy as jnp
 
-        if isinstance(ids, jax.Array):
-            check_id_type(ids.dtype)
-        else:
-            ids = jnp.asarray(check_ids(ids, self.num_rows))
         indices, values, anchors = self._device_arrays
         return jnp.einsum("...j,...jd->...d", values[ids], anchors[indices[ids]])
 
+    def _attend(self, query: Any) -> Any:
+        """By way of the products with the anchors, one entry of all rows at a time."""
+        import jax
+        import jax.numpy as jnp
+
+        indices, values, anchors = self._device_arrays
+        products = query @ anchors.T
+        add = lambda logits, entry: (logits + entry[1] * products[..., entry[0]], None)
+        start = jnp.zeros((*products.shape[:-1], self.num_rows), products.dtype)
+        return jax.lax.scan(add, start, (indices.T, values.T))[0]
+
     @functools.cached_property
     def _device_arrays(self) -> tuple[Any, Any, Any]:
-        """Indices and values [V, most entries of a row], padded with zeros; anchors."""
+        """Indices and values [V, W], padded with zeros; anchors."""
         import jax
         import jax.numpy as jnp
 
@@ -278,39 +257,52 @@ class SparseAnchors:
         )
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes one .safetensors file, which `jaxcompress.load` opens."""
-        tensors = {
-            "counts": self.counts,
-            "indices": np.ascontiguousarray(self.indices),
-            "values": np.ascontiguousarray(self.values),
-            "anchors": np.ascontiguousarray(self.anchors),
-            **{f"extras.{name}": np.asarray(v, order="C") for name, v in self.extras.items()},
-        }
-        if self.names is not None:
-            tensors["names"] = pack_names(self.names)
-        write_tensors(path, tensors, FORMAT, {**self.metadata, "parts": json.dumps(self.parts)})
+        """Writes one .safetensors file, which `jaxcompress.load_anchors` opens."""
+        tensors, metadata = self._contents()
+        write_tensors(path, tensors, FORMAT, metadata)
+
+    def file_bytes(self) -> int:
+        """Counts the bytes of the whole file that `save` writes, for which it packs all of it."""
+        tensors, metadata = self._contents()
+        return count_bytes(tensors, FORMAT, metadata)
+
+    def _contents(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        """Gives the tensors and the metadata of a file."""
+        arrays = {name: getattr(self, name) for name in ("counts", "indices", "values", "anchors")}
+        arrays |= {_EXTRAS + name: value for name, value in self.extras.items()}
+        if self.words is not None:
+            arrays["names"] = pack_names(self.words)
+        tensors = {name: np.asarray(value, order="C") for name, value in arrays.items()}
+        return tensors, {**self.metadata, "parts": json.dumps(self.parts)}
 
     @classmethod
     def from_tensors(
         cls, tensors: dict[str, np.ndarray], metadata: dict[str, str]
     ) -> "SparseAnchors":
         """Makes the table that `save` wrote of the tensors and the metadata of its file."""
-        prefix = "extras."
         return cls(
             counts=tensors["counts"],
             indices=tensors["indices"],
             values=tensors["values"],
             anchors=tensors["anchors"],
-            names=unpack_names(tensors["names"]) if "names" in tensors else None,
+            words=unpack_names(tensors["names"]) if "names" in tensors else None,
             parts={name: tuple(part) for name, part in json.loads(metadata["parts"]).items()},
-            extras={k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)},
+            extras={
+                k.removeprefix(_EXTRAS): v for k, v in tensors.items() if k.startswith(_EXTRAS)
+            },
             metadata={k: v for k, v in metadata.items() if k != "parts"},
         )
 
 
-def _smallest_type(largest: int) -> type[np.unsignedinteger]:
-    """The dtype of numbers up to `largest`."""
-    return np.uint8 if largest < 256 else np.uint16
+def _as_small(numbers: np.ndarray, noun: str) -> np.ndarray:
+    """Checks that numbers are integers of at least 0, and gives them in the smallest type."""
+    if not numbers.size:
+        return numbers.astype(np.uint8)
+    if numbers.dtype.kind not in "iu" or numbers.min() < 0:
+        raise InputError(
+            f"{noun} are {numbers.dtype} from {numbers.min()} on; expected integers of at least 0."
+        )
+    return numbers.astype(np.min_scalar_type(int(numbers.max())), copy=False)
 
 
 def stack(tables: Mapping[str, SparseAnchors], **others: Any) -> SparseAnchors:
@@ -320,19 +312,18 @@ def stack(tables: Mapping[str, SparseAnchors], **others: Any) -> SparseAnchors:
         tables: the tables by name, in order.
         **others: further attributes: `extras`, `metadata`.
     """
-    parts, row, anchor, indices, names = {}, 0, 0, [], []
+    parts, row, anchor, indices, words = {}, 0, 0, [], []
     for name, table in tables.items():
         parts[name] = (row, row + table.num_rows, anchor, anchor + table.num_anchors)
         indices.append(table.indices.astype(np.int64) + anchor)
-        labels = table.names if table.names is not None else range(table.num_rows)
-        names += [f"{name}/{label}" for label in labels]
+        words += [f"{name}/{word}" for word in table._all_words()]
         row, anchor = row + table.num_rows, anchor + table.num_anchors
     return SparseAnchors(
         np.concatenate([table.counts for table in tables.values()]),
-        np.concatenate(indices).astype(_smallest_type(anchor - 1)),
+        np.concatenate(indices),
         np.concatenate([table.values for table in tables.values()]),
         np.concatenate([table.anchors for table in tables.values()]),
-        names,
+        words,
         parts,
         **others,
     )

@@ -13,7 +13,7 @@ from jaxcompress.errors import InputError
 
 
 def to_artefact(
-    table: Mapping[str, Any], active: Any = None, names: Sequence[str] | None = None
+    table: Mapping[str, Any], active: Any = None, words: Sequence[str] | None = None
 ) -> SparseAnchors:
     """Makes the artefact of trained parameters: entries that are not zero, and anchors in use.
 
@@ -24,7 +24,7 @@ def to_artefact(
         table: `transform` [V, K] and `anchors` [K, D], arrays of any float type; other parameters
             beside them are left out.
         active: bool [K], anchors in use; None: all.
-        names: names of the rows; None: they are named by their numbers.
+        words: names of the rows; None: they are named by their numbers.
 
     Raises:
         InputError: if the two are not there or do not fit together.
@@ -44,7 +44,7 @@ def to_artefact(
     if active is not None:
         in_use = np.asarray(active, bool)
         transform, anchors = transform[:, in_use], anchors[in_use]
-    return SparseAnchors.from_csr(transform, anchors, names=names)
+    return SparseAnchors.from_csr(transform, anchors, words=words)
 
 
 def to_params(artefact: SparseAnchors, max_anchors: int | None = None) -> dict[str, np.ndarray]:

@@ -109,6 +109,8 @@ def _tiles(run: Run) -> dict[str, str]:
         "times fewer than a dense table has": f"{found['compression_ratio']:.1f}",
         "as stored": show_bytes(found["stored_bytes"]),
     }
+    if "file_bytes" in found:
+        tiles["the file, names of rows and all"] = show_bytes(found["file_bytes"])
     if "planted_anchors" in found:
         users, items = found.get("num_anchors", ("none", "none"))
         planted = f"anchors of users and items, where {found['planted_anchors']} are planted"
@@ -171,7 +173,7 @@ def _anchors(run: Run) -> Section:
     """What each anchor of the items stands for."""
     items = run.tables.part("items")
     titles = {} if run.config.data.path == PLANTED else _titles(run.config)
-    names = items.names or [str(i) for i in range(len(items))]
+    names = [items.word_of(i) for i in range(len(items))]
     found = inspect_weights(_weights(items), names, titles, _ITEMS)
     found = sorted((a for a in found if a.num_items), key=lambda anchor: -anchor.num_items)
     has_genres = any(anchor.genre for anchor in found)

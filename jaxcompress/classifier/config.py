@@ -6,6 +6,7 @@ Axis letters: D dimensions of a vector, H units, K anchors.
 import dataclasses
 from pathlib import Path
 
+from jaxcompress.anchors.artefact import ANCHORS_FILE
 from jaxcompress.codes.files import CODES_FILE
 from jaxcompress.engine.config import RunConfig, setting
 
@@ -67,10 +68,10 @@ class Config(RunConfig):
     steps_per_dispatch: int = setting(1, at_least=1, at_most=1)
     num_epochs: float = setting(5.0, above=0)  # passes over the texts, if num_steps is None
     num_seeds: int = setting(1, at_least=1)  # runs, of seeds `seed`, `seed + 1`, ...
-    # path of vectors that train.dccl reads, of codes, or of the workdir that made them; or
-    # "stdlib"; None: the embedding is learned from scratch
+    # path of vectors that train.dccl reads, of codes or anchors, or of the workdir that made them;
+    # or "stdlib"; None: the embedding is learned from scratch
     vectors: str | None = setting(None, may_change=True)
-    # "frozen": given vectors or codes as they are; "finetune_codebooks": given codes, trained
+    # "frozen": a given table as it is; "finetune_codebooks": given codes, trained
     # codebooks; "ant": sparse mixes of anchors from scratch; "dense": a matrix from scratch
     embedding: str = setting("frozen", one_of=EMBEDDINGS)
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
@@ -92,11 +93,11 @@ def describe(config: Config) -> str:
 
 
 def name_of_table(path: str) -> str:
-    """Names a table by its file; codes in a workdir, by the workdir.
+    """Names a table by its file; codes and anchors in a workdir, by the workdir.
 
     >>> name_of_table("data/w2v.300d.npy"), name_of_table("out/glove/export/model.safetensors")
     ('w2v.300d.npy', 'glove')
     """
     parts = Path(path).parts
-    names = [part for part in parts if part not in ("export", CODES_FILE, "/")]
+    names = [part for part in parts if part not in ("export", CODES_FILE, ANCHORS_FILE, "/")]
     return (names or parts)[-1]

@@ -4,14 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxcompress.anchors.artefact import ANCHORS_FILE, SparseAnchors
-from jaxcompress.codes.artefact import Codes
-from jaxcompress.codes.files import CODES_FILE
+from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.data.vectors.files import write_rows
 from jaxcompress.tables import UNKNOWN, WordTable
 
 
-def num_bytes(artefact: np.ndarray | Codes | SparseAnchors) -> int:
+def num_bytes(artefact: np.ndarray | CompressedTable) -> int:
     """Returns the bytes of a table as it is stored; names of rows are not counted.
 
     >>> num_bytes(np.zeros((10, 3), np.float32))
@@ -39,6 +37,6 @@ def export(table: WordTable, params: dict[str, np.ndarray], workdir: Path) -> Pa
     if isinstance(artefact, np.ndarray):
         write_rows(folder, artefact, [*table.words, UNKNOWN])
         return folder / "embedding.npy"
-    file = folder / (ANCHORS_FILE if isinstance(artefact, SparseAnchors) else CODES_FILE)
+    file = folder / artefact.file_name
     artefact.save(file)
     return file

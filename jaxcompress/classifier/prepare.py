@@ -22,6 +22,7 @@ from jaxcompress.classifier.corpus import (
 )
 from jaxcompress.classifier.task import make_classify, make_optimizer, make_task
 from jaxcompress.codes.artefact import Codes
+from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.data.batches import Feed
 from jaxcompress.data.labelled import buckets
 from jaxcompress.data.labelled.buckets import (
@@ -42,7 +43,7 @@ from jaxcompress.tables import (
     WordTable,
     anchor_table,
     dense_table,
-    frozen_codes,
+    frozen_table,
     frozen_vectors,
     trained_codebooks,
 )
@@ -50,6 +51,7 @@ from jaxcompress.tables import (
 _EVAL_TEXTS = 256  # texts, at least, in a batch of an evaluation
 
 Gather = Callable[[Any, dict], dict]
+Source = Vectors | CompressedTable | None  # a given table
 
 
 class Problem(NamedTuple):
@@ -79,8 +81,8 @@ class Problem(NamedTuple):
     fingerprint: str
 
 
-def read_source(config: Config) -> Vectors | Codes | None:
-    """Reads the vectors or the codes that the config names; None if it names none.
+def read_source(config: Config) -> Source:
+    """Reads the table that the config names; None if it names none.
 
     Raises:
         InputError: if there are none, or they are damaged.
@@ -89,7 +91,7 @@ def read_source(config: Config) -> Vectors | Codes | None:
 
 
 @own_settings
-def prepare(corpus: Corpus, source: Vectors | Codes | None, config: Config) -> Problem:
+def prepare(corpus: Corpus, source: Source, config: Config) -> Problem:
     """Makes task, optimiser, data on the devices and feeds, for the config's first seed.
 
     Args:
@@ -200,8 +202,8 @@ def _steps_per_epoch(corpus: Corpus, config: Config) -> int:
     return num_steps
 
 
-def make_table(corpus: Corpus, source: Vectors | Codes | None, config: Config) -> WordTable:
-    """Makes the table that the config asks for: given vectors or codes, or one from scratch.
+def make_table(corpus: Corpus, source: Source, config: Config) -> WordTable:
+    """Makes the table that the config asks for: the given one, or one from scratch.
 
     Raises:
         InputError: if `config.embedding` does not go with the source.
@@ -220,7 +222,7 @@ def make_table(corpus: Corpus, source: Vectors | Codes | None, config: Config) -
     return anchor_table(words, config.model.num_anchors, config.model.dim)
 
 
-def _given_table(source: Vectors | Codes | None, config: Config) -> WordTable:
+def _given_table(source: Source, config: Config) -> WordTable:
     if source is None:
         raise InputError(
             f"no vectors given, and embedding is {config.embedding!r}; add --config.vectors=PATH, "
@@ -230,20 +232,21 @@ def _given_table(source: Vectors | Codes | None, config: Config) -> WordTable:
         raise InputError(f"{config.vectors}: its rows have no names; expected a word for each.")
     if config.embedding == "finetune_codebooks":
         if not isinstance(source, Codes):
+            found = "vectors" if isinstance(source, Vectors) else source.kind
             raise InputError(
-                f"{config.vectors} holds vectors; embedding 'finetune_codebooks' takes codes, as "
+                f"{config.vectors} holds {found}; embedding 'finetune_codebooks' takes codes, as "
                 "python -m train.dccl exports them."
             )
         return trained_codebooks(source)
-    if isinstance(source, Codes):
-        return frozen_codes(source)
-    return frozen_vectors(source.words, source.rows)
+    if isinstance(source, Vectors):
+        return frozen_vectors(source.words, source.rows)
+    return frozen_table(source)
 
 
-def _source_fingerprint(source: Vectors | Codes | None) -> str:
+def _source_fingerprint(source: Source) -> str:
     if source is None:
         return ""
     if isinstance(source, Codes):
         codewords = source.codebooks.reshape(-1, source.dim)
         return fingerprint(source.codes, None) + fingerprint(codewords, None)
-    return fingerprint(source.rows, None)
+    return fingerprint(source.rows if isinstance(source, Vectors) else source.decode(), None)

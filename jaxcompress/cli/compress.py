@@ -8,12 +8,11 @@ import numpy as np
 
 from jaxcompress.api import compress
 from jaxcompress.cli.output import add_output, output_path
-from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.codebook_types import CODEBOOK_TYPES
 from jaxcompress.data.vectors.files import Vectors
 from jaxcompress.dccl.config import EFFORTS, Config, DataConfig
 from jaxcompress.dccl.task import row_statistics
-from jaxcompress.loading import read_table
+from jaxcompress.loading import read_rows
 from jaxcompress.notes import note
 
 _CODEWORDS = 16  # K, of 4 bits: two codes a byte
@@ -45,13 +44,11 @@ def main(argv: list[str], prog: str) -> None:
 
 
 def _read(path: str, tensor: str | None = None) -> Vectors:
-    """Reads vectors, or decodes codes; tells the notes."""
-    table = read_table(path, tensor)
-    if isinstance(table, Codes):
-        return Vectors(table.decode(), table.words and list(table.words), source=path)
-    for line in table.notes:
+    """Reads vectors, or decodes a compressed table; tells the notes."""
+    vectors = read_rows(path, tensor)
+    for line in vectors.notes:
         note(line)
-    return table
+    return vectors
 
 
 def _shape(rows: np.ndarray) -> str:

@@ -1,26 +1,23 @@
 """`jaxcompress convert FILE --to FORMAT`: rows of a compressed table for other programs."""
 
 import argparse
-import itertools
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.cli.output import add_output, output_path
 from jaxcompress.codes.artefact import Codes
-from jaxcompress.codes.files import write_word2vec
+from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.errors import InputError
 from jaxcompress.loading import load
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.names import write_names
 from jaxcompress.storage.tensors import save_tensors
 
-_CHUNK = 4096  # rows decoded at a time
 _TENSOR = "embedding.weight"
 
 
@@ -50,39 +47,27 @@ def main(argv: list[str], prog: str) -> None:
     print(f"wrote {path}, {path.stat().st_size:,} bytes")
 
 
-def _chunks(table: Codes | SparseAnchors) -> Iterator[np.ndarray]:
-    for start in range(0, table.num_rows, _CHUNK):
-        yield table.decode(range(start, min(start + _CHUNK, table.num_rows)))
+def _write_word2vec(table: CompressedTable, path: Path) -> None:
+    table.to_word2vec(path)
 
 
-def _names(table: Codes | SparseAnchors) -> list[str] | None:
-    names = table.words if isinstance(table, Codes) else table.names
-    return None if names is None else list(names)
-
-
-def _write_word2vec(table: Codes | SparseAnchors, path: Path) -> None:
-    names = _names(table) or map(str, itertools.count())
-    write_word2vec(path, (table.num_rows, table.dim), names, _chunks(table))
-
-
-def _write_npy(table: Codes | SparseAnchors, path: Path) -> None:
+def _write_npy(table: CompressedTable, path: Path) -> None:
     shape = (table.num_rows, table.dim)
     with atomic_write(path) as partial:
         rows = np.lib.format.open_memmap(partial, "w+", np.float32, shape)
-        for i, chunk in enumerate(_chunks(table)):
-            rows[i * _CHUNK : i * _CHUNK + len(chunk)] = chunk
+        for i, row in enumerate(table):
+            rows[i] = row
         rows.flush()
-    names = _names(table)
-    if names is not None:
+    if table.words is not None:
         with atomic_write(path.with_name(f"{path.stem}.words.txt")) as partial:
-            write_names(partial, names)
+            write_names(partial, table.words)
 
 
-def _write_safetensors(table: Codes | SparseAnchors, path: Path) -> None:
+def _write_safetensors(table: CompressedTable, path: Path) -> None:
     save_tensors(path, {_TENSOR: table.decode()})
 
 
-def _write_faiss(table: Codes | SparseAnchors, path: Path) -> None:
+def _write_faiss(table: CompressedTable, path: Path) -> None:
     index = _codes_only(table, "faiss").to_faiss()
     import faiss  # as `to_faiss` has found it
 
@@ -90,17 +75,17 @@ def _write_faiss(table: Codes | SparseAnchors, path: Path) -> None:
         faiss.write_index(index, str(partial))
 
 
-def _write_codes(table: Codes | SparseAnchors, path: Path) -> None:
+def _write_codes(table: CompressedTable, path: Path) -> None:
     _codes_only(table, "codes").save(path)
 
 
-def _codes_only(table: Codes | SparseAnchors, form: str) -> Codes:
+def _codes_only(table: CompressedTable, form: str) -> Codes:
     if not isinstance(table, Codes):
-        raise InputError(f"the file holds anchors; --to {form} takes codes.")
+        raise InputError(f"the file holds {table.kind}; --to {form} takes codes.")
     return table
 
 
-_FORMATS: dict[str, tuple[str, Callable[[Codes | SparseAnchors, Path], None]]] = {
+_FORMATS: dict[str, tuple[str, Callable[[CompressedTable, Path], None]]] = {
     "word2vec": (".txt", _write_word2vec),
     "npy": (".npy", _write_npy),
     "safetensors": (".vectors.safetensors", _write_safetensors),

@@ -2,13 +2,11 @@
 
 import argparse
 import hashlib
-import itertools
 import json
 from pathlib import Path
 from typing import Any
 
-from jaxcompress.anchors.artefact import SparseAnchors
-from jaxcompress.codes.artefact import Codes
+from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.loading import load
 
 
@@ -30,41 +28,18 @@ def main(argv: list[str], prog: str) -> None:
         print(f"{name.replace('_', ' '):<{width}}  {_show(value)}")
 
 
-def describe(table: Codes | SparseAnchors) -> dict[str, Any]:
+def describe(table: CompressedTable) -> dict[str, Any]:
     """Gives the figures of a compressed table by name."""
-    is_codes = isinstance(table, Codes)
-    words = table.words if is_codes else table.names
     return {
-        "holds": "codes" if is_codes else "anchors",
+        "holds": table.kind,
         "num_rows": table.num_rows,
         "dim": table.dim,
-        **(_codes_figures(table) if is_codes else _anchors_figures(table)),
+        **table.figures(),
         "num_bytes": table.num_bytes(),
         "float32_bytes": 4 * table.num_rows * table.dim,
         "compression_ratio": table.compression_ratio(),
-        "words": None if words is None else list(itertools.islice(words, 5)),
+        "words": None if table.words is None else list(table.words[:5]),
         **table.metadata,
-    }
-
-
-def _codes_figures(codes: Codes) -> dict[str, Any]:
-    return {
-        "num_codebooks": codes.num_codebooks,
-        "num_codewords": codes.num_codewords,
-        "num_groups": codes.groups.num_groups if codes.groups else 1,
-        "bytes_per_row": codes.codes_bytes / codes.num_rows,
-        "codebook_type": codes.codebook_type,
-        "codebook_bytes": codes.codebook_bytes,
-        "has_encoder": codes.encoder is not None,
-    }
-
-
-def _anchors_figures(anchors: SparseAnchors) -> dict[str, Any]:
-    return {
-        "num_anchors": anchors.num_anchors,
-        "nonzeros": anchors.nnz,
-        "nonzeros_per_row": anchors.nnz / anchors.num_rows,
-        "tables": list(anchors.parts),
     }
 
 

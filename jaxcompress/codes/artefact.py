@@ -7,11 +7,10 @@ Axis letters: N rows, B rows of a batch, M codebooks, K codewords, D dimensions.
 
 import dataclasses
 import functools
-import itertools
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,30 +23,24 @@ from jaxcompress.codes.codebook_types import (
     round_codebooks,
 )
 from jaxcompress.codes.files import (
+    CODES_FILE,
+    FORMAT,
     FileContents,
     count_file_bytes,
+    unpack_tensors,
     write_codes_text,
     write_safetensors,
-    write_word2vec,
 )
 from jaxcompress.codes.groups import Groups
-from jaxcompress.codes.neighbours import (
-    Lengths,
-    check_query,
-    find_nearest,
-    measure_rows,
-    unit_rows,
-)
+from jaxcompress.codes.neighbours import bound_errors, sum_products
+from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.errors import InputError
 from jaxcompress.storage.bits import code_bits, code_type
-from jaxcompress.storage.ids import check_count, check_id_type, check_ids
-from jaxcompress.storage.names import check_names, find_row, is_one_row, number_rows
-
-_CHUNK = 4096  # rows decoded at a time
+from jaxcompress.storage.names import check_names
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Codes:
+class Codes(CompressedTable):
     """A table as M codes per row and M codebooks: row n is `sum_m codebooks[m, codes[n, m]]`.
 
     That is eq. 2 of Shu & Nakayama, ICLR 2018, arXiv 1711.01068.
@@ -73,6 +66,10 @@ class Codes:
     Raises:
         InputError: if shapes, codes or words do not fit each other.
     """
+
+    kind: ClassVar[str] = "codes"
+    file_format: ClassVar[str] = FORMAT
+    file_name: ClassVar[str] = CODES_FILE
 
     codes: np.ndarray
     codebooks: np.ndarray
@@ -114,10 +111,6 @@ class Codes:
         kind = code_type(self.num_codewords)
         object.__setattr__(self, "codes", self.codes.astype(kind, copy=False))
 
-    def __getstate__(self) -> dict[str, Any]:
-        """What is pickled and copied: the fields, without what was computed from them."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-
     @property
     def num_rows(self) -> int:
         """N."""
@@ -137,9 +130,6 @@ class Codes:
     def dim(self) -> int:
         """D, the number of dimensions of a row."""
         return self.codebooks.shape[2]
-
-    def __len__(self) -> int:
-        return self.num_rows
 
     def __repr__(self) -> str:
         return (
@@ -173,76 +163,23 @@ class Codes:
         """Counts the bytes of codes and codebooks in a file, without words and encoder."""
         return self.codes_bytes + self.codebook_bytes
 
-    def compression_ratio(self) -> float:
-        """Divides the bytes of the float32 table by `num_bytes()`."""
-        return 4 * self.num_rows * self.dim / self.num_bytes()
-
-    # Names of rows.
-
-    @functools.cached_property
-    def _ids(self) -> dict[str, int]:
-        return {} if self.words is None else number_rows(self.words)
-
-    def id_of(self, word: Any) -> int:
-        """Finds the number of a row by its word, or checks a number.
-
-        Raises:
-            KeyError: if there is no such row.
-        """
-        by_name = self.words is not None and isinstance(word, str)  # a number needs no names
-        return find_row(word, self._ids if by_name else None, self.num_rows)
-
-    def word_of(self, row: int) -> str:
-        """Names a row by its number: its word, or the number if rows have no words.
-
-        Raises:
-            KeyError: if there is no such row.
-        """
-        if isinstance(row, str):
-            raise KeyError(f"no row {row!r}; expected a number")
-        number = find_row(row, None, self.num_rows)
-        return str(number) if self.words is None else self.words[number]
-
-    def _all_words(self) -> Iterable[str]:
-        return map(str, range(self.num_rows)) if self.words is None else self.words
-
-    def __contains__(self, word: Any) -> bool:
-        try:
-            self.id_of(word)
-        except KeyError:
-            return False
-        return True
-
-    def __getitem__(self, word: Any) -> np.ndarray:
-        """Reconstructs one row with NumPy: `table["king"]`, float32 [D]."""
-        return self.decode(self.id_of(word))
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """Reconstructs the rows one after another, float32 [D] each."""
-        return itertools.chain.from_iterable(self._chunks())
+    def figures(self) -> dict[str, Any]:
+        """Gives M, K, groups, bytes of a row and of codebooks, and whether there is an encoder."""
+        return {
+            "num_codebooks": self.num_codebooks,
+            "num_codewords": self.num_codewords,
+            "num_groups": self.groups.num_groups if self.groups else 1,
+            "bytes_per_row": self.codes_bytes / max(self.num_rows, 1),
+            "codebook_type": self.codebook_type,
+            "codebook_bytes": self.codebook_bytes,
+            "has_encoder": self.encoder is not None,
+        }
 
     # Rows.
 
-    def lookup(self, ids: Any) -> Any:
-        """Reconstructs rows with jax: int ids of any shape -> float32 [*ids.shape, D].
-
-        Under `jax.jit` codes and codebooks become constants of the program; for a large table pass
-        them to `jaxcompress.codes.decode.lookup` as arrays instead.
-
-        Raises:
-            InputError: if ids are no integers.
-            IndexError: if an id is out of range; ids on a device are not checked, and one out of
-                range takes the nearest row there is.
-        """
-        import jax
-        import jax.numpy as jnp
-
+    def _lookup(self, ids: Any) -> Any:
         from jaxcompress.codes.decode import lookup
 
-        if isinstance(ids, jax.Array):
-            check_id_type(ids.dtype)
-        else:
-            ids = jnp.asarray(check_ids(ids, self.num_rows))
         return lookup(*self._device_arrays, ids, self.groups)
 
     @functools.cached_property
@@ -263,24 +200,15 @@ class Codes:
         with jax.ensure_compile_time_eval():  # arrays, not tracers, also when first used in a jit
             return jnp.asarray(codes), jnp.asarray(codebooks)
 
-    def decode(self, ids: Any = None) -> np.ndarray:
-        """Reconstructs rows with NumPy: int ids of any shape -> float32 [*ids.shape, D].
+    def _attend(self, query: Any) -> Any:
+        from jaxcompress.codes.attend import attend
 
-        Args:
-            ids: numbers of rows, one of them too; None: all rows.
+        return attend(query, self.codes, self.codebooks)
 
-        Raises:
-            InputError: if ids are no integers.
-            IndexError: if an id is out of range.
-        """
-        ids = np.arange(self.num_rows) if ids is None else check_ids(ids, self.num_rows)
-        codes = self.codes[ids.reshape(-1)]
-        rows = np.zeros((len(codes), self.dim), np.float32)
-        for start in range(0, len(codes), _CHUNK):
-            chunk, part = codes[start : start + _CHUNK], rows[start : start + _CHUNK]
-            for m, span in enumerate(self._spans):
-                part[:, span] += self.codebooks[m, :, span][chunk[:, m]]
-        return rows.reshape(*ids.shape, self.dim)
+    def _fill(self, ids: np.ndarray, rows: np.ndarray) -> None:
+        codes = self.codes[ids]
+        for m, span in enumerate(self._spans):
+            rows[:, span] += self.codebooks[m, :, span][codes[:, m]]
 
     @functools.cached_property
     def _spans(self) -> list[slice]:
@@ -290,10 +218,12 @@ class Codes:
         firsts, counts = each.argmax(axis=1).tolist(), each.sum(axis=1).tolist()
         return [slice(i, i + n) for i, n in zip(firsts, counts, strict=True)]
 
-    def _chunks(self) -> Iterator[np.ndarray]:
-        """Reconstructs all rows a chunk at a time: float32 [at most _CHUNK, D] each."""
-        for start in range(0, self.num_rows, _CHUNK):
-            yield self.decode(range(start, min(start + _CHUNK, self.num_rows)))
+    def _products(self, query: np.ndarray) -> np.ndarray:
+        return sum_products(self.codes, self.codebooks, query)
+
+    @functools.cached_property
+    def _product_errors(self) -> np.ndarray:
+        return bound_errors(self.codes, self.codebooks)
 
     # Codes of other rows.
 
@@ -353,54 +283,6 @@ class Codes:
         """
         return append(self, words, vectors, **search)
 
-    # Similar rows, found without keeping the decoded table.
-
-    @functools.cached_property
-    def _lengths(self) -> Lengths:
-        return measure_rows(self.codes, self.codebooks, self._chunks())
-
-    def nearest(self, word: Any, count: int = 10, exclude: Any = ()) -> list[tuple[str, float]]:
-        """Finds the rows of largest cosine with a row or a vector.
-
-        Args:
-            word: a word or the number of a row, which is left out itself; or a vector [D].
-            count: how many rows to find.
-            exclude: further words or numbers to leave out, or one of them.
-
-        Returns:
-            Words and cosines, the largest first.
-
-        Raises:
-            KeyError: if there is no such row.
-            InputError: if the vector or the count is invalid.
-        """
-        count = check_count(count)
-        left_out = {self.id_of(w) for w in ([exclude] if is_one_row(exclude) else exclude)}
-        if is_one_row(word):
-            left_out.add(self.id_of(word))
-            word = self[word]
-        query = check_query(word, self.dim)
-        ids, cosines = find_nearest(
-            query, self.codes, self.codebooks, self._lengths, self.decode, count, left_out
-        )
-        return [(self.word_of(i), float(c)) for i, c in zip(ids, cosines, strict=True)]
-
-    def analogy(self, a: Any, b: Any, c: Any, count: int = 10) -> list[tuple[str, float]]:
-        """Answers "a is to b as c is to ?" by the rows nearest to b - a + c, each of length 1.
-
-        Args:
-            a: a word or the number of a row; so `b` and `c`, and none of them is an answer.
-            b: what `a` becomes.
-            c: what is asked about.
-            count: how many rows to find.
-
-        Raises:
-            KeyError: if there is no such row.
-        """
-        rows = self.decode([self.id_of(w) for w in (a, b, c)]).astype(np.float64)
-        unit_a, unit_b, unit_c = unit_rows(rows)
-        return self.nearest(unit_b - unit_a + unit_c, count, exclude=(a, b, c))
-
     # Files.
 
     def save(
@@ -428,6 +310,11 @@ class Codes:
     def file_bytes(self, *, export_encoder: bool = False) -> int:
         """Counts the bytes of the whole file that `save` writes, for which it packs all of it."""
         return count_file_bytes(self._contents(export_encoder))
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> "Codes":
+        """Makes the codes that `save` wrote of the tensors and the metadata of their file."""
+        return cls(*unpack_tensors(tensors, metadata))
 
     def _contents(self, export_encoder: bool, codebook_type: str | None = None) -> FileContents:
         """Gives what a file of these codes holds."""
@@ -487,16 +374,6 @@ class Codes:
         names = self._all_words() if words else None
         write_codes_text(prefix, self.codes, self.codebooks, names)
 
-    def to_word2vec(self, path: str | os.PathLike) -> None:
-        """Writes the decoded table as word2vec text: a line `N D`, then N lines `word x1 ... xD`.
-
-        Numbers have nine digits, from which float32 is read back exactly. Rows without words are
-        named by their numbers. Whitespace in a word becomes "_", since readers take it for the end
-        of the word. If two words become equal by this, most readers keep the first.
-        """
-        shape = (self.num_rows, self.dim)
-        write_word2vec(path, shape, self._all_words(), self._chunks())
-
     def to_faiss(self, metric: str = "l2") -> Any:
         """Makes a `faiss.IndexResidualQuantizer` of these rows (extra `faiss`), by number.
 
@@ -514,16 +391,3 @@ class Codes:
         from jaxcompress.codes.faiss_index import residual_index
 
         return residual_index(self.codes, self.codebooks, metric)
-
-    def to_keyed_vectors(self) -> Any:
-        """Makes `gensim.models.KeyedVectors` of the decoded rows (extra `gensim`), by name.
-
-        Rows without words are named by their numbers; of rows of the same name the first is kept.
-        `jaxcompress.compress` takes KeyedVectors.
-
-        Raises:
-            InputError: if gensim cannot be imported.
-        """
-        from jaxcompress.codes.keyed_vectors import keyed_vectors
-
-        return keyed_vectors(self._all_words(), self.decode())

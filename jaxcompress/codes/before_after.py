@@ -1,6 +1,6 @@
 """Neighbours of words before and after compression, and the section of a page that shows them.
 
-Axis letters: N rows, D dimensions, M codebooks.
+Axis letters: N rows, D dimensions.
 """
 
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcompress.codes.artefact import Codes
-from jaxcompress.codes.neighbours import unit_rows
+from jaxcompress.compressed.neighbours import unit_rows
+from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.engine.page.page import Section, Table, Word
 from jaxcompress.engine.page.text import short
 from jaxcompress.storage.ids import largest_ids
@@ -19,39 +19,36 @@ _LONGEST = 24  # letters of a word that are shown
 
 
 class Neighbours(NamedTuple):
-    """What a word was and what its codes make of it.
+    """What is near a word, before and after.
 
     Attributes:
         word: the word.
-        codes: int [M].
         original: the nearest other words by the vectors, each with its cosine, the nearest first.
-        decoded: the same by the codes.
+        decoded: the same by the compressed table.
     """
 
     word: str
-    codes: np.ndarray
     original: list[tuple[str, float]]
     decoded: list[tuple[str, float]]
 
 
 def compare_neighbours(
-    rows: np.ndarray, codes: Codes, words: Sequence[str], count: int
+    rows: np.ndarray, table: CompressedTable, words: Sequence[str], count: int
 ) -> list[Neighbours]:
     """Finds the nearest words of some words, before and after compression.
 
     Args:
         rows: float [N, D], the original vectors.
-        codes: codes of the same rows.
+        table: the same rows, compressed.
         words: words of the table.
         count: number of neighbours of each.
     """
-    originals = nearest_rows(rows, [codes.id_of(word) for word in words], count)
+    originals = nearest_rows(rows, [table.id_of(word) for word in words], count)
     return [
         Neighbours(
             word,
-            codes.codes[codes.id_of(word)],
-            [(codes.word_of(i), cosine) for i, cosine in original],
-            codes.nearest(word, count),
+            [(table.word_of(i), cosine) for i, cosine in original],
+            table.nearest(word, count),
         )
         for word, original in zip(words, originals, strict=True)
     ]
@@ -82,13 +79,15 @@ def nearest_rows(rows: np.ndarray, ids: Sequence[int], count: int) -> list[list[
     return [[(int(i), float(cosines[i, q])) for i in found] for q, found in enumerate(best)]
 
 
-def neighbours_section(rows: np.ndarray, codes: Codes, words: Sequence[str], count: int) -> Section:
+def neighbours_section(
+    rows: np.ndarray, table: CompressedTable, words: Sequence[str], count: int
+) -> Section:
     """Makes the section of the neighbours of words, those that changed marked.
 
     The arguments are those of `compare_neighbours`.
     """
     lines = []
-    for found in compare_neighbours(rows, codes, words, count):
+    for found in compare_neighbours(rows, table, words, count):
         before, after = ([word for word, _ in side] for side in (found.original, found.decoded))
         lines.append([
             short(found.word, _LONGEST),
@@ -97,7 +96,7 @@ def neighbours_section(rows: np.ndarray, codes: Codes, words: Sequence[str], cou
         ])  # fmt: skip
     return Section(
         "Neighbours before and after",
-        "The nearest by cosine, the nearest first. Those that codes have lost are struck out, "
+        "The nearest by cosine, the nearest first. Those that were lost are struck out, "
         "those that are new among them are coloured.",
-        tables=[Table(["", "by the vectors", "by the codes"], lines)],
+        tables=[Table(["", "by the vectors", f"by the {table.kind}"], lines)],
     )

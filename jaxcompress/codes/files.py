@@ -1,4 +1,4 @@
-"""Files of codes: the .safetensors artefact, the text form of DCCL programs, word2vec's text.
+"""Files of codes: the .safetensors artefact, and the text form of DCCL programs.
 
 NumPy only. Axis letters: N rows, M codebooks, K codewords, D dimensions.
 """
@@ -6,7 +6,6 @@ NumPy only. Axis letters: N rows, M codebooks, K codewords, D dimensions.
 import itertools
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -132,32 +131,6 @@ def write_codes_text(
         for first in range(0, len(codes), _CHUNK):
             for row in codes[first : first + _CHUNK].tolist():
                 lines.write(f"{next(starts)}{' '.join(map(str, row))}\n")
-
-
-def write_word2vec(
-    path: str | os.PathLike,
-    shape: tuple[int, int],
-    words: Iterable[str],
-    chunks: Iterable[np.ndarray],
-) -> None:
-    """Writes rows as word2vec text; see `Codes.to_word2vec`.
-
-    Args:
-        path: the file.
-        shape: N and D.
-        words: the N names of the rows.
-        chunks: float32 [at most N, D] each, N rows altogether.
-    """
-    each_word, line = iter(words), "%s" + " %.9g" * shape[1] + "\n"
-    with (
-        atomic_write(path) as partial,
-        open(partial, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as stream,
-    ):
-        stream.write(f"{shape[0]} {shape[1]}\n")
-        for rows in chunks:
-            for row in rows.tolist():
-                word = re.sub(r"\s", "_", next(each_word)) or "_"
-                stream.write(line % (word, *row))
 
 
 class _Line(NamedTuple):

@@ -27,8 +27,9 @@ def show_neighbours(rows: np.ndarray, codes: Codes, words: Sequence[str]) -> Non
     if present:
         say("\ncodes and nearest neighbours (cosine): by the original vectors, by the codes")
     for found in compare_neighbours(rows, codes, present, _NUM_NEIGHBOURS) if present else ():
-        more = " ..." if len(found.codes) > _NUM_CODES else ""
-        say(f"{found.word}\t{' '.join(map(str, found.codes[:_NUM_CODES]))}{more}")
+        row = codes.codes[codes.id_of(found.word)]
+        more = " ..." if len(row) > _NUM_CODES else ""
+        say(f"{found.word}\t{' '.join(map(str, row[:_NUM_CODES]))}{more}")
         say(f"  original  {_list(found.original)}")
         say(f"  codes     {_list(found.decoded)}")
     if absent:

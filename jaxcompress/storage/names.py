@@ -21,8 +21,14 @@ def pack_names(names: Iterable[str]) -> np.ndarray:
 
     >>> unpack_names(pack_names(["man", "king"]))
     ['man', 'king']
+
+    Raises:
+        InputError: if a name is not of one line.
     """
+    names = list(names)
     text = "".join(f"{name}\n" for name in names)
+    if text.count("\n") != len(names):  # of a list that was changed after it was checked
+        check_names(names, len(names), "name")
     return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8)
 
 

@@ -41,5 +41,5 @@ def anchor_table(words: Sequence[str], num_anchors: int, dim: int) -> WordTable:
         embedding=Embedding(init, apply, non_negative=True),
         data=(),
         gather=gather_ids,
-        to_artefact=lambda params: to_artefact(params, names=[*words, UNKNOWN]),
+        to_artefact=lambda params: to_artefact(params, words=[*words, UNKNOWN]),
     )

@@ -1,4 +1,4 @@
-"""Given vectors as an embedding: fixed, and read along their principal axes.
+"""A given table as an embedding: fixed, and read along its principal axes.
 
 Axis letters: B texts, T tokens, V rows, D dimensions.
 """
@@ -9,8 +9,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcompress.codes.artefact import Codes
+from jaxcompress.compressed.table import CompressedTable
+from jaxcompress.tables.codes import frozen_codes
 from jaxcompress.tables.whitening import fit_whitening, whiten_rows
 from jaxcompress.tables.word_table import FROZEN, WordTable
+
+
+def frozen_table(table: CompressedTable) -> WordTable:
+    """Makes a table of what is kept of one; an unknown word's vector is zeros.
+
+    Codes lie on the devices as codes, the rows of other tables decoded. What is stored is the table
+    as it was given.
+    """
+    if isinstance(table, Codes):
+        return frozen_codes(table)
+    made = frozen_vectors(table.words, table.decode())
+    return made._replace(to_artefact=lambda params: table)
 
 
 def frozen_vectors(words: Sequence[str], rows: np.ndarray) -> WordTable:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcompress.codes.artefact import Codes
+from jaxcompress.compressed.table import CompressedTable
 
 _SAMPLE = 10_000  # rows, at most, that the axes are computed from
 _CHUNK = 10_000  # rows whitened at a time
@@ -35,11 +35,11 @@ class Whitening(NamedTuple):
     inverse: np.ndarray
 
 
-def fit_whitening(table: np.ndarray | Codes) -> Whitening:
+def fit_whitening(table: np.ndarray | CompressedTable) -> Whitening:
     """Computes the principal axes of a table, from evenly spaced rows.
 
     Args:
-        table: float [V, D], or codes of such a table.
+        table: float [V, D], or such a table compressed.
 
     >>> table = np.array([[0, 0], [0, 2], [8, 0], [8, 2]], np.float32)
     >>> whitening = fit_whitening(table)
@@ -50,7 +50,7 @@ def fit_whitening(table: np.ndarray | Codes) -> Whitening:
     [0.54, 0.95]
     """
     sample = np.arange(0, len(table), -(-len(table) // _SAMPLE))
-    rows = table.decode(sample) if isinstance(table, Codes) else table[sample]
+    rows = table.decode(sample) if isinstance(table, CompressedTable) else table[sample]
     rows = rows.astype(np.float32)
     mean = rows.mean(axis=0)
     variances, axes = np.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))

@@ -18,8 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxcompress.anchors.artefact import SparseAnchors
-from jaxcompress.codes.artefact import Codes
+from jaxcompress.compressed.table import CompressedTable
 
 UNKNOWN = "<unk>"  # the name of the last row of a table that is learned from scratch
 
@@ -51,8 +50,7 @@ class WordTable(NamedTuple):
         gather: `data, ids -> tokens`: ids int [B, T], each in [0, V], to a pytree of arrays [B, T]
             or [B, T, ...]; pure, run on the device.
         to_artefact: `params -> artefact`: the table as it is stored, of parameters on the host: an
-            array float [V, D], or [V + 1, D] with the unknown word's row; `Codes`; or
-            `SparseAnchors`.
+            array float [V, D], or [V + 1, D] with the unknown word's row; or a `CompressedTable`.
     """
 
     words: Sequence[str]
@@ -60,7 +58,7 @@ class WordTable(NamedTuple):
     embedding: Embedding
     data: Any
     gather: Callable[[Any, jax.Array], Any]
-    to_artefact: Callable[[dict[str, np.ndarray]], np.ndarray | Codes | SparseAnchors]
+    to_artefact: Callable[[dict[str, np.ndarray]], np.ndarray | CompressedTable]
 
 
 def _no_params(key: jax.Array) -> dict[str, jax.Array]:

@@ -20,8 +20,8 @@ class DataConfig:
     vocabulary: str | None = None
     # V at most, the most frequent words, `<eos>` and `<unk>` included; None: all words
     max_vocab: int | None = setting(None, at_least=3)
-    # path of vectors that train.dccl reads, or of codes, for the first values of the embedding;
-    # None: they are random
+    # path of vectors that train.dccl reads, or of codes or anchors, for the first values of the
+    # embedding; None: they are random
     vectors: str | None = None
     tensor: str | None = None  # a matrix of a .safetensors or .npz file; None: the only one
 

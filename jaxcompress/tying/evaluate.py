@@ -1,4 +1,4 @@
-"""Perplexities of a trained run: of its own embedding, or of codes in the embedding's place.
+"""Perplexities of a trained run: of its own embedding, or of another table in its place.
 
 `perplexity` and `evaluate_codes` need a workdir alone; the others take what a run has at hand.
 """
@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcompress.codes.artefact import Codes
+from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.data.text.corpus import SPLITS
 from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.loop import evaluate, restore_best
@@ -19,7 +19,7 @@ from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.task import TrainState
 from jaxcompress.engine.workdir import as_begun, opened, read_config
 from jaxcompress.errors import InputError
-from jaxcompress.loading import load_codes
+from jaxcompress.loading import load
 from jaxcompress.tying.config import Config, describe
 from jaxcompress.tying.prepare import Problem, make_evaluation, make_problem
 from jaxcompress.tying.task import make_hidden_sums
@@ -66,25 +66,25 @@ def perplexity(
 @own_settings
 def evaluate_codes(
     workdir: str | os.PathLike,
-    codes: Codes | str | os.PathLike,
+    codes: CompressedTable | str | os.PathLike,
     *,
     config: Config | None = None,
 ) -> dict[str, Any]:
-    """Computes perplexities with codes in the embedding's place: of the classifier too, if tied.
+    """Computes perplexities with a compressed table as embedding, and as classifier if tied.
 
     Args:
         workdir: the folder of a run, finished or not.
-        codes: codes, or what `jaxcompress.load_codes` opens. Each word of the model has its row.
+        codes: codes, anchors, or what `jaxcompress.load` opens. Each word of the model has its row.
         config: the run's config, if its text lies elsewhere now; None: as the run keeps it.
 
     Returns:
         `compressed`, "embedding and classifier" or "embedding"; bytes `embedding_bytes`, of float32
-        rows, and `compressed_bytes`, of codes and codebooks; `valid_perplexity` and
+        rows, and `compressed_bytes`, of `num_bytes()`; `valid_perplexity` and
         `test_perplexity` with the run's own embedding, `compressed_valid_perplexity` and
-        `compressed_test_perplexity` with the codes.
+        `compressed_test_perplexity` with the compressed table.
 
     Raises:
-        InputError: as `perplexity` does, or if there are no codes, or they do not fit the model.
+        InputError: as `perplexity` does, or if there is no table, or it does not fit the model.
     """
     return codes_figures(*_restore(workdir, config), codes)
 
@@ -152,20 +152,21 @@ def summarize(problem: Problem, fitted: Fitted) -> dict[str, Any]:
 
 
 def codes_figures(
-    problem: Problem, state: TrainState, codes: Codes | str | os.PathLike
+    problem: Problem, state: TrainState, codes: CompressedTable | str | os.PathLike
 ) -> dict[str, Any]:
     """Computes what `evaluate_codes` returns, of a state."""
-    name = "the codes" if isinstance(codes, Codes) else str(codes)
-    codes = codes if isinstance(codes, Codes) else load_codes(codes)
+    is_table = isinstance(codes, CompressedTable)
+    given = codes if is_table else load(codes)
+    name = f"the {given.kind}" if is_table else str(codes)
     embedding = state.params["embedding"]
-    rows = _rows_by_word(codes, name, problem.corpus.words, embedding.shape[1])
+    rows = _rows_by_word(given, name, problem.corpus.words, embedding.shape[1])
     table = problem.job.engine.place_shared(jnp.asarray(rows))
     compressed = state.replace(params={**state.params, "embedding": table})
     both = "embedding and classifier" if "classifier" not in state.params else "embedding"
     return {
         "compressed": both,
         "embedding_bytes": 4 * embedding.size,
-        "compressed_bytes": codes.num_bytes(),
+        "compressed_bytes": given.num_bytes(),
         **{
             f"{prefix}{split}_perplexity": split_perplexity(problem, some, split)
             for split in ("valid", "test")
@@ -174,14 +175,14 @@ def codes_figures(
     }
 
 
-def _rows_by_word(codes: Codes, name: str, words: list[str], dim: int) -> np.ndarray:
+def _rows_by_word(given: CompressedTable, name: str, words: list[str], dim: int) -> np.ndarray:
     """Decodes the rows of some words: float32 [V, D]."""
-    if codes.dim != dim:
-        raise InputError(f"{name}: {codes.dim} dimensions; the embedding has {dim}.")
-    absent = [word for word in words if word not in codes]
+    if given.dim != dim:
+        raise InputError(f"{name}: {given.dim} dimensions; the embedding has {dim}.")
+    absent = [word for word in words if word not in given]
     if absent:
         raise InputError(
             f"{name}: {len(absent):,} of the model's {len(words):,} words are not in it, "
             f"{absent[0]!r} among them; compress the model's own export/embedding.npy."
         )
-    return codes.decode(np.array([codes.id_of(word) for word in words]))
+    return given.decode([given.id_of(word) for word in words])

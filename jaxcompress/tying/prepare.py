@@ -9,7 +9,6 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxcompress.codes.artefact import Codes
 from jaxcompress.data.batches import Feed
 from jaxcompress.data.text.corpus import END, SPLITS, Corpus, read_corpus
 from jaxcompress.data.text.lanes import (
@@ -23,7 +22,7 @@ from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.steps import make_engine
 from jaxcompress.engine.workdir import fingerprint
 from jaxcompress.errors import InputError
-from jaxcompress.loading import read_table
+from jaxcompress.loading import read_rows
 from jaxcompress.storage.names import number_rows
 from jaxcompress.tying.config import Config
 from jaxcompress.tying.task import make_optimizer, make_task
@@ -124,7 +123,7 @@ def read_embedding(config: Config, words: list[str]) -> tuple[np.ndarray | None,
     """Reads the first values of the embedding from `config.data.vectors`.
 
     Args:
-        config: names vectors or codes, or neither.
+        config: names vectors or a compressed table, or none.
         words: the words of the V rows.
 
     Returns:
@@ -137,8 +136,8 @@ def read_embedding(config: Config, words: list[str]) -> tuple[np.ndarray | None,
     path = config.data.vectors
     if path is None:
         return None, None
-    source = read_table(path, config.data.tensor)
-    names, table = source.words, source.decode() if isinstance(source, Codes) else source.rows
+    source = read_rows(path, config.data.tensor)
+    names, table = source.words, source.rows
     if names is None:
         raise InputError(f"{path}: its rows have no names; expected a word for each row.")
     if table.shape[1] != config.model.hidden_size:

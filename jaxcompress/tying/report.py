@@ -1,4 +1,4 @@
-"""The page of a language model: its perplexity, what it writes, its table before and after codes.
+"""The page of a language model: its perplexity, what it writes, its table before and after.
 
 Axis letters: V words, D units.
 """
@@ -29,7 +29,7 @@ from jaxcompress.engine.page.sections import learning_curves
 from jaxcompress.engine.page.text import short, show_bytes
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
-from jaxcompress.loading import load_codes
+from jaxcompress.loading import load
 from jaxcompress.storage.json_files import read_json
 from jaxcompress.storage.places import reachable
 from jaxcompress.tying.config import Config
@@ -138,26 +138,26 @@ def _neighbours(reader: Reader) -> Section:
 
 
 def _as_codes(workdir: Path, reader: Reader) -> Iterator[Section]:
-    """The table before and after codes, if `--mode evaluate --codes` has measured some."""
+    """The table before and after compression, if `--mode evaluate --codes` has measured it."""
     if not (workdir / CODES).exists():
         return
     found = read_json(workdir / CODES, "measure the codes anew")
     values = [found[f"{side}test_perplexity"] for side in ("", "compressed_")]
     sizes = [found["embedding_bytes"], found["compressed_bytes"]]
-    labels = [f"{name}, {show_bytes(size)}"
-              for name, size in zip(("the table", "codes"), sizes, strict=True)]  # fmt: skip
+    names = ("the table", "compressed")
+    labels = [f"{name}, {show_bytes(size)}" for name, size in zip(names, sizes, strict=True)]
     chart = bars(labels, [Bars(values, "test perplexity", ".2f")], marked=[False, True], width=560)
     yield Section(
-        "The table as codes",
-        f"Codes took the place of the {found['compressed']}: "
+        "The table, compressed",
+        f"A compressed table took the place of the {found['compressed']}: "
         f"{sizes[0] / sizes[1]:.1f} times smaller.",
-        [Picture(to_svg(chart, "Perplexity with the table and with codes"))],
+        [Picture(to_svg(chart, "Perplexity with the table and with the compressed one"))],
     )
     try:
-        codes = load_codes(found["codes"])
-    except InputError:  # they have moved
+        table = load(found["codes"])
+    except InputError:  # it has moved
         return
     rows = np.asarray(reader.params["embedding"])
-    words = [reader.words[i] for i in _frequent(reader.words) if reader.words[i] in codes]
-    if codes.num_rows == len(rows) and list(codes.words or ()) == reader.words:
-        yield neighbours_section(rows, codes, words, _NEIGHBOURS)
+    words = [reader.words[i] for i in _frequent(reader.words) if reader.words[i] in table]
+    if table.num_rows == len(rows) and list(table.words or ()) == reader.words:
+        yield neighbours_section(rows, table, words, _NEIGHBOURS)

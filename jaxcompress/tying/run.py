@@ -64,7 +64,7 @@ def run(config: Config, workdir: str, mode: str, codes: str = "") -> Outcome:
         workdir: the folder that the run keeps everything in.
         mode: "train" trains, or goes on, and then evaluates and exports; "evaluate" and "export" do
             that of the best state so far.
-        codes: path of codes; if they are given, "evaluate" measures what they give in the
+        codes: path of a compressed table; if one is given, "evaluate" measures what it gives in the
             embedding's place, and leaves `summary.json` as it is. "": none.
 
     Raises:

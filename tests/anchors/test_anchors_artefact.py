@@ -46,9 +46,28 @@ def test_bytes_are_those_of_values_indices_counts_and_anchors():
     assert "20 rows x 4, 5 anchors" in repr(table)
 
 
+def test_anchors_and_entries_may_be_more_than_16_bits_can_count(tmp_path):
+    """A row of 70,000 entries, and one for the last of 70,000 anchors."""
+    everything, number = np.ones(70_000, np.float32), np.arange(70_000)
+    ids = np.append(number, 69_999), np.append(np.zeros(70_000, int), 1)
+    entries = scipy.sparse.csr_matrix((np.append(everything, 2), ids[::-1]), shape=(3, 70_000))
+    table = SparseAnchors.from_csr(entries, (number % 1000)[:, None])
+    expected = [[(number % 1000).sum()], [2 * 999], [0]]
+    small = SparseAnchors.from_csr(np.eye(2), np.array([[5.0], [7.0]]))
+    both = stack({"large": table, "small": small})
+    both.save(tmp_path / "a.safetensors")
+    for found in (table, jaxcompress.load(tmp_path / "a.safetensors").part("large")):
+        np.testing.assert_allclose(found.decode(), expected, rtol=1e-5)
+        assert found.indices.dtype == found.counts.dtype == np.uint32
+    part = both.part("small")
+    assert part.num_bytes() == small.num_bytes() == 2 * 4 + 2 + 2 + 2 * 4
+    np.testing.assert_array_equal(part.decode(), [[5], [7]])
+    np.testing.assert_array_equal(both["small/1"], [7])
+
+
 def test_tables_below_each_other_keep_their_rows_and_names(tmp_path):
-    users, user_rows = make(names=[f"u{i}" for i in range(20)])
-    items, item_rows = make(num_rows=7, num_anchors=3, seed=1, names=[str(i) for i in range(7)])
+    users, user_rows = make(words=[f"u{i}" for i in range(20)])
+    items, item_rows = make(num_rows=7, num_anchors=3, seed=1, words=[str(i) for i in range(7)])
     both = stack({"users": users, "items": items}, extras={"bias": np.float32(3.5)},
                  metadata={"method": "ANT"})  # fmt: skip
     np.testing.assert_allclose(
@@ -115,6 +134,8 @@ def test_arrays_that_do_not_fit_are_refused():
         ((*arrays[:3], table.anchors[:2]), "there are 2 anchors"),
         ((*arrays[:3], table.anchors[0]), r"expected \[V\], \[nnz\] and \[K, D\]"),
         ((*arrays, ["a"]), "1 names and 20 rows"),
+        ((arrays[0], arrays[1] - 1.0, *arrays[2:]), "indices are float64 from -1.0 on; expected"),
+        ((arrays[0], arrays[1].astype(int) - 1, *arrays[2:]), "indices are int64 from -1 on"),
     ):
         with pytest.raises(jaxcompress.InputError, match=message):
             SparseAnchors(*changed)
@@ -124,6 +145,7 @@ def test_reading_and_decoding_need_no_jax(tmp_path):
     make()[0].save(tmp_path / "a.safetensors")
     program = (
         "import sys, jaxcompress; t = jaxcompress.load(sys.argv[1]); t.decode([1, 2]); t[3]; "
+        "t.nearest(3); "
         "assert 'jax' not in sys.modules and 'scipy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program, tmp_path / "a.safetensors"], check=True)

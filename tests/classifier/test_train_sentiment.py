@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import report_pages
 import safetensors.numpy
-import scipy.sparse
 
 import jaxcompress
 import train.sentiment
@@ -15,9 +14,11 @@ from jaxcompress import classifier
 from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.classifier.compare import Options, make_variants, tell_apart
 from jaxcompress.classifier.compare_report import compare_sections
+from jaxcompress.classifier.config import describe
 from jaxcompress.classifier.corpus import most_common_words, number_corpus
+from jaxcompress.classifier.export import num_bytes
 from jaxcompress.classifier.predictions import Predictions, read_predictions, save_predictions
-from jaxcompress.classifier.prepare import make_test_feed, prepare, with_seed
+from jaxcompress.classifier.prepare import make_test_feed, prepare, read_source, with_seed
 from jaxcompress.classifier.report import confusion_section, write_report
 from jaxcompress.classifier.run import average_seeds
 from jaxcompress.data.labelled.read import LabelledText, read_labelled_text
@@ -293,16 +294,30 @@ def test_vectors_of_other_words_and_missing_ones_are_told(reviews, tmp_path, cap
     )
 
 
+def test_anchors_are_vectors_too(reviews, tmp_path):
+    """As a run with `embedding` "ant" exports them, of a workdir or by their file."""
+    vectors = read_vectors(str(reviews / "vectors.npy"))
+    file = tmp_path / "export" / "anchors.safetensors"
+    file.parent.mkdir()
+    rows = SparseAnchors.from_csr(np.eye(len(vectors.rows)), vectors.rows, words=vectors.words)
+    rows.save(file)
+    corpus = number_corpus(read_corpus(reviews))
+    dense = prepare(corpus, vectors, classifier.Config(vectors="v"))
+    for path in (tmp_path, file):
+        config = classifier.Config(vectors=str(path))
+        problem = prepare(corpus, read_source(config), config)
+        np.testing.assert_array_equal(problem.job.data["table"], dense.job.data["table"])
+        assert problem.fingerprint == dense.fingerprint
+        assert num_bytes(problem.table.to_artefact({})) == rows.num_bytes()
+        assert describe(config) == f"{tmp_path.name}, frozen"
+
+
 def test_files_that_are_no_vectors_are_one_line(reviews, codes, tmp_path, capsys):
-    anchors = tmp_path / "anchors.safetensors"
-    entries = scipy.sparse.csr_matrix(np.eye(3, dtype=np.float32))
-    SparseAnchors.from_csr(entries, np.ones((3, 4), np.float32)).save(anchors)
     cut, two = tmp_path / "model.safetensors", tmp_path / "two.safetensors"
     cut.write_bytes(codes.read_bytes()[:-10])
     matrix = np.ones((3, 4), np.float32)
     safetensors.numpy.save_file({"x": matrix, "y": matrix}, two)
     for file, message in (
-        (anchors, "holds anchors; expected vectors or codes"),
         (cut, "not a .safetensors file, or cut short"),
         (two, "no data.tensor given; matrices in it: x [3, 4], y [3, 4]"),
     ):

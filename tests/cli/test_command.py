@@ -31,6 +31,35 @@ def codes(tmp_path, monkeypatch):
     return made
 
 
+@pytest.fixture
+def anchors(tmp_path, monkeypatch):
+    """A file of anchors of three rows, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    mixes = np.array([[1.0, 0.0], [0.5, 0.0], [0.0, 2.0]])
+    made = jaxcompress.SparseAnchors.from_csr(mixes, np.eye(2), words=["a", "b", "c"])
+    made.save("two.safetensors")
+    return made
+
+
+def test_anchors_are_described_searched_and_converted(anchors, capsys):
+    assert main(["info", "two.safetensors", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["holds"] == "anchors"
+    assert (figures["num_anchors"], figures["nonzeros"]) == (2, 3)
+    assert figures["words"] == ["a", "b", "c"]
+    assert figures["file_bytes"] == anchors.file_bytes()
+    assert main(["nearest", "two.safetensors", "a", "-n=1"]) == 0
+    assert capsys.readouterr().out == "b\t1.0000\n"
+    for form, name in (("word2vec", "two.txt"), ("npy", "two.npy")):
+        assert main(["convert", "two.safetensors", "--to", form]) == 0
+        vectors = jaxcompress.data.read_vectors(name)
+        np.testing.assert_array_equal(vectors.rows, anchors.decode())
+        assert vectors.words == ["a", "b", "c"]
+    capsys.readouterr()
+    assert main(["convert", "two.safetensors", "--to=codes"]) == 2
+    assert "the file holds anchors; --to codes takes codes" in capsys.readouterr().err
+
+
 def test_compress_info_and_nearest(table, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     arguments = ["compress", str(table), "--bytes-per-row=2", "--effort=fast", "--max-rows=300"]

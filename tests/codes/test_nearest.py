@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxcompress import Codes, InputError
+from jaxcompress import Codes, InputError, SparseAnchors
 
 RNG = np.random.default_rng(0)
 
@@ -14,6 +14,15 @@ def make_codes(scale=1.0, offset=0.0, num_rows=300):
     codebooks[2:] += np.array([offset, -offset])[:, None, None]
     codes = RNG.integers(0, 8, (num_rows, 4))
     return Codes(codes, (scale * codebooks).astype(np.float32))
+
+
+def make_anchors(scale=1.0, offset=0.0, num_rows=300):
+    """Mixes of anchors that cancel: one has `offset` added to it, another taken off."""
+    entries = RNG.normal(size=(num_rows, 8)) * (RNG.random((num_rows, 8)) < 0.5)
+    entries[:, -1] = entries[:, -2] = 1
+    anchors = RNG.normal(size=(8, 6))
+    anchors[-2:] += np.array([[offset], [-offset]])
+    return SparseAnchors.from_csr(entries, scale * anchors)
 
 
 def cosines_of(codes, query):
@@ -35,8 +44,9 @@ def check_nearest(codes, found, query, left_out=()):
     ("scale", "offset"),
     [(1, 0), (1, 1e3), (1, 1e6), (1e-3, 1e7), (1e-38, 0), (1e-38, 1e5), (1e37, 0)],
 )
-def test_cosines_are_those_of_the_decoded_rows(scale, offset):
-    codes = make_codes(scale, offset)
+@pytest.mark.parametrize("make", [make_codes, make_anchors])
+def test_cosines_are_those_of_the_decoded_rows(make, scale, offset):
+    codes = make(scale, offset)
     for query in (codes[3], RNG.normal(size=6)):
         check_nearest(codes, codes.nearest(query, 20), query)
     check_nearest(codes, codes.nearest(7, 20), codes[7], [7])
@@ -108,8 +118,10 @@ def test_many_codewords_take_memory_and_time_by_their_number_and_not_by_its_squa
         check_nearest(codes, codes.nearest(5, 9), codes[5], [5])
 
 
-def test_few_rows_are_decoded_once_all_have_been_measured(monkeypatch):
-    codes, decode, decoded = make_codes(num_rows=20_000), Codes.decode, []
+@pytest.mark.parametrize("make", [make_codes, make_anchors])
+def test_few_rows_are_decoded_once_all_have_been_measured(make, monkeypatch):
+    codes, decoded = make(num_rows=20_000), []
+    decode = type(codes).decode
 
     def counting(self, ids=None):
         decoded.append(np.size(ids))
@@ -117,7 +129,7 @@ def test_few_rows_are_decoded_once_all_have_been_measured(monkeypatch):
 
     query = codes[3]
     codes.nearest(query)
-    monkeypatch.setattr(Codes, "decode", counting)
+    monkeypatch.setattr(type(codes), "decode", counting)
     check = codes.nearest(query, 10)
     assert sum(decoded) < 100
     assert check[0][0] == "3"

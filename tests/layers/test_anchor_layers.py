@@ -181,7 +181,7 @@ def test_parameters_become_an_artefact_and_the_artefact_parameters(kind, tmp_pat
     ours = layer(kind)
     params = ours.variables["params"] if kind == "linen" else (
         nnx.to_pure_dict(nnx.state(ours.module, nnx.Param)))  # fmt: skip
-    anchors.to_artefact(params, names=[f"w{i}" for i in range(V)]).save(tmp_path / "a.safetensors")
+    anchors.to_artefact(params, words=[f"w{i}" for i in range(V)]).save(tmp_path / "a.safetensors")
     artefact = jaxcompress.load_anchors(tmp_path / "a.safetensors")
     assert artefact.nnz == (PARAMS["transform"] != 0).sum()
     np.testing.assert_allclose(artefact["w7"], TABLE[7], rtol=1e-5, atol=1e-6)

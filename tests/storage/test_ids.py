@@ -20,7 +20,7 @@ def make_codes(names=None):
 
 
 def make_anchors(names=None):
-    return SparseAnchors.from_csr(RNG.random((6, 2)), RNG.normal(size=(2, 3)), names=names)
+    return SparseAnchors.from_csr(RNG.random((6, 2)), RNG.normal(size=(2, 3)), words=names)
 
 
 KINDS = pytest.mark.parametrize("make", [make_codes, make_anchors])
@@ -131,14 +131,15 @@ def test_codes_of_jax_arrays_are_kept_as_numpy():
         Codes(np.array([[0.7]]), np.ones((1, 2, 3)))
 
 
-def test_nearest_and_analogy_take_the_numbers_of_numpy():
-    codes = make_codes(NAMES)
+@KINDS
+def test_nearest_and_analogy_take_the_numbers_of_numpy(make):
+    table = make(NAMES)
     for i in (np.int64(3), np.uint8(3), np.array(3)):
-        assert codes.nearest(i) == codes.nearest("queen") == codes.nearest(3)
-        assert codes.analogy(np.int16(0), 1, i) == codes.analogy("man", "woman", "queen")
+        assert table.nearest(i) == table.nearest("queen") == table.nearest(3)
+        assert table.analogy(np.int16(0), 1, i) == table.analogy("man", "woman", "queen")
     for wrong in (1.0, True, None, np.float32(1), 6):
         with pytest.raises(KeyError, match="no row"):
-            codes.nearest(wrong)
+            table.nearest(wrong)
 
 
 def test_what_nearest_leaves_out_is_counted_once_and_a_word_is_not_its_letters():
@@ -158,8 +159,9 @@ def test_a_count_of_rows_is_a_whole_number(count):
         make_codes().nearest(0, count)
 
 
-def test_the_word_of_a_row_is_asked_for_by_its_number():
-    named, numbered = make_codes(NAMES), make_codes()
+@KINDS
+def test_the_word_of_a_row_is_asked_for_by_its_number(make):
+    named, numbered = make(NAMES), make()
     assert (named.word_of(np.int64(2)), numbered.word_of(2)) == ("king", "2")
     for table in (named, numbered):
         for wrong in (6, -1, 1.5, "king", "2", None):
@@ -182,7 +184,37 @@ def test_rows_are_appended_to_a_table_whose_words_are_not_all_different():
 
 
 @KINDS
+def test_queries_are_multiplied_with_all_rows(make):
+    table, queries = make(), RNG.normal(size=(2, 1, 3)).astype(np.float32)
+    for query in (queries, queries[0, 0]):
+        for call in (table.attend, jax.jit(table.attend)):
+            np.testing.assert_allclose(call(query), query @ table.decode().T, rtol=1e-5, atol=1e-6)
+    gradient = jax.grad(lambda query: table.attend(query)[4])(queries[0, 0])
+    np.testing.assert_allclose(gradient, table[4], rtol=1e-5, atol=1e-6)
+    with pytest.raises(InputError, match=r"the query is \[2\]; expected \[..., 3\]"):
+        table.attend(np.ones(2))
+
+
+@KINDS
+def test_the_bytes_of_a_file_are_counted_without_writing_it(make, tmp_path):
+    for table in (make(), make(NAMES)):
+        table.save(tmp_path / "a.safetensors")
+        assert table.file_bytes() == (tmp_path / "a.safetensors").stat().st_size
+
+
+@KINDS
+def test_a_name_that_got_a_line_end_after_it_was_checked_is_not_saved(make, tmp_path):
+    names = list(NAMES)
+    table = make(names)
+    names[2] = "ki\nng"
+    with pytest.raises(InputError, match=r"name 'ki\\nng' contains a line break"):
+        table.save(tmp_path / "a.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+@KINDS
 def test_names_are_strings_of_one_line_and_no_string_themselves(make):
+    assert list(make(iter(NAMES)).words) == NAMES
     for wrong, message in (
         ("abcdef", "s are one string, 'abcdef'; expected a list of strings"),
         (list("abcde"), "5 .*s and 6 rows; expected equal numbers"),

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from small_tables import CODES, EVERY, IDS, ROWS, TABLES, WORDS, embed, gather
 
+from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.codebook_types import fold, is_folded, round_codebooks
-from jaxcompress.tables import frozen_vectors, trained_codebooks
+from jaxcompress.tables import frozen_table, frozen_vectors, trained_codebooks
 
 
 def products_along_axes(rows):
@@ -46,6 +47,15 @@ def test_half_precision_vectors_stay_so_on_the_device_and_are_read_as_float32():
 def test_a_frozen_table_is_stored_as_it_was_given():
     assert TABLES["frozen vectors"].to_artefact({}) is ROWS
     assert TABLES["frozen codes"].to_artefact({}) is CODES
+
+
+def test_any_compressed_table_is_read_as_its_rows_are_and_stored_as_it_was_given():
+    anchors = SparseAnchors.from_csr(np.eye(6), ROWS, words=WORDS)
+    for given, same in ((anchors, TABLES["frozen vectors"]), (CODES, TABLES["frozen codes"])):
+        table = frozen_table(given)
+        assert table.to_artefact({}) is given
+        assert list(table.words) == WORDS
+        np.testing.assert_array_equal(embed(table, {}, EVERY), embed(same, {}, EVERY))
 
 
 def test_trained_codebooks_start_as_those_of_the_codes_and_alone_are_trained():
@@ -103,7 +113,7 @@ def test_learned_tables_have_a_row_for_unknown_words():
     params["transform"] = np.where(np.arange(7)[:, None] == 2, 0.0, params["transform"])
     artefact = TABLES["ant"].to_artefact(params)
     np.testing.assert_allclose(artefact.to_csr().toarray(), params["transform"], rtol=1e-6)
-    assert artefact.names[-1] == "<unk>"
+    assert artefact.words[-1] == "<unk>"
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcompress import Codes, InputError, tying
+from jaxcompress import Codes, InputError, SparseAnchors, tying
 from jaxcompress.data.text.corpus import Corpus
 from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.loop import init_state
@@ -16,7 +16,7 @@ from jaxcompress.tying.evaluate import (
     summarize,
 )
 from jaxcompress.tying.model import make_model, no_masks, zero_carry
-from jaxcompress.tying.prepare import prepare
+from jaxcompress.tying.prepare import prepare, read_embedding
 
 WORDS = ["<eos>", "<unk>", "anna", "sees", "bob"]
 V, D = len(WORDS), 4
@@ -137,6 +137,25 @@ def test_codes_that_lose_nothing_change_nothing(variant, request):
     assert figures["compressed_bytes"] == V + 4 * V * D  # a byte a row, and V codewords
     both = {"tied": "embedding and classifier", "untied": "embedding"}
     assert figures["compressed"] == both[variant]
+
+
+def test_anchors_take_the_place_of_an_embedding_and_start_one(tied, tmp_path):
+    """As a table or by its path: identity times the embedding, so nothing changes."""
+    problem, state = tied
+    rows = np.asarray(state.params["embedding"])
+    anchors, file = SparseAnchors.from_csr(np.eye(V), rows, words=WORDS), tmp_path / "a.safetensors"
+    anchors.save(file)
+    for given in (anchors, file):
+        figures = codes_figures(problem, state, given)
+        assert figures["compressed_test_perplexity"] == figures["test_perplexity"]
+        assert figures["compressed_bytes"] == V + V + 4 * V + 4 * V * D
+    data = dataclasses.replace(problem.config.data, vectors=str(file))
+    found, known = read_embedding(dataclasses.replace(problem.config, data=data), WORDS)
+    np.testing.assert_array_equal(found, rows)
+    assert known.all()
+    other = SparseAnchors.from_csr(np.eye(2), rows[:2], words=WORDS[:2])
+    with pytest.raises(InputError, match="the anchors: 3 of the model's 5 words are not in it"):
+        codes_figures(problem, state, other)
 
 
 def test_codes_take_the_place_of_a_tied_classifier_and_not_of_an_untied_one(tied, untied):

@@ -1,7 +1,7 @@
 """Trains a language model: `python -m train.tying --config configs/ptb.py:small-real`.
 
 `--mode evaluate` computes the figures of a finished or half-finished run anew, or with
-`--codes FILE` those of codes in the embedding's place; `--mode export` writes its embedding.
+`--codes FILE` those of codes or anchors in its table's place; `--mode export` writes its embedding.
 `--mode predict` shows the likeliest next words of `--text`, `--mode generate` goes on from it, and
 `--mode compare` lays runs side by side. The same command again goes on with a run, or finds it
 finished.
@@ -28,7 +28,7 @@ MODES = ("train", "evaluate", "export", "predict", "generate", "compare")
 class Options:
     """Flags of the modes."""
 
-    codes: str = ""  # evaluate: path of codes to put in the embedding's place
+    codes: str = ""  # evaluate: path of a compressed table to put in the embedding's place
     text: str = ""  # predict, generate: what to go on from
     num_words: int = 10  # predict: number of words to show
     num_tokens: int = 50  # generate: number of words to draw

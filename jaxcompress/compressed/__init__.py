@@ -1,0 +1,6 @@
+"""What tables that are kept in few bytes have in common, whatever their rows are made of.
+
+`table` is `CompressedTable`, the base of `Codes` and of `SparseAnchors`: names of rows, rows by
+number and by name, similar rows, sizes. `neighbours` finds similar rows, `interchange` writes
+decoded rows for other programs. NumPy only, but for the methods that use jax.
+"""
