@@ -29,13 +29,18 @@ def is_sparse(config: Config) -> bool:
     return config.model.table == "anchors" or bool(penalty.transform or penalty.num_parameters)
 
 
-def stored_bytes(config: Config, params: dict, aux: dict) -> int:
-    """Counts the bytes of both tables as exported, and of biases and network as float32."""
-    others = sum(leaf.nbytes for name in params if name not in SIDES
-                 for leaf in jax.tree.leaves(params[name]))  # fmt: skip
-    if is_sparse(config):
-        return others + sum(table.num_bytes() for table in to_sparse(params, aux).values())
-    return others + sum(leaf.nbytes for side in SIDES for leaf in jax.tree.leaves(params[side]))
+def count_bytes(problem: Problem, params: dict, aux: dict) -> dict[str, int]:
+    """Counts the bytes of what is exported, of parameters and masks on the host.
+
+    Returns:
+        `stored_bytes` of tables, biases and network; and `file_bytes` of the file of sparse tables,
+        names of rows and all.
+    """
+    if not is_sparse(problem.config):
+        return {"stored_bytes": sum(leaf.nbytes for leaf in jax.tree.leaves(params))}
+    artefact = to_artefact(problem, params, aux)
+    extras = sum(value.nbytes for value in artefact.extras.values())
+    return {"stored_bytes": artefact.num_bytes() + extras, "file_bytes": artefact.file_bytes()}
 
 
 def to_sparse(params: dict, aux: dict) -> dict[str, SparseAnchors]:
@@ -53,6 +58,21 @@ def to_sparse(params: dict, aux: dict) -> dict[str, SparseAnchors]:
     return tables
 
 
+def to_artefact(problem: Problem, params: dict, aux: dict) -> SparseAnchors:
+    """Lays both tables below each other, biases and network among the `extras`."""
+    ratings = problem.ratings
+    names = {"users": ratings.user_ids, "items": ratings.item_ids}
+    tables = {
+        side: dataclasses.replace(table, words=names[side])
+        for side, table in to_sparse(params, aux).items()
+    }
+    return stack(
+        tables,
+        extras=_other_params(params),
+        metadata={"method": describe(problem.config), "dataset": Path(ratings.source).name},
+    )
+
+
 def export(problem: Problem, state: TrainState, workdir: Path) -> SparseAnchors | None:
     """Writes the tables to `WORKDIR/export`, on process 0.
 
@@ -65,29 +85,22 @@ def export(problem: Problem, state: TrainState, workdir: Path) -> SparseAnchors 
     params, aux = jax.device_get((state.params, state.aux))
     if jax.process_index() > 0:
         return None
-    ratings, folder = problem.ratings, workdir / "export"
+    folder = workdir / "export"
     folder.mkdir(exist_ok=True)
-    names = {"users": ratings.user_ids, "items": ratings.item_ids}
     if not is_sparse(problem.config):
+        names = {"users": problem.ratings.user_ids, "items": problem.ratings.item_ids}
         for side in SIDES:
             rows = problem.model.apply({"params": params}, side, masks_of(aux), method="rows")
             _write(folder / f"{side}.npy", lambda f, r=rows: np.save(f, np.asarray(r)))
             with atomic_write(folder / f"{side}.ids.txt") as partial:
                 write_names(partial, names[side])
         return None
-    tables = {
-        side: dataclasses.replace(table, names=names[side])
-        for side, table in to_sparse(params, aux).items()
-    }
-    for side, table in tables.items():
+    artefact = to_artefact(problem, params, aux)
+    for side in SIDES:
+        table = artefact.part(side)
         transform = table.to_csr()
         _write(folder / f"{side}.transform.npz", lambda f, t=transform: scipy.sparse.save_npz(f, t))
         _write(folder / f"{side}.anchors.npy", lambda f, a=table.anchors: np.save(f, a))
-    artefact = stack(
-        tables,
-        extras=_other_params(params),
-        metadata={"method": describe(problem.config), "dataset": Path(ratings.source).name},
-    )
     artefact.save(folder / ANCHORS_FILE)
     return artefact
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxcompress.anchors.artefact import ANCHORS_FILE, SparseAnchors
 from jaxcompress.ant.clusters import learn_dense_rows
 from jaxcompress.ant.config import Config, describe
-from jaxcompress.ant.export import export, is_sparse, stored_bytes
+from jaxcompress.ant.export import count_bytes, export, is_sparse
 from jaxcompress.ant.inspect import Anchor, format_anchor, inspect
 from jaxcompress.ant.model import SIDES, num_nonzero, num_others
 from jaxcompress.ant.prepare import Problem, columns, make_eval_feed, prepare, read
@@ -246,7 +246,7 @@ def _sizes(problem: Problem, fitted: Fitted) -> dict[str, Any]:
     nnz = int(num_nonzero(params, aux))
     parameters = nnz + int(num_others(params, aux))
     dense = (len(ratings.user_ids) + len(ratings.item_ids)) * config.model.latent_dim + 1
-    stored = stored_bytes(config, params, aux)
+    sizes = count_bytes(problem, params, aux)
     anchors = {}
     if config.model.table == "anchors":
         anchors["num_anchors"] = [int(np.sum(aux[side]["active"])) for side in SIDES]
@@ -255,9 +255,9 @@ def _sizes(problem: Problem, fitted: Fitted) -> dict[str, Any]:
         "nnz": nnz,
         **anchors,
         "parameters": parameters,
-        "stored_bytes": stored,
+        **sizes,
         "compression_ratio": dense / parameters,
-        "compression_ratio_bytes": 4 * dense / stored,
+        "compression_ratio_bytes": 4 * dense / sizes["stored_bytes"],
     }
 
 

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 import report_pages
+import safetensors.numpy
 import scipy.sparse
 
 import jaxcompress
@@ -90,6 +91,10 @@ def test_the_figures_are_those_of_the_exported_tables(finished_ratings, ratings_
     assert summary["nnz"] == table.nnz  # every row is trained on here
     assert summary["parameters"] == table.nnz + sum(anchors) * 4 + 1
     assert summary["stored_bytes"] == table.num_bytes() + 4
+    file = workdir / "export" / "anchors.safetensors"
+    assert summary["file_bytes"] == file.stat().st_size
+    arrays = safetensors.numpy.load_file(file)
+    assert summary["stored_bytes"] == sum(x.nbytes for n, x in arrays.items() if n != "names")
     assert summary["compression_ratio"] == 401 / summary["parameters"]
     for side, part in zip(("users", "items"), parts, strict=True):
         np.testing.assert_allclose(part.anchors[-1], part.mean_row(), rtol=1e-5)
