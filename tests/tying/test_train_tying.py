@@ -435,7 +435,7 @@ def test_codes_that_were_measured_are_in_the_report(finished_lm, tmp_path):
         text, _ = report_pages.check(write_report(workdir))
         figures = json.loads((workdir / "codes.json").read_text())
         assert f"{figures['compressed_test_perplexity']:.2f}" in text
-        assert "Codes took the place of the embedding and classifier" in text
+        assert "A compressed table took the place of the embedding and classifier" in text
         assert "Neighbours before and after" in text
     finally:
         (workdir / "codes.json").unlink()  # the fixture's run is as it was
