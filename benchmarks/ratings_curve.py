@@ -19,7 +19,8 @@ import numpy as np
 
 from jaxcompress import ant
 from jaxcompress.ant.model import SIDES
-from jaxcompress.ant.prepare import make_eval_feed, prepare
+from jaxcompress.ant.plan import make_eval_feed
+from jaxcompress.ant.prepare import prepare
 from jaxcompress.data.ratings.read import read_ratings
 from jaxcompress.engine.loop import evaluate, fit
 from jaxcompress.engine.page.charts import Curve, Panel, save_panels

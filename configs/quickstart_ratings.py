@@ -15,7 +15,9 @@ def get_config() -> ant.Config:
     return ant.Config(
         num_steps=24_000,
         eval_every=1000,
-        model=ant.ModelConfig(latent_dim=32, user_anchors=10, item_anchors=10),
+        model=ant.ModelConfig(
+            latent_dim=32, user_anchors=10, item_anchors=10, biases=False
+        ),  # what is planted is products alone
         growth=ant.GrowthConfig(
             enabled=True, max_anchors=48, anchor_penalty=2e-3, nonzero_penalty=1e-6
         ),

@@ -8,11 +8,14 @@ rule by which they grow (NBANT) and their optimiser are in `jaxcompress/anchors`
 - `config.py`: what can be set; its classes are listed here. `published.py`: the settings of each
   method that figures of this project are of.
 - `model.py`: the prediction. `baselines.py`: dense tables, mixed dimensions, a deeper network.
+  `effects.py`: the simplest predictions, which stand beside each run.
 - `task.py`: the loss, its penalties, the optimiser. `adapt.py`: what changes between steps.
 - `starts.py`: first values. `clusters.py`: a short dense run, for first values from clusters.
-- `schedule.py`: the phases. `prepare.py`: from ratings and a config to a job.
-- `run.py`: `train` and the other modes. `export.py`: what a run leaves. `inspect.py`, `rank.py`,
-  `compare.py`: what its anchors stand for, whom it would recommend what, runs side by side.
+- `schedule.py`: the phases. `plan.py`: splits and windows. `prepare.py`: from ratings and a config
+  to a job.
+- `run.py`: `train` and the other modes. `summary.py`: its figures. `export.py`: what it leaves.
+  `inspect.py`, `rank.py`, `compare.py`: what its anchors stand for, whom it would recommend what,
+  runs side by side.
 
 Departures from the paper: those of `jaxcompress/anchors`, and all but the table itself in
 `published.py`, where the settings of the authors' code stand beside ours.
@@ -62,7 +65,7 @@ def train(config: Config, workdir: str) -> "Outcome":
         workdir: the folder that the run keeps everything in.
 
     Returns:
-        The tables, or None if nothing in them is sparse, and the figures of `summary.json`.
+        The tables and the figures of `summary.json`.
 
     Raises:
         InputError: before anything is written, if the input or the config is invalid.

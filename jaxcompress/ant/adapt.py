@@ -16,7 +16,7 @@ from jaxcompress.anchors.table import random_transform
 from jaxcompress.ant.config import Config, GrowthConfig, PenaltyConfig
 from jaxcompress.ant.model import SIDES, num_others, sparse_param
 from jaxcompress.ant.schedule import Schedule
-from jaxcompress.ant.starts import Start
+from jaxcompress.ant.starts import NEVER, Start
 from jaxcompress.engine.task import unchanged
 
 
@@ -25,15 +25,19 @@ def make_after_eval(config: Config, starts: Mapping[str, Start], schedule: Sched
     penalty, is_stream = config.penalty, config.stream.window is not None
     if not (is_stream or schedule.grown or penalty.num_parameters):
         return unchanged
-    counts = {side: jnp.asarray(starts[side].counts, jnp.float32) for side in SIDES}
     first_steps = {side: jnp.asarray(starts[side].first_steps, jnp.int32) for side in SIDES}
 
     def after_eval(step, key, params, aux, sums):
         if is_stream:  # the next window begins
-            aux = {**aux, **{s: {**aux[s], "seen": first_steps[s] <= step} for s in SIDES}}
+            aux = {**aux, **{s: _arrived(aux[s], first_steps[s] <= step, sums, s) for s in SIDES}}
+        counts = {side: counts_of(aux, starts, side) for side in SIDES}
         if schedule.grown:
             value = _objective_of(sums["valid"], aux, config.growth)
             params, aux = grow(config.growth, schedule.grown, counts, step, key, params, aux, value)
+            for side in SIDES:  # rows that never come have nothing to learn
+                comes = (first_steps[side] < NEVER)[:, None]
+                transform = jnp.where(comes, params[side]["transform"], 0.0)
+                params[side] = {**params[side], "transform": transform}
         if penalty.num_parameters:
             is_time = (step >= schedule.prune) & (step <= schedule.debias)
             params = jax.lax.cond(
@@ -42,6 +46,21 @@ def make_after_eval(config: Config, starts: Mapping[str, Start], schedule: Sched
         return params, aux
 
     return after_eval
+
+
+def counts_of(aux: dict, starts: Mapping[str, Start], side: str) -> jax.Array:
+    """Takes the ratings of each row, of a stream those that have come: float32 [V]."""
+    if "counts" in aux[side]:
+        return aux[side]["counts"]
+    return jnp.asarray(starts[side].counts, jnp.float32)
+
+
+def _arrived(masks: dict, seen: jax.Array, sums: dict, side: str) -> dict:
+    """Lets the window that was just evaluated arrive, which is trained on next."""
+    masks = {**masks, "seen": seen}
+    if "counts" in masks:
+        masks["counts"] += sums["valid"][f"{side}_counts"]
+    return masks
 
 
 def _anchors_in_use(aux: dict) -> jax.Array:
@@ -97,7 +116,6 @@ def grow(
             jax.random.fold_in(key, i), params[side], aux[side]["active"], change[i],
             importance=importance[side].sum(axis=0), transform_init=random_transform,
         )  # fmt: skip
-        table["transform"] = jnp.where(counts[side][:, None] > 0, table["transform"], 0.0)
         params[side] = table
         aux[side] = {**aux[side], "active": active}
     return params, aux

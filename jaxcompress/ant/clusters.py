@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxcompress.ant.config import Config, ModelConfig
 from jaxcompress.ant.model import SIDES
+from jaxcompress.ant.plan import make_plan
 from jaxcompress.ant.prepare import prepare
 from jaxcompress.ant.starts import check_anchors
 from jaxcompress.data.ratings.read import Ratings
@@ -31,13 +32,23 @@ def learn_dense_rows(ratings: Ratings, config: Config) -> dict[str, np.ndarray]:
         InputError: if the config asks for more anchors than there are rows.
     """
     check_anchors(config, ratings)
+    model = config.model
     plain = Config(
         seed=config.seed,
         batch_size=config.batch_size,
         num_epochs=_NUM_EPOCHS,
         data=dataclasses.replace(config.data, related_users=None, related_items=None),
-        model=ModelConfig(table="dense", latent_dim=config.model.latent_dim),
+        model=ModelConfig(table="dense", latent_dim=model.latent_dim, biases=model.biases),
         optimizer=config.optimizer,
     )
+    if config.stream.window is not None and not config.stream.looks_ahead:
+        ratings = _first_window(ratings, config)
     fitted = fit(prepare(ratings, plain).job, show_progress=False)
     return {side: np.asarray(fitted.state.params[side]["table"]) for side in SIDES}
+
+
+def _first_window(ratings: Ratings, config: Config) -> Ratings:
+    """Takes what is known when a stream starts; all users and items keep their rows."""
+    first = make_plan(ratings, config).parts[0]
+    columns = (ratings.users, ratings.items, ratings.values, ratings.times)
+    return Ratings(*(column[first] for column in columns), ratings.user_ids, ratings.item_ids)

@@ -42,7 +42,8 @@ class ModelConfig:
     # "random"; "frequency": the most frequent rows are the anchors; "clusters": the centres of the
     # rows of a short dense run
     anchor_init: str = setting("random", one_of=("random", "frequency", "clusters"))
-    biases: bool = False  # whether each user and item has a bias, beside that of all ratings
+    # whether each user and item has a bias, beside that of all ratings
+    biases: bool = setting(True, earlier=False)
     num_blocks: int = setting(8, at_least=1)  # blocks by frequency of a mixed table
     alpha: float = setting(0.4, at_least=0)  # power of the frequency of a mixed table
     hidden_sizes: tuple[int, ...] = (32, 16)  # units of the layers of network "ncf"
@@ -57,6 +58,9 @@ class PenaltyConfig:
     warmup_epochs: float = setting(0.0, at_least=0)  # epochs in which it is raised from 0
     # weight of the squared norms of a rating's two rows: loss + l2 * (|u|^2 + |i|^2)
     l2: float = setting(0.0, at_least=0)
+    # draws biases to 0 as if by so many further ratings of none; None: chosen on validation ratings
+    # for users and for items (`effects.py`)
+    bias_shrinkage: float | None = setting(None, at_least=0, earlier=0.0)
     lazy: bool = False  # whether rows that are not in a batch are left as they are
     # number of parameters that is pruned down to; None: nothing is pruned
     num_parameters: int | None = setting(None, at_least=1)
@@ -97,6 +101,9 @@ class StreamConfig:
 
     window: int | None = setting(None, at_least=1)  # ratings of a window; None: no stream
     num_passes: int = setting(1, at_least=1)  # passes over each window
+    # whether first values, blocks of a mixed table and saliency count ratings of windows that are
+    # still to come, and so say too much of them
+    looks_ahead: bool = setting(False, earlier=True)
 
 
 @dataclasses.dataclass(kw_only=True)

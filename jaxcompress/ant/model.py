@@ -60,7 +60,7 @@ class RatingModel(nn.Module):
                 row = jnp.where(seen[ids][:, None], row, mean)
             rows.append(row)
             if self.has_biases:
-                bias = self.param(f"{side}_bias", nn.initializers.zeros, (table.num_rows,))
+                bias = self.param(bias_name(side), nn.initializers.zeros, (table.num_rows,))
                 prediction += bias[ids]
         return prediction + self.network(*rows), sum((row * row).sum(axis=-1) for row in rows)
 
@@ -74,6 +74,11 @@ class RatingModel(nn.Module):
 def product(users: jax.Array, items: jax.Array) -> jax.Array:
     """Multiplies rows, the network of matrix factorisation: [B, D], [B, D] -> [B]."""
     return (users * items).sum(axis=-1)
+
+
+def bias_name(side: str) -> str:
+    """Names the parameter that holds the biases of a side, [V]."""
+    return f"{side}_bias"
 
 
 def masks_of(aux: dict) -> dict:
@@ -104,9 +109,12 @@ def num_nonzero(params: dict, masks: dict) -> jax.Array:
 
 def num_others(params: dict, masks: dict) -> jax.Array:
     """Counts parameters that are no entries of tables: anchors, projections, biases, a network."""
-    total = sum(leaf.size for name in params if name not in SIDES
+    biases = [bias_name(side) for side in SIDES]
+    total = sum(leaf.size for name in params if name not in (*SIDES, *biases)
                 for leaf in jax.tree.leaves(params[name]))  # fmt: skip
     for side in SIDES:
+        if bias_name(side) in params:
+            total += masks[side]["seen"].sum()  # those of other rows stay 0
         for name, param in params[side].items():
             if name == "anchors":
                 total += masks[side]["active"].sum() * param.shape[1]

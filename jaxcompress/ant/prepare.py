@@ -7,19 +7,18 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from jaxcompress.anchors.table import AnchorTable
 from jaxcompress.ant.baselines import DenseTable, NeuralFactorization, mixed_dimensions
 from jaxcompress.ant.config import Config
+from jaxcompress.ant.effects import BIASES, Effects, choose_effects, fit_effects, of_first_window
 from jaxcompress.ant.model import RatingModel, product
+from jaxcompress.ant.plan import Plan, columns, make_plan
 from jaxcompress.ant.schedule import make_schedule
-from jaxcompress.ant.starts import Start, check_anchors, make_start, max_anchors
+from jaxcompress.ant.starts import NEVER, Start, check_anchors, make_start, max_anchors
 from jaxcompress.ant.task import make_optimizer, make_task
-from jaxcompress.data.batches import Feed
-from jaxcompress.data.ratings import batches as ratings_batches
-from jaxcompress.data.ratings.batches import first_parts, shuffled_windows
+from jaxcompress.data.ratings.batches import first_parts
 from jaxcompress.data.ratings.negatives import add_negatives
 from jaxcompress.data.ratings.planted import PLANTED, planted_ratings
 from jaxcompress.data.ratings.read import Ratings, read_ratings
@@ -27,9 +26,6 @@ from jaxcompress.engine.job import Job
 from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.steps import make_engine
 from jaxcompress.errors import InputError
-
-_EVAL_BATCH = 16_384  # ratings of a batch of an evaluation, over all devices
-_NEVER = np.iinfo(np.int32).max  # a step that no run reaches
 
 
 class Problem(NamedTuple):
@@ -42,6 +38,8 @@ class Problem(NamedTuple):
         ratings: all ratings.
         splits: "train", "valid" and "test": positions in `ratings`, int [n].
         steps_per_epoch: steps of an epoch of the training ratings; of a stream, of one window.
+        effects: the simplest predictions by name, of what is known when training starts.
+        windows: positions of the ratings of each window of a stream; else empty.
     """
 
     config: Config
@@ -50,6 +48,8 @@ class Problem(NamedTuple):
     ratings: Ratings
     splits: dict[str, np.ndarray]
     steps_per_epoch: int
+    effects: dict[str, Effects]
+    windows: list[np.ndarray]
 
 
 def read(config: Config) -> Ratings:
@@ -105,11 +105,12 @@ def prepare(
         InputError: if the ratings and the config do not go together.
     """
     check_anchors(config, ratings)
-    plan = _make_plan(ratings, config)
+    plan = make_plan(ratings, config)
     per_part = plan.steps_per_part
     eval_every = per_part if config.stream.window else config.eval_every or per_part
     schedule = make_schedule(config, plan.num_steps, eval_every)
-    starts = _make_starts(ratings, config, plan, dense_rows, say)
+    effects = _learn_effects(ratings, config, plan)
+    starts = _make_starts(ratings, config, plan, dense_rows, effects, say)
     first_part = ratings.values[plan.parts[0]]  # of a stream, what is known when it starts
     counts = {side: start.counts for side, start in starts.items()}
     model = make_model(config, counts, float(first_part.mean()))
@@ -130,81 +131,41 @@ def prepare(
         best_metric="valid_objective" if finds_anchors else "valid_mse",
         best_from=plan.num_steps if config.stream.window else schedule.best_from,
     )
-    return Problem(config, job, model, ratings, plan.splits, per_part)
+    windows = [*plan.parts, plan.splits["test"]] if config.stream.window else []
+    return Problem(config, job, model, ratings, plan.splits, per_part, effects, windows)
 
 
-class _Plan(NamedTuple):
-    """What is trained on and when, and what is tested on.
-
-    Attributes:
-        splits: positions of the ratings of each split.
-        parts: positions of the training ratings, as they come: all at once, or window by window.
-        feed: training batches.
-        valid: the evaluation by which states and anchors are chosen.
-        steps_per_part: steps of an epoch, or of a window.
-        num_steps: steps of the run.
-    """
-
-    splits: dict[str, np.ndarray]
-    parts: list[np.ndarray]
-    feed: Feed
-    valid: Feed | Callable[[int], Feed]
-    steps_per_part: int
-    num_steps: int
-
-
-def _make_plan(ratings: Ratings, config: Config) -> _Plan:
-    batch_size, seed, stream = config.batch_size, config.seed, config.stream
-    if stream.window is None:
-        splits = ratings_batches.draw_splits(len(ratings), config.data.protocol, seed)
-        feed = ratings_batches.shuffled_ratings(splits["train"], batch_size, seed)
-        per_epoch = max(1, len(splits["train"]) // batch_size)
-        num_steps = config.num_steps or max(1, round(config.num_epochs * per_epoch))
-        valid = make_eval_feed(splits["valid"])
-        return _Plan(splits, [splits["train"]], feed, valid, per_epoch, num_steps)
-    cut = ratings_batches.cut_windows(ratings.times, stream.window, stream.num_passes, batch_size)
-    parts, last = cut.positions[:-1], cut.positions[-1]
-    num_steps = min(cut.steps * len(parts), config.num_steps or _NEVER)
-    return _Plan(
-        splits={"train": np.concatenate(parts), "valid": last, "test": last},
-        parts=parts,
-        feed=shuffled_windows(cut, batch_size, seed),
-        valid=lambda step: make_eval_feed(cut.positions[-(-step // cut.steps)]),
-        steps_per_part=cut.steps,
-        num_steps=num_steps,
-    )
+def _learn_effects(ratings: Ratings, config: Config, plan: Plan) -> dict[str, Effects]:
+    if config.stream.window is not None:
+        return of_first_window(ratings, plan.parts[0])
+    return choose_effects(ratings, plan.splits["train"], plan.splits["valid"])
 
 
 def _make_starts(
     ratings: Ratings,
     config: Config,
-    plan: _Plan,
+    plan: Plan,
     dense_rows: Mapping[str, np.ndarray] | None,
+    effects: Mapping[str, Effects],
     say: Callable[[str], None],
 ) -> dict[str, Start]:
+    known = plan.splits["train"] if config.stream.looks_ahead else plan.parts[0]
+    biases = None
+    if config.model.biases:
+        biases, given = effects[BIASES], config.penalty.bias_shrinkage
+        if given is not None:
+            biases = fit_effects(ratings, plan.parts[0], (given, given))
     starts = {}
-    for side, (rows, names) in columns(ratings).items():
-        counts = np.bincount(rows[plan.splits["train"]], minlength=len(names))
+    for i, (side, (rows, names)) in enumerate(columns(ratings).items()):
+        counts = np.bincount(rows[known], minlength=len(names))
         first = first_parts(rows, plan.parts, len(names))
-        first_steps = np.where(first < 0, _NEVER, first * plan.steps_per_part)
+        first_steps = np.where(first < 0, NEVER, first * plan.steps_per_part)
         dense = None if dense_rows is None else dense_rows[side]
-        starts[side] = make_start(config, ratings, side, counts, first_steps, dense, say)
+        start = make_start(config, ratings, side, counts, first_steps, dense, say)
+        if biases is not None:
+            start = start._replace(biases=biases[1 + i], shrinkage=biases.shrinkages[i])
+        starts[side] = start
     return starts
-
-
-def columns(ratings: Ratings) -> dict[str, tuple[np.ndarray, list[str]]]:
-    """Takes each side's row numbers, int [number of ratings], and the ids that name its rows."""
-    return {
-        "users": (ratings.users, ratings.user_ids),
-        "items": (ratings.items, ratings.item_ids),
-    }
-
-
-def make_eval_feed(positions: np.ndarray) -> Feed:
-    """Makes a feed of the ratings at `positions`, once, in batches for all devices."""
-    num_devices = jax.device_count()
-    per_device = -(-min(_EVAL_BATCH, len(positions)) // num_devices)
-    return ratings_batches.ratings_in_order(positions, per_device * num_devices)
 
 
 def make_model(config: Config, counts: Mapping[str, np.ndarray], mean_rating: float) -> RatingModel:

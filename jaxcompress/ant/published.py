@@ -56,12 +56,12 @@ _METHODS = {
 }
 _REFERENCE = {  # groups of fields as the reference sets them
     "ant-paper": {
-        "model": ModelConfig(user_anchors=10, item_anchors=15),
+        "model": ModelConfig(user_anchors=10, item_anchors=15, biases=False),
         "penalty": PenaltyConfig(transform=2e-6),
         "growth": GrowthConfig(anchor_penalty=0.1, nonzero_penalty=2e-6, rule="trend"),
     },
     "nbant-paper": {
-        "model": ModelConfig(user_anchors=10, item_anchors=10),
+        "model": ModelConfig(user_anchors=10, item_anchors=10, biases=False),
         "penalty": PenaltyConfig(transform=2e-6),
         "growth": GrowthConfig(
             enabled=True, anchor_penalty=0.1, nonzero_penalty=2e-6, rule="trend"

@@ -9,7 +9,8 @@ import jax
 import numpy as np
 
 from jaxcompress.ant.model import RatingModel, masks_of
-from jaxcompress.ant.prepare import Problem, make_eval_feed
+from jaxcompress.ant.plan import make_eval_feed
+from jaxcompress.ant.prepare import Problem
 from jaxcompress.engine.loop import map_rows
 from jaxcompress.engine.task import TrainState
 from jaxcompress.errors import InputError

@@ -14,6 +14,7 @@ from jaxcompress.anchors.artefact import ANCHORS_FILE, SparseAnchors
 from jaxcompress.ant.config import Config
 from jaxcompress.ant.inspect import Anchor, inspect_weights
 from jaxcompress.ant.model import SIDES
+from jaxcompress.ant.summary import COLUMNS
 from jaxcompress.data.ratings.files import find_ratings
 from jaxcompress.data.ratings.planted import PLANTED
 from jaxcompress.data.ratings.titles import read_titles
@@ -31,7 +32,7 @@ from jaxcompress.engine.page.page import (
     read_summary,
     write_page,
 )
-from jaxcompress.engine.page.sections import learning_curves
+from jaxcompress.engine.page.sections import learning_curves, runs_table
 from jaxcompress.engine.page.text import percent, short, show_bytes
 from jaxcompress.engine.workdir import read_config
 from jaxcompress.loading import load_anchors
@@ -124,7 +125,23 @@ def _sections(run: Run) -> Iterator[Section]:
         if run.config.model.table == "anchors":
             yield _anchors(run)
         yield _entries(run.tables)
+    if "baselines" in run.summary:
+        yield _baselines(run.summary)
     yield learning_curves(panels_of_run(run.workdir))
+
+
+def _baselines(summary: dict[str, Any]) -> Section:
+    """The run beside the simplest predictions; of a stream, window by window too."""
+    rows = [summary, *summary["baselines"]]
+    tables = [runs_table(rows, [name for name in COLUMNS if name in summary])]
+    if windows := summary.get("windows"):
+        tables.append(runs_table(windows, list(windows[0])))
+    return Section(
+        "Beside the simplest predictions",
+        "The mean of all ratings, of each item, and biases of users and items, fitted to the same "
+        "ratings; means are shrunk by as much as serves the validation ratings best.",
+        tables=tables,
+    )
 
 
 def _weights(table: SparseAnchors) -> np.ndarray:

@@ -13,22 +13,19 @@ import numpy as np
 from jaxcompress.anchors.artefact import ANCHORS_FILE, SparseAnchors
 from jaxcompress.ant.clusters import learn_dense_rows
 from jaxcompress.ant.config import Config, describe
-from jaxcompress.ant.export import count_bytes, export, is_sparse
+from jaxcompress.ant.export import export, is_sparse
 from jaxcompress.ant.inspect import Anchor, format_anchor, inspect
-from jaxcompress.ant.model import SIDES, num_nonzero, num_others
-from jaxcompress.ant.prepare import Problem, columns, make_eval_feed, prepare, read
+from jaxcompress.ant.prepare import Problem, prepare, read
 from jaxcompress.ant.rank import Ranking, rank, write_ranking
 from jaxcompress.ant.report import make_page
-from jaxcompress.data.ratings.planted import PLANTED
+from jaxcompress.ant.summary import format_summary, summarize
 from jaxcompress.data.ratings.read import Ratings
 from jaxcompress.engine.job import Fitted
-from jaxcompress.engine.log import read_lines
-from jaxcompress.engine.loop import evaluate
 from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.page.page import leave_report
 from jaxcompress.engine.report import format_figures, say, write_summary
 from jaxcompress.engine.start import fit_or_restore
-from jaxcompress.engine.workdir import opened, read_config
+from jaxcompress.engine.workdir import as_begun, opened, read_config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,12 +104,12 @@ def run(config: Config, workdir: str, mode: str, options: Options | None = None)
         InputError: before anything is written, if the input or the config is invalid, or if there
             is no state to restore.
     """
-    options = options or Options()
+    options, config = options or Options(), as_begun(config, workdir)
     tables, summary = None, {}
     with _fitted(config, workdir, is_training=mode == "train") as (problem, fitted, path):
         if mode in ("train", "evaluate"):
             summary = summarize(problem, fitted, path)
-            say("\n" + format_figures(summary))
+            say("\n" + format_summary(summary))
             write_summary(
                 path,
                 summary,
@@ -196,79 +193,3 @@ def fingerprint(ratings: Ratings) -> str:
     for names in (ratings.user_ids, ratings.item_ids):
         digest.update("\n".join(names).encode())
     return digest.hexdigest()[:16]
-
-
-def summarize(problem: Problem, fitted: Fitted, workdir: Path) -> dict[str, Any]:
-    """Computes the figures of `summary.json`.
-
-    Returns:
-        Names of data and method; counts of users, items and ratings; errors; counts of parameters,
-        of what is stored in bytes, and ratios to a dense table; epochs; seconds; ratings a second.
-    """
-    ratings, splits, config = problem.ratings, problem.splits, problem.config
-    state, job = fitted.state, problem.job
-    test, valid = (
-        job.task.metrics(evaluate(job, state, make_eval_feed(splits[s]))) for s in ("test", "valid")
-    )
-    return {
-        "dataset": Path(ratings.source).name,
-        "method": describe(config),
-        "num_users": len(ratings.user_ids),
-        "num_items": len(ratings.item_ids),
-        **{f"{split}_ratings": len(positions) for split, positions in splits.items()},
-        "test_mse": test["mse"],
-        "test_rmse": test["rmse"],
-        "valid_mse": valid["mse"],
-        **_count_unseen(problem),
-        **_sizes(problem, fitted),
-        "best_epoch": int(state.step) / problem.steps_per_epoch,
-        "num_epochs": fitted.step / problem.steps_per_epoch,
-        "train_seconds": fitted.train_seconds,
-        "ratings_per_second": fitted.step * config.batch_size / fitted.train_seconds,
-        **_figures_of_source(config, workdir),
-    }
-
-
-def _count_unseen(problem: Problem) -> dict[str, int]:
-    """Counts users and items of the test split without a training rating: their row is the mean."""
-    found = {}
-    for side, (rows, names) in columns(problem.ratings).items():
-        trained = np.bincount(rows[problem.splits["train"]], minlength=len(names)) > 0
-        tested = np.unique(rows[problem.splits["test"]])
-        found[f"unseen_test_{side}"] = int((~trained[tested]).sum())
-    return found
-
-
-def _sizes(problem: Problem, fitted: Fitted) -> dict[str, Any]:
-    """Counts parameters and bytes, beside those of a dense table."""
-    ratings, config = problem.ratings, problem.config
-    params, aux = jax.device_get((fitted.state.params, fitted.state.aux))
-    nnz = int(num_nonzero(params, aux))
-    parameters = nnz + int(num_others(params, aux))
-    dense = (len(ratings.user_ids) + len(ratings.item_ids)) * config.model.latent_dim + 1
-    sizes = count_bytes(problem, params, aux)
-    anchors = {}
-    if config.model.table == "anchors":
-        anchors["num_anchors"] = [int(np.sum(aux[side]["active"])) for side in SIDES]
-    return {
-        "dense_parameters": dense,
-        "nnz": nnz,
-        **anchors,
-        "parameters": parameters,
-        **sizes,
-        "compression_ratio": dense / parameters,
-        "compression_ratio_bytes": 4 * dense / sizes["stored_bytes"],
-    }
-
-
-def _figures_of_source(config: Config, workdir: Path) -> dict[str, Any]:
-    """Says how many anchors were planted, and how a stream went, if there is anything to say."""
-    figures: dict[str, Any] = {}
-    if config.data.path == PLANTED:
-        figures["planted_anchors"] = config.data.planted_anchors
-    if config.stream.window is not None:
-        lines = read_lines(workdir)
-        errors = [line["valid_mse"] for line in lines if "valid_mse" in line]
-        figures["num_windows"] = len(errors) + 1
-        figures["mean_next_window_mse"] = float(np.mean(errors))
-    return figures

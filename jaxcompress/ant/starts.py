@@ -20,16 +20,20 @@ from jaxcompress.data.ratings.read import Ratings
 from jaxcompress.data.text_files import read_text
 from jaxcompress.errors import InputError
 
+NEVER = np.iinfo(np.int32).max  # a step that no run reaches
+
 
 class Start(NamedTuple):
     """One side's table before training.
 
     Attributes:
-        counts: int [V], training ratings of each row.
+        counts: int [V], training ratings of each row; of a stream, those of its first window.
         first_steps: int [V], the step from which on a row has training ratings; 2^31 - 1 if never.
         num_active: anchors in use at first; of a dense table, D.
         params: first values in the place of random ones, by name.
         exempt: bool [V, K], entries that are not penalised; None: there are none.
+        biases: float [V], first values of the biases; None: there are none.
+        shrinkage: what draws biases to 0, in ratings.
     """
 
     counts: np.ndarray
@@ -37,6 +41,8 @@ class Start(NamedTuple):
     num_active: int
     params: dict[str, np.ndarray]
     exempt: np.ndarray | None = None
+    biases: np.ndarray | None = None
+    shrinkage: float = 0.0
 
 
 def num_anchors(config: Config, side: str) -> int:
@@ -131,6 +137,11 @@ def _from_clusters(
     """
     transform = _random_transform(rng, len(dense_rows), room)
     rows = dense_rows[seen]
+    if len(rows) < count:
+        raise InputError(
+            f"{count} anchors from clusters, and {len(rows)} rows that are rated when training "
+            "starts; expected at least as many. Lower the number of anchors."
+        )
     centers, labels = scipy.cluster.vq.kmeans2(rows, count, minit="++", seed=seed)
     transform[np.flatnonzero(seen), labels] += 1.0
     anchors = rng.normal(size=(room, rows.shape[1])) * rows.std()

@@ -16,19 +16,20 @@ import optax
 
 from jaxcompress.anchors.growth import no_growth, objective
 from jaxcompress.anchors.yogi import proximal_yogi
-from jaxcompress.ant.adapt import make_after_eval
+from jaxcompress.ant.adapt import counts_of, make_after_eval
 from jaxcompress.ant.config import Config, GrowthConfig
 from jaxcompress.ant.model import (
     SIDES,
     SPARSE_PARAMS,
     RatingModel,
+    bias_name,
     masks_of,
     num_nonzero,
     num_others,
     sparse_param,
 )
 from jaxcompress.ant.schedule import Schedule
-from jaxcompress.ant.starts import Start
+from jaxcompress.ant.starts import NEVER, Start
 from jaxcompress.engine.task import Task, mean_metrics
 
 
@@ -42,10 +43,10 @@ def make_task(
     - `params`: of each side a dictionary, "transform" [V, K] and "anchors" [K, D], or "table", or
       the blocks of a `MixedDimensionTable`; "bias" []; perhaps "users_bias", "items_bias" [V] and
       the network's.
-    - `aux`: of each side "seen" bool [V] and "active" bool [K] (`model.py`); "growth", the fields
-      of `anchors.growth.Growth`.
-    - Sums: "squared_error"; and times "count", so that the mean is the number itself: "nnz",
-      "parameters", "users_anchors", "items_anchors".
+    - `aux`: of each side "seen" bool [V] and "active" bool [K] (`model.py`), and of a stream
+      "counts" float32 [V], its ratings so far; "growth", the fields of `anchors.growth.Growth`.
+    - Sums: "squared_error"; of a stream "users_counts", "items_counts" [V]; and times "count", so
+      that the mean is the number itself: "nnz", "parameters", "users_anchors", "items_anchors".
     - Figures: "mse", "rmse", NBANT's "objective", and the four numbers.
 
     Args:
@@ -54,7 +55,7 @@ def make_task(
         starts: what the ratings say of each side.
         schedule: when phases begin.
     """
-    l2 = config.penalty.l2
+    l2, counts_arrivals = config.penalty.l2, _counts_arrivals(config)
 
     def predict(params, aux, batch, fill):
         return model.apply({"params": params}, batch, masks_of(aux), fill=fill)
@@ -63,6 +64,7 @@ def make_task(
         prediction, norms = predict(params, aux, batch, fill=False)
         error = jnp.mean((prediction - batch["values"]) ** 2)
         whole = error + l2 * jnp.mean(norms) if l2 else error
+        whole += _bias_penalty(params, aux, batch, starts)
         return whole, (carry, {"mse": error})
 
     def evaluate(params, aux, carry, batch):
@@ -77,10 +79,13 @@ def make_task(
         }
         for side in SIDES:
             sums[f"{side}_anchors"] = aux[side]["active"].sum() * count
+            if counts_arrivals:
+                none = jnp.zeros(getattr(model, side).num_rows)
+                sums[f"{side}_counts"] = none.at[batch[side]].add(mask)
         return carry, sums
 
     return Task(
-        init=_make_init(model, starts),
+        init=_make_init(model, starts, counts_arrivals),
         loss=loss,
         evaluate=evaluate,
         metrics=_make_metrics(config.growth),
@@ -88,7 +93,26 @@ def make_task(
     )
 
 
-def _make_init(model: RatingModel, starts: Mapping[str, Start]) -> Callable:
+def _counts_arrivals(config: Config) -> bool:
+    """Says whether ratings are counted as their windows come."""
+    return config.stream.window is not None and not config.stream.looks_ahead
+
+
+def _bias_penalty(params: dict, aux: dict, batch: dict, starts: Mapping[str, Start]) -> jax.Array:
+    """Computes a batch's share of `shrinkage * sum_v bias_v^2` over the number of ratings.
+
+    Row v is in `counts[v]` of the ratings, so that each of them has that part of its square.
+    """
+    total = jnp.float32(0)
+    for side in SIDES:
+        if bias_name(side) in params and starts[side].shrinkage:
+            ids = batch[side]
+            counts = jnp.maximum(counts_of(aux, starts, side)[ids], 1)
+            total += starts[side].shrinkage * jnp.mean(params[bias_name(side)][ids] ** 2 / counts)
+    return total
+
+
+def _make_init(model: RatingModel, starts: Mapping[str, Start], counts_arrivals: bool) -> Callable:
     """Makes `key -> params, aux`: random values, with those of the starts in their place."""
 
     def init(key):
@@ -99,13 +123,18 @@ def _make_init(model: RatingModel, starts: Mapping[str, Start]) -> Callable:
             }
             for side in SIDES
         }
+        if counts_arrivals:
+            for side in SIDES:
+                aux[side]["counts"] = jnp.asarray(starts[side].counts, jnp.float32)
         batch = {side: jnp.zeros(1, jnp.int32) for side in SIDES}
         params = model.init(key, batch, aux, fill=False)["params"]
         for side in SIDES:
             params[side] |= {name: jnp.asarray(v) for name, v in starts[side].params.items()}
             if name := sparse_param(params[side]):
-                has_ratings = jnp.asarray(starts[side].counts, jnp.float32)[:, None] > 0
+                has_ratings = jnp.asarray(starts[side].first_steps < NEVER)[:, None]
                 params[side][name] *= has_ratings  # without ratings there is nothing to learn
+            if bias_name(side) in params and starts[side].biases is not None:
+                params[bias_name(side)] = jnp.asarray(starts[side].biases, jnp.float32)
         return params, {**aux, "growth": no_growth(len(SIDES))._asdict()}
 
     return init

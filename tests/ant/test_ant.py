@@ -101,9 +101,9 @@ def test_rows_without_a_training_rating_are_the_mean_of_the_others():
 
 def test_parameters_are_counted_by_table():
     params, aux = a_task(biases=True).init(jax.random.key(0))
-    # 5 and 4 rows seen x 3 entries; 2 x 3 x 4 anchors, 6 + 5 biases and one
+    # 5 and 4 rows seen x 3 entries; 2 x 3 x 4 anchors, biases of the rows seen and one
     assert int(num_nonzero(params, aux)) == 27
-    assert int(num_others(params, aux)) == 24 + 11 + 1
+    assert int(num_others(params, aux)) == 24 + 9 + 1
     params, aux = a_task("dense").init(jax.random.key(0))
     assert int(num_nonzero(params, aux)) == 9 * 4
     assert int(num_others(params, aux)) == 1

@@ -60,8 +60,12 @@ def test_a_run_learns_and_leaves_a_summary_and_curves(finished_ratings, ratings_
     workdir, printed = finished_ratings
     summary = summary_of(workdir)
     assert set(SUMMARY) <= set(summary)
-    for name in summary:
+    for name in summary.keys() - {"baselines"}:
         assert f"\n{name} " in printed
+    assert [row["method"] for row in summary["baselines"]] == [
+        "constant", "item means", "user and item biases"]  # fmt: skip
+    for row in summary["baselines"]:
+        assert f"\n{row['method']} " in printed
     assert (summary["num_users"], summary["num_items"]) == (60, 40)
     assert (summary["train_ratings"], summary["test_ratings"]) == (1200, 150)
     assert summary["dense_parameters"] == 100 * 4 + 1
@@ -219,6 +223,10 @@ def test_a_stream_tests_on_the_window_that_follows(ratings_file, tmp_path, capsy
     summary = summary_of(workdir)
     assert summary["num_windows"] == 5
     assert (summary["train_ratings"], summary["test_ratings"]) == (1200, 300)
+    assert [row["window"] for row in summary["windows"]] == [2, 3, 4, 5]
+    biases = summary["baselines"][2]
+    assert biases["test_mse"] == summary["windows"][-1]["user and item biases"]
+    assert summary["windows"][-1]["run"] == pytest.approx(summary["test_mse"], rel=1e-5)
     lines = [json.loads(x) for x in (workdir / "metrics.jsonl").read_text().splitlines()]
     at = [line["step"] for line in lines if "valid_mse" in line]
     assert at == [12, 24, 36, 48]
@@ -342,6 +350,7 @@ def test_compare_lays_runs_side_by_side(finished_ratings, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert printed.count(str(workdir)) == 2
     assert "NBANT 4" in printed
+    assert printed.count("user and item biases") == 1  # the same of both runs
     assert (tmp_path / "compare.png").stat().st_size > 10_000
     text, pictures = report_pages.check(tmp_path / "compare.html")
     assert "Test error over parameters" in [picture.get("aria-label") for picture in pictures]
