@@ -24,8 +24,10 @@ class DataConfig:
     # ratings
     protocol: str = setting("holdout", one_of=("holdout", "reference"))
     min_count: int = setting(1, at_least=1)  # ratings that each user and item must have: the k-core
-    related_users: str | None = None  # file of pairs of ids whose entry is not penalised
-    related_items: str | None = None  # file of pairs of ids whose entry is not penalised
+    # file of pairs of ids whose entry is not penalised, separated by a tab, "::", ";", "," or white
+    # space, the first of them that splits its first line in two
+    related_users: str | None = None
+    related_items: str | None = None  # likewise
     planted_anchors: int = setting(16, at_least=1)  # number of anchors planted by path "planted"
 
 

@@ -16,8 +16,8 @@ from jaxcompress.anchors.table import TRANSFORM_SCALE
 from jaxcompress.ant.config import Config
 from jaxcompress.ant.model import SIDES
 from jaxcompress.data.paths import find_file
+from jaxcompress.data.ratings.pairs import read_pairs
 from jaxcompress.data.ratings.read import Ratings
-from jaxcompress.data.text_files import read_text
 from jaxcompress.errors import InputError
 
 NEVER = np.iinfo(np.int32).max  # a step that no run reaches
@@ -157,12 +157,7 @@ def _related(
     rows = {name: i for i, name in enumerate(names)}
     columns = {int(row): k for k, row in enumerate(anchors)}
     exempt, unknown = np.zeros((len(names), room), bool), 0
-    for number, line in enumerate(read_text(file).split("\n"), 1):
-        pair = line.replace(",", " ").split()
-        if not pair:
-            continue
-        if len(pair) != 2:
-            raise InputError(f"{file}:{number}: {line[:60]!r}; expected two ids.")
+    for _, pair in read_pairs(file):
         if not all(name in rows for name in pair):
             unknown += 1
             continue
