@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from jaxcompress.anchors.artefact import SparseAnchors
+from jaxcompress.anchors.seen import with_seen
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.files import read_codes_text
 from jaxcompress.compressed.table import CompressedTable
@@ -138,7 +139,8 @@ def _load_file(file: Path) -> CompressedTable:
     if file.suffix == ".codes":
         return Codes(*read_codes_text(file))
     tensors, metadata = read_tensors(file, list(_KINDS))
-    return _KINDS[metadata["format"]].from_tensors(tensors, metadata)
+    table = _KINDS[metadata["format"]].from_tensors(tensors, metadata)
+    return with_seen(table, file) if isinstance(table, SparseAnchors) else table
 
 
 def _is_artefact(file: Path) -> bool:

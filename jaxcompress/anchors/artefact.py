@@ -247,6 +247,50 @@ class SparseAnchors(CompressedTable):
         with jax.ensure_compile_time_eval():  # arrays, not tracers, also when first used in a jit
             return jnp.asarray(indices), jnp.asarray(values), jnp.asarray(self.anchors)
 
+    def predict(self, users: Any, items: Any) -> np.ndarray:
+        """Predicts ratings with NumPy, of the tables of users and items that a run leaves.
+
+        They are those of the run's test figures. A user or an item that is not there has the mean
+        row and no bias, so that what is known of the other side counts.
+
+        Args:
+            users: ids as the ratings have them, one or an array of any shape.
+            items: ids likewise; the shapes are broadcast.
+
+        Returns:
+            float32, of the shape of both.
+
+        Raises:
+            InputError: if these are no tables of users and items, or ids are no strings or whole
+                numbers.
+        """
+        return self._recommender.predict(users, items)
+
+    def recommend(self, user: Any, k: int = 10, *, exclude: Sequence[Any] = ()) -> list:
+        """Ranks all items for a user with NumPy, but for those that the run has seen of the user.
+
+        Opened as a workdir or a file in its export, the tables know the training and validation
+        ratings; a file that was moved away from `seen.safetensors` does not.
+
+        Args:
+            user: an id as the ratings have it; one that is not there gets what the mean user does.
+            k: items at most.
+            exclude: ids of further items that are left out.
+
+        Returns:
+            Ids of items and their predicted ratings, the best first.
+
+        Raises:
+            InputError: as `predict`, or if k is less than 1.
+        """
+        return self._recommender.recommend(user, k, exclude)
+
+    @functools.cached_property
+    def _recommender(self) -> Any:
+        from jaxcompress.anchors.recommender import Recommender  # here, since few tables need it
+
+        return Recommender(self)
+
     def to_csr(self) -> Any:
         """Makes T, a scipy.sparse matrix [V, K]; `to_csr() @ anchors` is the whole table."""
         import scipy.sparse

@@ -75,22 +75,24 @@ def train(config: Config, workdir: str) -> "Outcome":
     return train(config, workdir)
 
 
-def inspect_anchors(workdir: str, num_items: int = 8) -> "list[Anchor]":
-    """Looks at each anchor of the items of a run, trained or half-trained.
+def inspect_anchors(workdir: str, num_items: int = 8, side: str = "items") -> "list[Anchor]":
+    """Looks at each anchor of the items, or of the users, of a run, trained or half-trained.
 
     Args:
         workdir: the run's folder.
-        num_items: items to show of each anchor, at most.
+        num_items: items, and users, to show of each anchor, at most.
+        side: "items" or "users".
 
     Returns:
-        Of each anchor its items of most weight, and the genre that they share.
+        Of each anchor its items of most weight, and the genre that they share; of one of users the
+        users of most weight, and the items whose ratings it raises most.
 
     Raises:
-        InputError: if there is no run, or its items have no anchors.
+        InputError: if there is no run, or its tables have no anchors.
     """
     from jaxcompress.ant.run import inspect_anchors
 
-    return inspect_anchors(workdir, num_items)
+    return inspect_anchors(workdir, num_items, side)
 
 
 def rank_items(workdir: str, k: int = 10, threshold: float = 3.5) -> "Ranking":

@@ -4,11 +4,13 @@ Axis letters: B batch, V rows, D dimensions.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse
 
 _SCALE = 0.1  # standard deviation of the first values
 
@@ -90,6 +92,21 @@ class MixedDimensionTable(nn.Module):
             found = jnp.where(inside[:, None], table[jnp.clip(place, 0, len(table) - 1)], 0.0)
             rows += found if projection is None else found @ projection
         return rows
+
+    def factors(self, table: dict[str, np.ndarray]) -> tuple[Any, np.ndarray]:
+        """Splits all rows into entries, [V, K] of scipy.sparse, and what they are multiplied by.
+
+        Args:
+            table: the parameters on the host.
+
+        Returns:
+            T and A [K, D], whose product is the table; K is the dimensions of all blocks.
+        """
+        blocks = [table[f"table_{b}"] for b in range(len(self.dims))]
+        bases = [table.get(f"projection_{b}", np.eye(self.dim, dtype=np.float32))
+                 for b in range(len(self.dims))]  # fmt: skip
+        by_rank = scipy.sparse.block_diag(blocks, format="csr")
+        return by_rank[np.array(self.ranks)], np.concatenate(bases)
 
     def mean(self, seen: jax.Array, active: jax.Array) -> jax.Array:
         """Computes the mean of the rows that `seen` [V], 0 or 1, marks: [D]."""

@@ -1,4 +1,4 @@
-"""What the anchors of items stand for: the items of most weight, and the genres that they share."""
+"""What anchors stand for: the items and users of most weight, and the genres of the items."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from jaxcompress.ant.config import describe
+from jaxcompress.ant.model import SIDES, masks_of
 from jaxcompress.ant.prepare import Problem
 from jaxcompress.data.ratings.titles import Title, read_titles
 from jaxcompress.engine.task import TrainState
@@ -18,7 +19,8 @@ class Item(NamedTuple):
     """An item of an anchor.
 
     Attributes:
-        weight: its entry of T times the norm of the anchor.
+        weight: its entry of T times the norm of the anchor; of an anchor of users, by how much the
+            anchor raises its rating.
         title: its title; its id if no titles are known.
         genres: its genres, perhaps none.
     """
@@ -32,12 +34,14 @@ class Anchor(NamedTuple):
     """What an anchor stands for.
 
     Attributes:
-        number: its number among the anchors in use, from 1 on.
-        num_items: items that have it in their mix.
-        items: those of most weight, the most first.
+        number: its number among the anchors of its side in use, from 1 on.
+        num_items: items that have it in their mix; of an anchor of users, users.
+        items: those of most weight, the most first; of an anchor of users, the items whose ratings
+            it raises most, none if a network stands between.
         genre: the genre most frequent among `items`; "" if genres are not known.
         purity: the share of `items` that have it.
         share: the share of all items that have it.
+        users: of an anchor of users, ids of those of most weight, the most first.
     """
 
     number: int
@@ -46,32 +50,44 @@ class Anchor(NamedTuple):
     genre: str
     purity: float
     share: float
+    users: tuple[str, ...] = ()
 
 
-def inspect(problem: Problem, state: TrainState, num_items: int) -> list[Anchor]:
-    """Looks at each anchor of the items.
+def inspect(problem: Problem, state: TrainState, num_items: int, side: str) -> list[Anchor]:
+    """Looks at each anchor of a side.
 
     Args:
         problem: the run.
         state: the trained state.
-        num_items: items to show of each anchor, at most.
+        num_items: items, and users, to show of each anchor, at most.
+        side: "users" or "items".
 
     Raises:
-        InputError: if the items have no anchors.
+        InputError: if the tables have no anchors.
     """
-    table = jax.device_get(state.params["items"])
-    if "transform" not in table:
+    params, aux = jax.device_get((state.params, state.aux))
+    if side not in SIDES:
+        raise InputError(f"side is {side!r}; it must be one of {', '.join(SIDES)}.")
+    if "transform" not in params[side]:
         raise InputError(f"{describe(problem.config)} has no anchors; inspect a run of ANT.")
-    weights = table["transform"] * np.linalg.norm(table["anchors"], axis=1)  # [V, K]
-    active = np.flatnonzero(state.aux["items"]["active"])
-    titles = read_titles(problem.ratings.source)
-    return inspect_weights(weights[:, active], problem.ratings.item_ids, titles, num_items)
+    anchors = params[side]["anchors"]
+    weights = params[side]["transform"] * np.linalg.norm(anchors, axis=1)  # [V, K]
+    active = np.flatnonzero(aux[side]["active"])
+    weights, ratings = weights[:, active], problem.ratings
+    titles = read_titles(ratings.source)
+    if side == "items":
+        return inspect_weights(weights, ratings.item_ids, titles, num_items)
+    raised = None
+    if problem.config.model.network == "product":
+        rows = problem.model.apply({"params": params}, "items", masks_of(aux), method="rows")
+        raised = np.asarray(rows) @ anchors[active].T
+    return inspect_users(weights, ratings.user_ids, raised, ratings.item_ids, titles, num_items)
 
 
 def inspect_weights(
     weights: np.ndarray, ids: Sequence[str], titles: Mapping[str, Title], num_items: int
 ) -> list[Anchor]:
-    """Looks at each anchor of a table.
+    """Looks at each anchor of items.
 
     Args:
         weights: float [V, K], entries of T times the norms of the anchors.
@@ -101,20 +117,52 @@ def inspect_weights(
     return found
 
 
-def format_anchor(anchor: Anchor, num_rows: int) -> str:
+def inspect_users(
+    weights: np.ndarray,
+    users: Sequence[str],
+    raised: np.ndarray | None,
+    items: Sequence[str],
+    titles: Mapping[str, Title],
+    num_items: int,
+) -> list[Anchor]:
+    """Looks at each anchor of users: whose mix it is in, and which items these like for it.
+
+    Args:
+        weights: float [U, K], entries of T times the norms of the anchors.
+        users: ids of the U users.
+        raised: float [I, K], by how much a whole anchor raises the rating of each item; None: that
+            is not known.
+        items: ids of the I items.
+        titles: titles and genres of items by id.
+        num_items: items and users to show of each anchor, at most.
+    """
+    if raised is None:
+        raised = np.zeros((len(items), weights.shape[1]), np.float32)
+    found = []
+    liked = inspect_weights(raised, items, titles, num_items)
+    for anchor, mine in zip(liked, weights.T, strict=True):
+        best = [i for i in largest_ids(mine, min(num_items, len(mine))) if mine[i] > 0]
+        names = tuple(users[i] for i in best)
+        found.append(anchor._replace(num_items=int((mine > 0).sum()), users=names))
+    return found
+
+
+def format_anchor(anchor: Anchor, num_rows: int, side: str) -> str:
     """Writes a line of an anchor and a line of each of its items.
 
     Args:
         anchor: the anchor.
-        num_rows: items in all.
+        num_rows: rows of its side in all.
+        side: "users" or "items".
     """
-    line = f"anchor {anchor.number}: {anchor.num_items:,} of {num_rows:,} items"
+    line = f"anchor {anchor.number}: {anchor.num_items:,} of {num_rows:,} {side}"
     if anchor.genre:
         line += (
             f"; genre purity {anchor.purity:.2f} {anchor.genre} (of all items {anchor.share:.2f})"
         )
     items = (f"  {i.weight:7.3f}  {i.title}  {'|'.join(i.genres)}" for i in anchor.items)
-    return "\n".join((line, *items))
+    users = [f"  users of most weight: {', '.join(anchor.users)}"] if anchor.users else []
+    return "\n".join((line, *users, *items))
 
 
 def _genre_shares(titles: list[Title]) -> dict[str, float]:

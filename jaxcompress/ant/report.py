@@ -12,7 +12,8 @@ import numpy as np
 
 from jaxcompress.anchors.artefact import ANCHORS_FILE, SparseAnchors
 from jaxcompress.ant.config import Config
-from jaxcompress.ant.inspect import Anchor, inspect_weights
+from jaxcompress.ant.export import is_sparse
+from jaxcompress.ant.inspect import Anchor, inspect_users, inspect_weights
 from jaxcompress.ant.model import SIDES
 from jaxcompress.ant.summary import COLUMNS
 from jaxcompress.data.ratings.files import find_ratings
@@ -50,7 +51,7 @@ class Run(NamedTuple):
         workdir: the run's folder.
         config: the run's.
         summary: the figures of `summary.json`.
-        tables: the exported tables; None if the run's are not sparse.
+        tables: the exported tables; None if the run's have no zeros.
     """
 
     workdir: Path
@@ -74,7 +75,7 @@ def make_page(workdir: Path, config: Config) -> Page:
     """Makes the page of a run of what its workdir holds."""
     file = workdir / "export" / ANCHORS_FILE
     summary, tables = read_summary(workdir), None
-    if file.exists():
+    if file.exists() and is_sparse(config):
         tables = load_anchors(file)
     run = Run(workdir, config, summary, tables)
     return Page(
@@ -187,23 +188,32 @@ def _transforms(tables: SparseAnchors) -> Section:
 
 
 def _anchors(run: Run) -> Section:
-    """What each anchor of the items stands for."""
-    items = run.tables.part("items")
+    """What each anchor stands for."""
+    users, items = (run.tables.part(side) for side in SIDES)
     titles = {} if run.config.data.path == PLANTED else _titles(run.config)
-    names = [items.word_of(i) for i in range(len(items))]
-    found = inspect_weights(_weights(items), names, titles, _ITEMS)
-    found = sorted((a for a in found if a.num_items), key=lambda anchor: -anchor.num_items)
-    has_genres = any(anchor.genre for anchor in found)
-    head = ["anchor", "items", *(["genre"] if has_genres else []), "the items of most weight"]
-    more = f" The {_MOST_ANCHORS} most used are listed." if len(found) > _MOST_ANCHORS else ""
-    text = "Anchors of the items, the most used first, by what leans on them most."
-    if has_genres:
+    of_items = inspect_weights(_weights(items), items.words, titles, _ITEMS)
+    tables = [_anchors_table(of_items, "items", "the items of most weight")]
+    if run.config.model.network == "product":
+        raised = items.decode() @ users.anchors[:-1].T
+        of_users = inspect_users(_weights(users), users.words, raised, items.words, titles, _ITEMS)
+        tables.append(_anchors_table(of_users, "users", "the items whose ratings it raises most"))
+    text = (
+        "Anchors of the items by what leans on them most, and of the users by what those like who "
+        f"lean on them, the most used first, {_MOST_ANCHORS} at most."
+    )
+    if titles:
         text += (
             " The genre is the most frequent one among these items, with the share of them that "
             "have it, and, in brackets, of all items."
         )
-    rows = [_anchor_row(anchor, has_genres) for anchor in found[:_MOST_ANCHORS]]
-    return Section("What the anchors stand for", text + more, tables=[Table(head, rows)])
+    return Section("What the anchors stand for", text, tables=tables)
+
+
+def _anchors_table(anchors: list[Anchor], side: str, items: str) -> Table:
+    found = sorted((a for a in anchors if a.num_items), key=lambda anchor: -anchor.num_items)
+    has_genres = any(anchor.genre for anchor in found)
+    head = ["anchor", side, *(["genre"] if has_genres else []), items]
+    return Table(head, [_anchor_row(anchor, has_genres) for anchor in found[:_MOST_ANCHORS]])
 
 
 def _anchor_row(anchor: Anchor, has_genres: bool) -> Sequence[Any]:

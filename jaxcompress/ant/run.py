@@ -15,6 +15,7 @@ from jaxcompress.ant.clusters import learn_dense_rows
 from jaxcompress.ant.config import Config, describe
 from jaxcompress.ant.export import export, is_sparse
 from jaxcompress.ant.inspect import Anchor, format_anchor, inspect
+from jaxcompress.ant.plan import columns
 from jaxcompress.ant.prepare import Problem, prepare, read
 from jaxcompress.ant.rank import Ranking, rank, write_ranking
 from jaxcompress.ant.report import make_page
@@ -27,12 +28,14 @@ from jaxcompress.engine.report import format_figures, say, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.workdir import as_begun, opened, read_config
 
+_LIKED = ", and the items whose ratings each raises most"
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What modes take besides a config."""
 
-    num_items: int = 8  # inspect: items to show of each anchor
+    num_items: int = 8  # inspect: items and users to show of each anchor
     k: int = 10  # rank: items recommended to each user
     threshold: float = 3.5  # rank: the least rating of a relevant item
     workdirs: str = ""  # compare: DIR,DIR,...
@@ -42,7 +45,7 @@ class Outcome(NamedTuple):
     """What a run ends with.
 
     Attributes:
-        tables: the tables of users and items, if they were exported and are sparse; else None.
+        tables: the tables of users and items, if they were exported; else None.
         summary: the figures of `summary.json`; empty if nothing was evaluated.
     """
 
@@ -60,15 +63,15 @@ def train(config: Config, workdir: str) -> Outcome:
 
 
 @own_settings
-def inspect_anchors(workdir: str, num_items: int = 8) -> list[Anchor]:
-    """Looks at each anchor of the items of a run, trained or half-trained.
+def inspect_anchors(workdir: str, num_items: int = 8, side: str = "items") -> list[Anchor]:
+    """Looks at each anchor of a side of a run, trained or half-trained.
 
     Raises:
-        InputError: if there is no run, or its items have no anchors.
+        InputError: if there is no run, or its tables have no anchors.
     """
     config = read_config(workdir, Config)
     with _fitted(config, workdir, is_training=False, say=_in_silence) as (problem, fitted, _):
-        return inspect(problem, fitted.state, num_items)
+        return inspect(problem, fitted.state, num_items, side)
 
 
 @own_settings
@@ -121,9 +124,10 @@ def run(config: Config, workdir: str, mode: str, options: Options | None = None)
         if mode in ("train", "evaluate", "export"):
             leave_report(path, config, lambda: make_page(path, config))
         if mode == "inspect":
-            num_items = len(problem.ratings.item_ids)
-            for anchor in inspect(problem, fitted.state, options.num_items):
-                say(format_anchor(anchor, num_items))
+            for side, (_, ids) in reversed(columns(problem.ratings).items()):
+                say(f"\nanchors of {side}" + (_LIKED if side == "users" else ""))
+                for anchor in inspect(problem, fitted.state, options.num_items, side):
+                    say(format_anchor(anchor, len(ids), side))
         if mode == "rank":
             _show_ranking(
                 rank(problem, fitted.state, options.k, options.threshold), options.k, path
@@ -163,13 +167,12 @@ def _in_silence(line: str) -> None:
 
 def _announce_export(config: Config, workdir: Path) -> None:
     folder = workdir / "export"
-    if is_sparse(config):
-        say(
-            f"\nwrote {folder}/{ANCHORS_FILE}, users.transform.npz, users.anchors.npy and those of "
-            f'items; open them with jaxcompress.load("{workdir}")'
-        )
-    else:
-        say(f"\nwrote {folder}/users.npy, items.npy and their ids.txt")
+    arrays = "users.transform.npz, users.anchors.npy" if is_sparse(config) else (
+        "users.npy, users.ids.txt")  # fmt: skip
+    say(
+        f"\nwrote {folder}/{ANCHORS_FILE}, {arrays} and those of items; predict and recommend with "
+        f'jaxcompress.load("{workdir}")'
+    )
 
 
 def _show_ranking(ranking: Ranking, k: int, workdir: Path) -> None:

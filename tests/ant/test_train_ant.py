@@ -5,6 +5,7 @@ import re
 
 import helpers
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import report_pages
@@ -159,7 +160,7 @@ def test_every_method_trains_exports_and_evaluates(method, ratings_file, tmp_pat
         table = jaxcompress.load(workdir)
         assert table.part("users").num_rows == 60
         assert summary["stored_bytes"] == table.num_bytes() + sum(
-            x.nbytes for x in table.extras.values()
+            x.nbytes for name, x in table.extras.items() if not name.startswith("seen.")
         )
     before = summary["test_mse"]
     assert main("--mode=evaluate", f"--workdir={workdir}") == 0
@@ -268,7 +269,11 @@ def test_rows_that_have_not_arrived_are_the_mean_and_are_not_counted(tmp_path):
     assert np.asarray(state.aux["users"]["seen"]).tolist() == [True] * 3 + [False]
     assert (np.asarray(state.params["users"]["transform"][3]) > 0).all()  # ready for it
     assert int(num_nonzero(state.params, state.aux)) == 2 * 3 + 2 * 10
-    _, aux = problem.job.task.after_eval(4, jax.random.key(0), state.params, state.aux, {})
+    arrive = {f"{side}_counts": jnp.zeros_like(state.aux[side]["counts"])
+              for side in ("users", "items")}  # fmt: skip
+    _, aux = problem.job.task.after_eval(
+        4, jax.random.key(0), state.params, state.aux, {"valid": arrive}
+    )
     assert np.asarray(aux["users"]["seen"]).all()
 
 
@@ -295,6 +300,14 @@ def test_inspect_shows_what_anchors_stand_for(tmp_path, capsys):
     purities = [float(x.split()[0]) for x in printed.split("genre purity ")[1:]]
     assert max(purities) == 1.0  # one of them is one genre's alone
     assert "(of all items 0.50)" in printed
+    of_items, of_users = printed.split("\nanchors of users")
+    assert "of 20 items" in of_items
+    assert "of 60 users; genre purity 1.00" in of_users  # those who like one of two genres
+    assert "users of most weight: " in of_users
+    liked = ant.inspect_anchors(str(workdir), num_items=3, side="users")
+    genre = max(liked, key=lambda anchor: anchor.purity * anchor.num_items)
+    parity = {"Drama": 0, "Comedy": 1}[genre.genre]
+    assert {int(user) % 2 for user in genre.users} == {parity}
     anchors = ant.inspect_anchors(str(workdir), num_items=3)
     capsys.readouterr()
     assert [anchor.number for anchor in anchors] == [1, 2, 3]
@@ -507,11 +520,14 @@ def test_a_run_leaves_a_report_of_its_transforms(finished_ratings):
         assert drawn.count("M") == transform.nnz > 0
 
 
-def test_a_report_lists_the_items_of_most_weight_of_each_anchor(finished_ratings):
+@pytest.mark.parametrize("side", ["items", "users"])
+def test_a_report_lists_the_items_of_each_anchor(side, finished_ratings):
     workdir, _ = finished_ratings
-    page = write_report(workdir).read_text()
+    of_items, of_users = write_report(workdir).read_text().split("whose ratings it raises most")
+    page = {"items": of_items, "users": of_users}[side]
     rows = re.findall(r"<tr>\n<td class=\"number\">(\d+)</td>(.*?)</tr>", page, re.DOTALL)
-    found = {anchor.number: anchor for anchor in inspect_anchors(workdir, 6) if anchor.num_items}
+    anchors = inspect_anchors(workdir, 6, side)
+    found = {anchor.number: anchor for anchor in anchors if anchor.num_items}
     assert {int(number) for number, _ in rows} == found.keys() != set()
     for number, cells in rows:
         titles = [item.title for item in found[int(number)].items]
