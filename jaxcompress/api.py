@@ -48,7 +48,7 @@ def compress(
 
     Args:
         vectors: float [N, D]: NumPy, or anything `np.asarray` takes; a tensor of PyTorch, on any
-            device; what `jaxcompress.data.read_vectors` gives; or KeyedVectors of gensim.
+            device; what `jaxcompress.data.read_vectors` or `load` gives; or KeyedVectors of gensim.
         num_codebooks: M; None: `config.model.num_codebooks`.
         num_codewords: K; None: `config.model.num_codewords`.
         words: the N names of the rows; None: those that the vectors bring, if any, or else rows

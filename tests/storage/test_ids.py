@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from jaxcompress import Codes, InputError, SparseAnchors
+from jaxcompress.data.vectors.arrays import take_rows
+from jaxcompress.data.vectors.files import read_vectors
 
 RNG = np.random.default_rng(0)
 NAMES = ["man", "woman", "king", "queen", "w4", "²"]
@@ -102,6 +104,17 @@ def test_a_row_is_found_by_its_name_or_number_and_by_nothing_else(make):
                 table[one]
     assert "²" in named
     assert "²" not in numbered  # str.isdigit() takes it for a number, int() does not
+
+
+@KINDS
+def test_a_table_is_taken_as_vectors_with_its_names_and_its_file_is_none(make, tmp_path):
+    table = make(NAMES)
+    rows, words = take_rows(table)
+    np.testing.assert_array_equal(rows, table.decode())
+    assert words == NAMES
+    table.save(tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match=r"a.safetensors: holds a compressed table; expected vec"):
+        read_vectors(str(tmp_path / "a.safetensors"))
 
 
 @KINDS

@@ -61,7 +61,7 @@ def take_matrix(vectors: Any, dim: int | None = None) -> Given:
 
     Args:
         vectors: float or int [N, D]: NumPy, or anything `np.asarray` takes; a tensor of PyTorch, on
-            any device; what `read_vectors` gives; or KeyedVectors of gensim.
+            any device; what `read_vectors` gives; a compressed table; or KeyedVectors of gensim.
         dim: D, of any number of rows; None: any D, of one row or more.
 
     Raises:
@@ -72,6 +72,8 @@ def take_matrix(vectors: Any, dim: int | None = None) -> Given:
         vectors, words = vectors.rows, vectors.words
     elif hasattr(vectors, "vectors") and hasattr(vectors, "index_to_key"):
         vectors, words = vectors.vectors, [str(key) for key in vectors.index_to_key]
+    elif hasattr(vectors, "decode") and hasattr(vectors, "words"):
+        vectors, words = vectors.decode(), vectors.words and list(vectors.words)
     rows = take_numbers(vectors, "vectors")
     if rows.ndim != 2 or (rows.shape[1] != dim if dim else 0 in rows.shape):
         made = "" if dim is None else f"; the codebooks make rows of {dim} dimensions"

@@ -91,7 +91,7 @@ def find_vectors(place: Path, tensor: str | None) -> Place:
 
     Raises:
         InputError: if there is no model in the folder, the index or a shard is damaged, or there is
-            no such matrix.
+            no such matrix, or, without a name, the file is a compressed table.
     """
     file = find_model(place) or place
     if file.is_dir():
@@ -100,6 +100,8 @@ def find_vectors(place: Path, tensor: str | None) -> Place:
         )
     if not (is_index(file) or find_format(file) == "safetensors"):
         return Place(file, tensor)
+    if tensor is None and not is_index(file):
+        _refuse_compressed(file)
     parts = read_parts(file, tensor)
     shapes = {name: part.about.shape for name, part in parts.items()}
     tokens, notes = _tokens_beside(file)
@@ -114,6 +116,15 @@ def find_vectors(place: Path, tensor: str | None) -> Place:
         words = name_rows(tokens, shapes[name][0])
         notes += (f"rows are named by the {len(tokens):,} tokens of {TOKENIZER}.",)
     return Place(parts[name].file, name, words, notes)
+
+
+def _refuse_compressed(file: Path) -> None:
+    """Refuses a table of codes or anchors: the matrices in it are not its rows."""
+    if str(read_header(file).metadata.get("format")).startswith("jaxcompress."):
+        raise InputError(
+            f"{file}: holds a compressed table; expected vectors. jaxcompress.load opens it, and "
+            f"jaxcompress convert {file} --to npy writes its rows."
+        )
 
 
 def read_parts(file: Path, tensor: str | None = None) -> dict[str, Part]:
