@@ -111,6 +111,14 @@ def test_a_row_that_is_nearer_than_its_codewords_say_is_found():
     assert codes.nearest([1.0, 0.0], 1) == [("0", pytest.approx(0.8))]
 
 
+def test_a_row_that_is_nearer_than_its_anchors_say_is_found():
+    """By its anchors the first row is 1e-45 times (0.8, 0.6); float32 has 1.4e-45 and 0 there."""
+    anchors = np.array([[0.8e-23, 0.6e-23], [0.9, 0.4]])
+    table = SparseAnchors.from_csr(np.diag([1e-22, 1]), anchors)
+    assert (table[0] > 0).tolist() == [True, False]
+    assert table.nearest([1.0, 0.0], 1) == [("0", 1.0)]
+
+
 def test_many_codewords_take_memory_and_time_by_their_number_and_not_by_its_square():
     for num_codebooks, num_codewords in ((2, 65_536), (4, 4096)):
         codebooks = RNG.normal(size=(num_codebooks, num_codewords, 3)).astype(np.float32)

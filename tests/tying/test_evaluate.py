@@ -140,10 +140,11 @@ def test_codes_that_lose_nothing_change_nothing(variant, request):
 
 
 def test_anchors_take_the_place_of_an_embedding_and_start_one(tied, tmp_path):
-    """As a table or by its path: identity times the embedding, so nothing changes."""
+    """As a table or by its path: a product that is the embedding, so nothing changes."""
     problem, state = tied
     rows = np.asarray(state.params["embedding"])
-    anchors, file = SparseAnchors.from_csr(np.eye(V), rows, words=WORDS), tmp_path / "a.safetensors"
+    anchors = SparseAnchors.from_csr(np.eye(V)[::-1], rows[::-1], words=WORDS)
+    file = tmp_path / "a.safetensors"
     anchors.save(file)
     for given in (anchors, file):
         figures = codes_figures(problem, state, given)
