@@ -12,7 +12,8 @@ exactly zero (algorithm 1); `observe` and `resize` let the objective choose the 
 - `table.py`: rows, products with all of them, first values. `params.py`: artefact and parameters.
 - `proximal.py`: the proximal step. `yogi.py`: the optimiser that has it built in.
 - `growth.py`: the number of anchors. `pruning.py`: which entries matter least.
-- `artefact.py`: `SparseAnchors`, what is kept of a trained table, which loads no jax.
+- `artefact.py`: `SparseAnchors`, what is kept of a trained table; `files.py`: its file;
+  `neighbours.py`: products of its rows with a query. They load no jax.
 
 Two departures from the paper; `configs/movielens_1m.py:ant-paper` has neither. `pruning` drops
 entries until a number of parameters is met, and what is left is fitted without penalty, since the

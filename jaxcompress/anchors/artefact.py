@@ -8,22 +8,18 @@ the row that has most.
 
 import dataclasses
 import functools
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
+from jaxcompress.anchors.files import ANCHORS_FILE, FORMAT, pack, unpack
+from jaxcompress.anchors.neighbours import bound_errors, sum_products
 from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.errors import InputError
-from jaxcompress.storage.names import check_names, pack_names, unpack_names
+from jaxcompress.storage.names import check_names
 from jaxcompress.storage.tensors import count_bytes, write_tensors
-
-FORMAT = "jaxcompress.anchors"  # says in a file what it holds
-ANCHORS_FILE = "anchors.safetensors"  # its name in a run's export
-_EXTRAS = "extras."  # what the names of further tensors begin with
-_EPS, _TINY = (float(getattr(np.finfo(np.float32), n)) for n in ("eps", "smallest_subnormal"))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -142,8 +138,11 @@ class SparseAnchors(CompressedTable):
 
     def num_bytes(self) -> int:
         """Counts the bytes of values, indices, counts and anchors, without names and extras."""
-        arrays = (self.values, self.indices, self.counts, self.anchors)
-        return sum(array.nbytes for array in arrays)
+        return sum(array.nbytes for array in self._arrays.values())
+
+    @property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return {name: getattr(self, name) for name in ("counts", "indices", "values", "anchors")}
 
     def figures(self) -> dict[str, Any]:
         """Gives K, entries in all and of a row on average, and the tables below each other."""
@@ -191,21 +190,11 @@ class SparseAnchors(CompressedTable):
             rows[used] = np.add.reduceat(mixed, (ends - counts)[used])
 
     def _products(self, query: np.ndarray) -> np.ndarray:
-        of_anchors = np.einsum("kd,d->k", self.anchors, query, dtype=np.float64)
-        return self._sum_entries(self.values * of_anchors[self.indices])
+        return sum_products(**self._arrays, query=query)
 
     @functools.cached_property
     def _product_errors(self) -> np.ndarray:
-        # Each product and each addition in float32 is off by half an _EPS of what has been added
-        # up, at most, or by a _TINY in each dimension where it is nearly 0.
-        lengths = np.sqrt(np.einsum("kd,kd->k", self.anchors, self.anchors, dtype=np.float64))
-        added = self._sum_entries(np.abs(self.values) * lengths[self.indices])
-        return (self.counts + 1.0) * (_EPS * added + _TINY * np.sqrt(self.dim))
-
-    def _sum_entries(self, entries: np.ndarray) -> np.ndarray:
-        """Sums numbers of the entries over each row: float64 [nnz] -> [V]."""
-        rows = np.repeat(np.arange(self.num_rows), self.counts)
-        return np.bincount(rows, entries, minlength=self.num_rows)
+        return bound_errors(**self._arrays)
 
     def mean_row(self) -> np.ndarray:
         """Computes the mean of all rows, float32 [D]: what to take for a user or an item not there.
@@ -312,30 +301,14 @@ class SparseAnchors(CompressedTable):
 
     def _contents(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         """Gives the tensors and the metadata of a file."""
-        arrays = {name: getattr(self, name) for name in ("counts", "indices", "values", "anchors")}
-        arrays |= {_EXTRAS + name: value for name, value in self.extras.items()}
-        if self.words is not None:
-            arrays["names"] = pack_names(self.words)
-        tensors = {name: np.asarray(value, order="C") for name, value in arrays.items()}
-        return tensors, {**self.metadata, "parts": json.dumps(self.parts)}
+        return pack(self._arrays, self.words, self.parts, self.extras, self.metadata)
 
     @classmethod
     def from_tensors(
         cls, tensors: dict[str, np.ndarray], metadata: dict[str, str]
     ) -> "SparseAnchors":
         """Makes the table that `save` wrote of the tensors and the metadata of its file."""
-        return cls(
-            counts=tensors["counts"],
-            indices=tensors["indices"],
-            values=tensors["values"],
-            anchors=tensors["anchors"],
-            words=unpack_names(tensors["names"]) if "names" in tensors else None,
-            parts={name: tuple(part) for name, part in json.loads(metadata["parts"]).items()},
-            extras={
-                k.removeprefix(_EXTRAS): v for k, v in tensors.items() if k.startswith(_EXTRAS)
-            },
-            metadata={k: v for k, v in metadata.items() if k != "parts"},
-        )
+        return cls(**unpack(tensors, metadata))
 
 
 def _as_small(numbers: np.ndarray, noun: str) -> np.ndarray:

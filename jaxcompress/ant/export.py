@@ -16,7 +16,8 @@ import jax
 import numpy as np
 import scipy.sparse
 
-from jaxcompress.anchors.artefact import ANCHORS_FILE, SparseAnchors, stack
+from jaxcompress.anchors.artefact import SparseAnchors, stack
+from jaxcompress.anchors.files import ANCHORS_FILE
 from jaxcompress.anchors.seen import SEEN_FILE, write_seen
 from jaxcompress.ant.config import Config, describe
 from jaxcompress.ant.model import SIDES, masks_of, sparse_param

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcompress.anchors.artefact import ANCHORS_FILE, SparseAnchors
+from jaxcompress.anchors.artefact import SparseAnchors
+from jaxcompress.anchors.files import ANCHORS_FILE
 from jaxcompress.ant.config import Config
 from jaxcompress.ant.export import is_sparse
 from jaxcompress.ant.inspect import Anchor, inspect_users, inspect_weights

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxcompress.anchors.artefact import ANCHORS_FILE, SparseAnchors
+from jaxcompress.anchors.artefact import SparseAnchors
+from jaxcompress.anchors.files import ANCHORS_FILE
 from jaxcompress.ant.clusters import learn_dense_rows
 from jaxcompress.ant.config import Config, describe
 from jaxcompress.ant.export import export, is_sparse

@@ -6,7 +6,7 @@ Axis letters: D dimensions of a vector, H units, K anchors.
 import dataclasses
 from pathlib import Path
 
-from jaxcompress.anchors.artefact import ANCHORS_FILE
+from jaxcompress.anchors.files import ANCHORS_FILE
 from jaxcompress.codes.files import CODES_FILE
 from jaxcompress.engine.config import RunConfig, setting
 
