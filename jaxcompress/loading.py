@@ -20,7 +20,7 @@ from jaxcompress.storage.places import is_remote, reachable
 from jaxcompress.storage.tensors import read_tensors
 
 _KINDS: dict[str, type[CompressedTable]] = {
-    kind.file_format: kind for kind in (SparseAnchors, Codes)
+    kind.file_format: kind for kind in (Codes, SparseAnchors)
 }
 _Kind = TypeVar("_Kind", bound=CompressedTable)
 

@@ -89,7 +89,9 @@ def write_with_large(
     kinds[large.name] = np.dtype(np.uint8), large.shape
     stored = {**metadata, "format": format, "version": version}
     header, starts = _header(kinds, {**stored, "sha256": "0" * 64})
-    parts = {name: (np.ascontiguousarray(x),) for name, x in tensors.items()}
+    parts: dict[str, Iterable[np.ndarray]] = {
+        name: (np.ascontiguousarray(x),) for name, x in tensors.items()
+    }
     parts[large.name] = large.chunks
     digest = hashlib.sha256(repr(sorted(stored.items())).encode())
     with contextlib.ExitStack() as stack:
