@@ -14,7 +14,8 @@ _NO_KERNEL = {
     "parameter", "constant", "tuple", "get-tuple-element", "bitcast", "while", "conditional",
     "call", "partition-id", "replica-id", "after-all", "add-dependency", "opt-barrier",
 }  # fmt: skip
-_TAKES, _PUTS = {"gather", "dynamic-slice"}, {"scatter", "dynamic-update-slice"}
+_TAKES = {"gather", "dynamic-slice"}
+_PUTS = {"scatter": -1, "dynamic-update-slice": 1}  # and which operand is what is put
 _BYTES = {"pred": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "f16": 2, "bf16": 2, "s64": 8, "u64": 8,
           "f64": 8}  # fmt: skip
 _HEADER = re.compile(r"^(ENTRY )?%?([\w.\-]+) .*\{\s*$")
@@ -82,10 +83,11 @@ def read(text: str) -> Report:
     computations, entry = _parse(text)
     unknown: list[str] = []
     run = list(_walk(computations, entry, 1, (), unknown))
+    kernels = [i for i in run if _is_kernel(i)]
     return Report(
         collectives=[i for i in run if _COLLECTIVE.match(i.op)],
-        kernels=sum(i.times for i in run if _is_kernel(i)),
-        num_bytes=sum(i.times * n for i, n in _with_traffic(computations, run) if _is_kernel(i)),
+        kernels=sum(i.times for i in kernels),
+        num_bytes=sum(i.times * n for i, n in _with_traffic(computations, kernels)),
         cycles=sum(i.cycles * i.times for i in run),
         unknown=unknown,
     )
@@ -96,29 +98,37 @@ def _with_traffic(
 ) -> Iterator[tuple[Instruction, int]]:
     """Gives each instruction with the bytes that one run of it reads and writes."""
     sizes = {i.name: i.num_bytes for body in computations.values() for i in body}
+
+    def reads(instruction: Instruction, place: int) -> int:
+        """The bytes of an operand that are read: of a table, the rows that are taken or put."""
+        whole = sizes.get(instruction.operands[place], 0)
+        if instruction.op in _TAKES and place == 0:
+            return min(whole, instruction.num_bytes)
+        if instruction.op in _PUTS and place == 0:
+            return min(whole, sizes.get(instruction.operands[_PUTS[instruction.op]], 0))
+        if instruction.op != "fusion":
+            return whole
+        body = computations[re.search(r"calls=%?([\w.\-]+)", instruction.rest)[1]]
+        inner = (i.name for i in body if i.op == "parameter" and i.rest.startswith(f"{place})"))
+        return min(whole, sum(reads(user, at) for user, at in _users(body, next(inner, ""))))
+
     for instruction in run:
-        reads = [sizes.get(name, 0) for name in instruction.operands]
-        writes = instruction.num_bytes
-        body = [instruction]
-        if instruction.op == "fusion":
-            called = re.search(r"calls=%?([\w.\-]+)", instruction.rest)
-            body = computations.get(called[1], []) if called else []
-        for number, name in enumerate(_parameters(body, instruction)):
-            users = [i for i in body if name in i.operands]
-            if users and all(i.op in _TAKES and i.operands[0] == name for i in users):
-                reads[number] = min(reads[number], sum(i.num_bytes for i in users))
-            if users and all(i.op in _PUTS and i.operands[0] == name for i in users):
-                put = sum(sizes.get(i.operands[-1 if i.op == "scatter" else 1], 0) for i in users)
-                reads[number], writes = min(reads[number], put), min(writes, put)
-        yield instruction, sum(reads) + writes
+        read_bytes = [reads(instruction, place) for place in range(len(instruction.operands))]
+        written = instruction.num_bytes
+        for place, number in enumerate(read_bytes):  # what is changed in its place
+            if sizes.get(instruction.operands[place]) == written > number:
+                written = number
+        yield instruction, sum(read_bytes) + written
 
 
-def _parameters(body: list[Instruction], instruction: Instruction) -> list[str]:
-    """The names by which a body knows the operands of its instruction, in their order."""
-    if instruction.op != "fusion":
-        return instruction.operands
-    found = {int(i.rest.split(")")[0]): i.name for i in body if i.op == "parameter"}
-    return [found.get(number, "") for number in range(len(instruction.operands))]
+def _users(body: list[Instruction], name: str) -> Iterator[tuple[Instruction, int]]:
+    """Gives what takes a value, also in another shape, and as which operand."""
+    for instruction in body:
+        for place, operand in enumerate(instruction.operands):
+            if operand == name and instruction.op in ("bitcast", "reshape"):
+                yield from _users(body, instruction.name)
+            elif operand == name:
+                yield instruction, place
 
 
 def _is_kernel(instruction: Instruction) -> bool:

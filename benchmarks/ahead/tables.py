@@ -1,19 +1,42 @@
 """The programs of tables of vectors: DCCL, refinement, encoding, lookups and logits."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxcompress import dccl
-from jaxcompress.codes import decode, encode, finish, least_squares, measure, noise, refine, search
+from jaxcompress.codes import (
+    decode,
+    encode,
+    finish,
+    least_squares,
+    measure,
+    noise,
+    placed,
+    refine,
+    search,
+)
 from jaxcompress.codes.attend import attend
 from jaxcompress.data.batches import gather_rows
 from jaxcompress.dccl.export import encode as encode_rows
 from jaxcompress.dccl.task import RowStatistics, make_optimizer, make_task
 from jaxcompress.engine.loop import _after_eval, _evaluate_batch
+from jaxcompress.engine.mapper import make_mapper
 from jaxcompress.layers.embedding import embed
 
-from .program import SEED, everywhere, init_program, map_batch, program, shape, state_of, train
+from .program import (
+    SEED,
+    Call,
+    everywhere,
+    init_program,
+    map_batch,
+    program,
+    shape,
+    state_of,
+    train,
+)
 
 V, D, M, K = 400_000, 300, 32, 16  # rows and dimensions of GloVe; codes of 16 bytes
 STEPS = 20
@@ -21,14 +44,11 @@ CODES, CODEBOOKS = shape(V, M, dtype=np.uint8), shape(M, K, D)
 WORDS = 30_000  # rows of a language model's table
 
 
-def _index(size, dim=None, num_codebooks=None):
-    """The shapes of an index: of ids, or of rows if there is a `dim`; perhaps with codes."""
+def _index(size, dim=None, fit=False):
+    """The shapes of an index: of ids, or of rows if there is a `dim`; perhaps with `fit`."""
     rows = {"ids": shape(size, dtype=np.int32)} if dim is None else {"rows": shape(size, dim)}
     index = {**rows, "mask": shape(size, dtype=bool)}
-    if num_codebooks is None:
-        return index
-    codes = shape(size, num_codebooks, dtype=np.uint8)
-    return {**index, "codes": codes, "fit": shape(size, dtype=bool)}
+    return {**index, "fit": shape(size, dtype=bool)} if fit else index
 
 
 def _task(dim=D, **model):
@@ -65,23 +85,49 @@ def _after_evaluation(devices):
     )
 
 
-def _refine(devices, num_codebooks=M, num_codewords=K, size=16_384):
-    codebooks = shape(num_codebooks, num_codewords, D)
+def _equations(num_codebooks, num_codewords, parts):
+    """The shapes of `zero_equations`."""
+    size = num_codebooks * num_codewords
+    if size > search.MAX_TABLED_CODEWORDS:
+        return ()
+    return shape(parts, size, size), shape(parts, size, D)
+
+
+def _recode(devices, function, make_carry, state, num_codebooks=M, size=16_384):
+    """As `placed.recode` calls it; the carry is made for so many devices, and split over them."""
+    mapper = make_mapper(gather_rows, devices)
+    carry = mapper.place(make_carry(len(devices)), mapper.split)
+    held = mapper.place(shape(V, num_codebooks, dtype=np.uint8)), carry
+    program = mapper.compile_update(placed._recode_batch(function, size), held)
+    others = mapper.place((state, shape(dtype=np.int32))), mapper.place_data(shape(V, D))
+    return Call(program, (held, *others, mapper.place_batch(_index(size, fit=True))))
+
+
+def _refine(devices, num_codebooks=M, num_codewords=K):
     step = least_squares.refine_batch(search.default_search_steps(num_codebooks))
-    equations = jax.eval_shape(least_squares.zero_equations, codebooks)
-    state, index = (codebooks, SEED, equations), _index(size, num_codebooks=num_codebooks)
-    return map_batch(devices, step, state, gather_rows, shape(V, D), index)
+    make_equations = functools.partial(_equations, num_codebooks, num_codewords)
+    state = shape(num_codebooks, num_codewords, D), SEED
+    return _recode(devices, step, make_equations, state, num_codebooks)
+
+
+def _search(devices):
+    step = finish._search_batch(search.default_search_steps(M), None)
+    return _recode(devices, step, lambda parts: (), (CODEBOOKS, SEED))
 
 
 def _solve(devices, num_codebooks=M, num_codewords=K):
     codebooks = shape(num_codebooks, num_codewords, D)
-    equations = jax.eval_shape(least_squares.zero_equations, codebooks)
-    return everywhere(devices, least_squares.fit_codebooks, equations, codebooks, shape())
+    equations = _equations(num_codebooks, num_codewords, len(devices))
+    call = everywhere(devices, least_squares.fit_codebooks, equations, codebooks, shape())
+    mapper = make_mapper(gather_rows, devices)
+    return call._replace(arguments=(mapper.place(equations, mapper.split), *call.arguments[1:]))
 
 
 def _measure(devices, function, state, size=16_384):
-    index = _index(size, num_codebooks=M)
-    return map_batch(devices, function, state, gather_rows, shape(V, D), index)
+    """As `placed.map_codes` calls it."""
+    run = placed._map_batch(function, size)
+    with_codes = state, CODES, shape(dtype=np.int32)
+    return map_batch(devices, run, with_codes, gather_rows, shape(V, D), _index(size, fit=True))
 
 
 def _encode_new(devices, size=4096):
@@ -117,7 +163,6 @@ def _embed_gradient(devices, size=4096):
 
 
 _SCALE, _ONE = shape(M, 1, D), shape()  # of the noise
-_FINISH = finish._search_batch(search.default_search_steps(M), None)
 _LOGITS = shape(WORDS, M, dtype=np.uint8), CODEBOOKS
 
 
@@ -152,7 +197,7 @@ PROGRAMS = [
     program("refine.solve.8192", 1, "calls", _solve, **_LARGE),
     program("refine.noise", 1, "calls", everywhere, noise.add_noise, SEED, CODEBOOKS, _SCALE, _ONE),
     program("refine.error", 16_384, "rows", _measure, refine._batch_error(None), CODEBOOKS),
-    program("finish.search", 16_384, "rows", _measure, _FINISH, (CODEBOOKS, SEED)),
+    program("finish.search", 16_384, "rows", _search),
     program("codes.errors", 16_384, "rows", _measure, measure._batch_errors, (CODEBOOKS, shape(D))),
     program("codes.encode", 4096, "rows", _encode_new),
     program("lookup.4096", 4096, "rows", _lookup, 4096),
