@@ -35,6 +35,8 @@ from jaxcompress.ant.config import (
 from jaxcompress.ant.published import METHODS, published_config
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jaxcompress.ant.inspect import Anchor
     from jaxcompress.ant.rank import Ranking
     from jaxcompress.ant.run import Outcome
@@ -95,16 +97,18 @@ def inspect_anchors(workdir: str, num_items: int = 8, side: str = "items") -> "l
     return inspect_anchors(workdir, num_items, side)
 
 
-def rank_items(workdir: str, k: int = 10, threshold: float = 3.5) -> "Ranking":
-    """Ranks the test items of each user by a run, trained or half-trained.
+def rank_items(
+    workdir: str, k: "int | Sequence[int]" = (10, 50), threshold: float = 3.5
+) -> "Ranking":
+    """Ranks all items of each user by a run, trained or half-trained, without those it has seen.
 
     Args:
         workdir: the run's folder.
-        k: items recommended to each user, at most.
-        threshold: the least rating of a relevant item.
+        k: items recommended to each user, at most, one number or several.
+        threshold: the least rating of a relevant item; pairs without ratings are all relevant.
 
     Returns:
-        Of each user precision and recall at k.
+        Of each user recall, NDCG and hit rate at each k, beside popularity and item means.
 
     Raises:
         InputError: if there is no run, k is less than 1, or no rating is as large as the

@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxcompress.ant.config import Config, ModelConfig
 from jaxcompress.ant.model import SIDES
-from jaxcompress.ant.plan import make_plan
+from jaxcompress.ant.plan import make_plan, settle
 from jaxcompress.ant.prepare import prepare
 from jaxcompress.ant.starts import check_anchors
 from jaxcompress.data.ratings.read import Ratings
@@ -49,6 +49,6 @@ def learn_dense_rows(ratings: Ratings, config: Config) -> dict[str, np.ndarray]:
 
 def _first_window(ratings: Ratings, config: Config) -> Ratings:
     """Takes what is known when a stream starts; all users and items keep their rows."""
-    first = make_plan(ratings, config).parts[0]
+    first = make_plan(ratings, settle(ratings, config)).parts[0]
     columns = (ratings.users, ratings.items, ratings.values, ratings.times)
     return Ratings(*(column[first] for column in columns), ratings.user_ids, ratings.item_ids)

@@ -39,8 +39,9 @@ class ModelConfig:
     # "product", or "ncf": neural collaborative filtering
     network: str = setting("product", one_of=("product", "ncf"))
     latent_dim: int = setting(16, at_least=1)  # D
-    user_anchors: int = setting(20, at_least=1)  # K of users; of NBANT the K it starts with
-    item_anchors: int = setting(20, at_least=1)  # K of items; of NBANT the K it starts with
+    # K of users; of NBANT the K it starts with; None: chosen on validation ratings (`choose.py`)
+    user_anchors: int | None = setting(20, at_least=1)
+    item_anchors: int | None = setting(20, at_least=1)  # K of items, likewise
     # "random"; "frequency": the most frequent rows are the anchors; "clusters": the centres of the
     # rows of a short dense run
     anchor_init: str = setting("random", one_of=("random", "frequency", "clusters"))
@@ -58,16 +59,25 @@ class PenaltyConfig:
     # lambda2, weight of the L1 norm of T, or of a dense table
     transform: float = setting(0.0, at_least=0)
     warmup_epochs: float = setting(0.0, at_least=0)  # epochs in which it is raised from 0
-    # weight of the squared norms of a rating's two rows: loss + l2 * (|u|^2 + |i|^2)
-    l2: float = setting(0.0, at_least=0)
+    # weight of the squared norms of a rating's two rows: loss + l2 * (|u|^2 + |i|^2); None: chosen
+    # on validation ratings (`choose.py`)
+    l2: float | None = setting(0.0, at_least=0)
     # draws biases to 0 as if by so many further ratings of none; None: chosen on validation ratings
     # for users and for items (`effects.py`)
     bias_shrinkage: float | None = setting(None, at_least=0, earlier=0.0)
     lazy: bool = False  # whether rows that are not in a batch are left as they are
     # number of parameters that is pruned down to; None: nothing is pruned
     num_parameters: int | None = setting(None, at_least=1)
+    # the same as a share of latent_dim numbers for each row that has training ratings; None: as
+    # num_parameters says
+    share: float | None = setting(None, above=0, at_most=1)
     # what is pruned first: entries of least "saliency" or "magnitude"
     selection: str = setting("saliency", one_of=("saliency", "magnitude"))
+
+    @property
+    def prunes(self) -> bool:
+        """Whether entries go until a number of parameters is left."""
+        return self.num_parameters is not None or self.share is not None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -112,7 +122,8 @@ class StreamConfig:
 class Config(RunConfig):
     """What `python -m train.ant` runs."""
 
-    batch_size: int = setting(1024, at_least=1)  # ratings per step, over all devices
+    # ratings per step, over all devices; None: a hundredth of the training ratings, 32 to 1,024
+    batch_size: int | None = setting(1024, at_least=1)
     steps_per_dispatch: int = setting(100, at_least=1)  # steps that one call to the device takes
     num_epochs: float = setting(50.0, above=0)  # epochs, if num_steps is None
     log_every: int = setting(1000, at_least=1, may_change=True)  # steps between lines of the log
@@ -132,10 +143,15 @@ class Config(RunConfig):
     def check(self) -> None:
         """Raises InputError if a value, or several together, are invalid."""
         super().check()
-        model = self.model
+        model, penalty = self.model, self.penalty
+        if penalty.num_parameters is not None and penalty.share is not None:
+            raise InputError(
+                f"penalty.num_parameters is {penalty.num_parameters} and penalty.share "
+                f"{penalty.share}; expected one of them, the other none."
+            )
         if model.table != "anchors" and self.growth.enabled:
             raise InputError("growth.enabled is True; only model.table anchors can grow.")
-        if model.table == "mixed" and (self.penalty.transform or self.penalty.num_parameters):
+        if model.table == "mixed" and (self.penalty.transform or self.penalty.prunes):
             raise InputError("a table of mixed dimensions takes no penalty and is not pruned.")
         if (self.data.related_users or self.data.related_items) and not (
             model.table == "anchors" and model.anchor_init == "frequency"
@@ -152,7 +168,7 @@ def describe(config: Config) -> str:
     name = {"anchors": "ANT", "dense": "MF", "mixed": "MixDim"}[model.table]
     if config.growth.enabled:
         name = "NBANT"
-    elif model.table == "dense" and penalty.num_parameters:
+    elif model.table == "dense" and penalty.prunes:
         name = "pruned MF"
     elif model.table == "dense" and penalty.transform:
         name = "sparse MF"

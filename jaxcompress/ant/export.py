@@ -30,7 +30,7 @@ from jaxcompress.storage.names import write_names
 def is_sparse(config: Config) -> bool:
     """Says whether a run's tables have zeros, and are counted by what is not 0."""
     penalty = config.penalty
-    return config.model.table == "anchors" or bool(penalty.transform or penalty.num_parameters)
+    return config.model.table == "anchors" or bool(penalty.transform or penalty.prunes)
 
 
 def count_bytes(problem: Problem, params: dict, aux: dict) -> dict[str, int]:

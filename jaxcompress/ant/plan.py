@@ -1,7 +1,8 @@
 """What a run trains on and when, and what it is tested on: splits, windows of a stream, feeds."""
 
+import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ from jaxcompress.data.ratings import batches as ratings_batches
 from jaxcompress.data.ratings.batches import shuffled_windows
 from jaxcompress.data.ratings.read import Ratings
 
+_BATCH_SIZES = (32, 1024)  # least and most ratings of a step
 _EVAL_BATCH = 16_384  # ratings of a batch of an evaluation, over all devices
 
 
@@ -61,6 +63,21 @@ def make_plan(ratings: Ratings, config: Config) -> Plan:
         steps_per_part=cut.steps,
         num_steps=num_steps,
     )
+
+
+def settle(ratings: Ratings, config: Config) -> Config:
+    """Derives batch size and number of parameters from the ratings where the config has none."""
+    changes: dict[str, Any] = {}
+    if config.batch_size is None:
+        whole = config.stream.window or 0.8 * len(ratings)
+        changes["batch_size"] = int(np.clip(whole // 100, *_BATCH_SIZES))
+    penalty = config.penalty
+    if penalty.share is not None:
+        train = make_plan(ratings, dataclasses.replace(config, **changes)).splits["train"]
+        rows = sum(len(np.unique(rows[train])) for rows, _ in columns(ratings).values())
+        number = max(1, round(penalty.share * rows * config.model.latent_dim))
+        changes["penalty"] = dataclasses.replace(penalty, num_parameters=number, share=None)
+    return dataclasses.replace(config, **changes)
 
 
 def columns(ratings: Ratings) -> dict[str, tuple[np.ndarray, list[str]]]:

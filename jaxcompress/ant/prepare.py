@@ -14,7 +14,7 @@ from jaxcompress.ant.baselines import DenseTable, NeuralFactorization, mixed_dim
 from jaxcompress.ant.config import Config
 from jaxcompress.ant.effects import BIASES, Effects, choose_effects, fit_effects, of_first_window
 from jaxcompress.ant.model import RatingModel, product
-from jaxcompress.ant.plan import Plan, columns, make_plan
+from jaxcompress.ant.plan import Plan, columns, make_plan, settle
 from jaxcompress.ant.schedule import make_schedule
 from jaxcompress.ant.starts import NEVER, Start, check_anchors, make_start, max_anchors
 from jaxcompress.ant.task import make_optimizer, make_task
@@ -32,7 +32,7 @@ class Problem(NamedTuple):
     """Ratings and a config, made ready for the loop.
 
     Attributes:
-        config: the run's config.
+        config: the run's config, with what the ratings settle.
         job: what the loop runs.
         model: tables and network.
         ratings: all ratings.
@@ -104,6 +104,7 @@ def prepare(
     Raises:
         InputError: if the ratings and the config do not go together.
     """
+    config = settle(ratings, config)
     check_anchors(config, ratings)
     plan = make_plan(ratings, config)
     per_part = plan.steps_per_part
@@ -113,6 +114,7 @@ def prepare(
     starts = _make_starts(ratings, config, plan, dense_rows, effects, say)
     first_part = ratings.values[plan.parts[0]]  # of a stream, what is known when it starts
     counts = {side: start.counts for side, start in starts.items()}
+    _warn_of_budget(config, starts, say)
     model = make_model(config, counts, float(first_part.mean()))
     task = make_task(config, model, starts, schedule)
     tx = make_optimizer(config, schedule, per_part, starts)
@@ -133,6 +135,25 @@ def prepare(
     )
     windows = [*plan.parts, plan.splits["test"]] if config.stream.window else []
     return Problem(config, job, model, ratings, plan.splits, per_part, effects, windows)
+
+
+def _warn_of_budget(
+    config: Config, starts: Mapping[str, Start], say: Callable[[str], None]
+) -> None:
+    """Says so if anchors, where their number is given, and biases are more than is asked for."""
+    asked, model = config.penalty.num_parameters, config.model
+    if asked is None:
+        return
+    rows = sum(int((start.first_steps < NEVER).sum()) for start in starts.values())
+    least = 1 + model.biases * rows
+    if model.table == "anchors" and not config.growth.enabled:
+        least += (model.user_anchors + model.item_anchors) * model.latent_dim
+    if least >= asked:
+        say(
+            f"note: penalty.num_parameters is {asked:,}; anchors and biases alone are {least:,}, "
+            "so that is not reached, and one entry of the tables is left. Ask for more, or take "
+            "fewer anchors."
+        )
 
 
 def _learn_effects(ratings: Ratings, config: Config, plan: Plan) -> dict[str, Effects]:

@@ -71,12 +71,16 @@ _REFERENCE = {  # groups of fields as the reference sets them
 METHODS = (*_METHODS, *_REFERENCE)
 
 
-def published_config(method: str, *, num_parameters: int, **settings: Any) -> Config:
+def published_config(
+    method: str, *, num_parameters: int | None = None, share: float | None = None, **settings: Any
+) -> Config:
     """Makes the config of a method, as far as it does not depend on the data.
 
     Args:
         method: one of `METHODS`.
         num_parameters: what methods that prune come down to.
+        share: the same as a share of a dense table, for ratings of any size: batch size, L2 and the
+            number of anchors follow from the ratings then.
         **settings: further fields of `Config`.
 
     Raises:
@@ -87,19 +91,21 @@ def published_config(method: str, *, num_parameters: int, **settings: Any) -> Co
     if method in _REFERENCE:
         groups = {name: dataclasses.replace(part) for name, part in _REFERENCE[method].items()}
         return Config(**{"num_epochs": 50.0, **settings, **groups})
-    own = _METHODS[method]
+    own, is_open = _METHODS[method], share is not None
+    anchors = None if is_open and own.table == "anchors" and not own.grows else own.num_anchors
     return Config(
-        **{"num_epochs": own.num_epochs, **settings},
+        **{"num_epochs": own.num_epochs, **({"batch_size": None} if is_open else {}), **settings},
         model=ModelConfig(
             table=own.table,
             network=own.network,
-            user_anchors=own.num_anchors,
-            item_anchors=own.num_anchors,
+            user_anchors=anchors,
+            item_anchors=anchors,
         ),
         penalty=PenaltyConfig(
             transform=own.l1,
-            l2=own.l2,
+            l2=None if is_open else own.l2,
             num_parameters=num_parameters if own.prunes else None,
+            share=share if own.prunes else None,
             selection=own.selection,
         ),
         growth=GrowthConfig(

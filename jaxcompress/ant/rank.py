@@ -1,116 +1,176 @@
-"""Ranking: precision and recall of the items that a run would recommend to each user."""
+"""Ranking: which items of the whole catalogue a run recommends, beside popularity and item means.
+
+Each user's items are ranked by their predictions, without those that the run has seen of the user
+(Cremonesi, Koren & Turrin, "Performance of Recommender Algorithms on Top-N Recommendation Tasks",
+RecSys 2010, on all items instead of a thousand).
+
+Axis letters: n users, I items, B users at a time, k items recommended.
+"""
 
 import csv
-import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from jaxcompress.ant.model import RatingModel, masks_of
-from jaxcompress.ant.plan import make_eval_feed
+from jaxcompress.anchors.recommender import Recommender
+from jaxcompress.ant.config import describe
+from jaxcompress.ant.effects import ITEM_MEANS
+from jaxcompress.ant.export import known_ratings, to_artefact
 from jaxcompress.ant.prepare import Problem
-from jaxcompress.engine.loop import map_rows
+from jaxcompress.data.ratings.read import Ratings
 from jaxcompress.engine.task import TrainState
 from jaxcompress.errors import InputError
 from jaxcompress.storage.atomic import atomic_write
+from jaxcompress.storage.ids import largest_ids
+
+POPULARITY = "popularity"  # the number of training ratings of an item, as tables say
+_USERS_AT_ONCE = 256
+_OF_PAIRS = 0.5  # between pairs, which count 1, and negatives, which count 0
+
+
+class Figures(NamedTuple):
+    """Figures at each k of each user: float64 [n, number of ks].
+
+    Attributes:
+        recall: the share of the user's relevant items that are among the first k.
+        ndcg: the discounted gain of the first k, `sum 1 / log2(rank + 1)` over the relevant ones,
+            divided by the most that it can be (Jarvelin & Kekalainen, 2002).
+        hit_rate: whether one of the first k is relevant, 0 or 1.
+    """
+
+    recall: np.ndarray
+    ndcg: np.ndarray
+    hit_rate: np.ndarray
 
 
 class Ranking(NamedTuple):
-    """Figures of each user that has test ratings.
+    """How well test items are found among all items.
 
     Attributes:
-        users: ids of the users.
-        precision: float64 [number of users], precision at k.
-        recall: float64 [number of users], recall at k.
+        ks: the numbers of items that are recommended.
+        users: ids of the n users that have relevant test items.
+        figures: the figures of the run, of "popularity" and of "item means", by these names; the
+            run's name is the first.
     """
 
+    ks: tuple[int, ...]
     users: list[str]
-    precision: np.ndarray
-    recall: np.ndarray
+    figures: dict[str, Figures]
+
+    def rows(self) -> list[dict[str, float | str]]:
+        """Makes a row of means over users of each, as tables show them."""
+        return [
+            {"method": name, **{
+                f"{figure}_at_{k}": float(values[:, i].mean())
+                for i, k in enumerate(self.ks) for figure, values in found._asdict().items()
+            }}
+            for name, found in self.figures.items()
+        ]  # fmt: skip
 
 
-def precision_and_recall(
-    users: np.ndarray, truth: np.ndarray, predicted: np.ndarray, k: int, threshold: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores each user's rated items, in the order of their predictions.
+def figures_of(is_relevant: np.ndarray, num_relevant: int, ks: Sequence[int]) -> list[np.ndarray]:
+    """Computes recall, NDCG and whether there is a hit, of one user at each k.
 
-    Precision at k is the share of relevant items (rated `threshold` or more) among those of the
-    first k whose prediction is `threshold` or more; 0 if there are none. Recall at k is the share
-    of the user's relevant items that are among these; 0 if there are none.
+    >>> [x.round(3).tolist() for x in figures_of(np.array([False, True, False]), 2, (1, 3))]
+    [[0.0, 0.5], [0.0, 0.387], [0.0, 1.0]]
 
     Args:
-        users: int [n], the user of each rating.
-        truth: [n], ratings.
-        predicted: [n], predictions.
-        k: items recommended to a user at most.
-        threshold: the least rating of a relevant item.
-
-    Returns:
-        The users, ascending, and precision and recall of each.
-
-    >>> precision_and_recall(np.array([7, 7, 7]), np.array([5, 2, 4]), np.array([4.9, 4.5, 4.2]),
-    ...                      k=2, threshold=3.5)
-    (array([7]), array([0.5]), array([0.5]))
+        is_relevant: bool [largest k or fewer], of the recommended items, the best first.
+        num_relevant: the user's relevant items in all.
+        ks: numbers of items.
     """
-    order = np.lexsort((-predicted, users))
-    users, truth, predicted = users[order], truth[order], predicted[order]
-    who, first, which = np.unique(users, return_index=True, return_inverse=True)
-    in_first_k = np.arange(len(users)) - first[which] < k
-    relevant, recommended = truth >= threshold, (predicted >= threshold) & in_first_k
-
-    def count(chosen: np.ndarray) -> np.ndarray:
-        return np.bincount(which[chosen], minlength=len(who))
-
-    hits = count(relevant & recommended)
-    return who, hits / np.maximum(count(recommended), 1), hits / np.maximum(count(relevant), 1)
+    gains = 1 / np.log2(np.arange(2, max(*ks, num_relevant, 2) + 2))
+    hits = np.array([is_relevant[:k].sum() for k in ks], float)
+    gained = np.array([(gains[: len(is_relevant)] * is_relevant)[:k].sum() for k in ks])
+    most = np.array([gains[: min(k, num_relevant)].sum() for k in ks])
+    return [hits / num_relevant, gained / most, (hits > 0).astype(float)]
 
 
-def rank(problem: Problem, state: TrainState, k: int, threshold: float) -> Ranking:
-    """Ranks the test items of each user.
+def rank(problem: Problem, state: TrainState, ks: Sequence[int], threshold: float) -> Ranking:
+    """Ranks all items of each user that has relevant test items.
 
     Args:
         problem: the run.
         state: the trained state.
-        k: items recommended to a user at most.
-        threshold: the least rating of a relevant item.
+        ks: numbers of items recommended to a user.
+        threshold: the least rating of a relevant item; of pairs without ratings all are relevant.
 
     Raises:
-        InputError: if k is less than 1, or no rating is as large as the threshold.
+        InputError: if a k is less than 1, or no test rating is as large as the threshold.
     """
-    if k < 1:
-        raise InputError(f"k is {k}; it must be at least 1.")
-    positions, ratings = problem.splits["test"], problem.ratings
+    if not ks or min(ks) < 1:
+        raise InputError(f"k is {', '.join(map(str, ks))}; each must be at least 1.")
+    ratings, test = problem.ratings, problem.splits["test"]
+    threshold = _OF_PAIRS if ratings.are_pairs else threshold
     if threshold > (largest := ratings.values.max()):
         raise InputError(
             f"threshold is {threshold:g}; the largest rating is {largest:g}, so no item would be "
-            "relevant. Lower it, for pairs without ratings to 0.5."
+            "relevant. Lower it."
         )
-    predicted = map_rows(
-        functools.partial(_predict, problem.model),
-        problem.job,
-        state.replace(opt_state=()),
-        make_eval_feed(positions),
-        len(positions),
+    relevant = test[ratings.values[test] >= threshold]
+    if not len(relevant):
+        raise InputError(f"threshold is {threshold:g}; no test rating is as large. Lower it.")
+    table = to_artefact(problem, *jax.device_get((state.params, state.aux)))
+    train = problem.splits["train"]
+    train = train[ratings.values[train] > 0] if ratings.are_pairs else train
+    popularity = np.bincount(ratings.items[train], minlength=len(ratings.item_ids))
+    means = problem.effects[ITEM_MEANS].items
+    scorers: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        describe(problem.config): Recommender(table).scores,
+        POPULARITY: lambda users: np.tile(popularity.astype(np.float32), (len(users), 1)),
+        ITEM_MEANS: lambda users: np.tile(means.astype(np.float32), (len(users), 1)),
+    }
+    known = known_ratings(problem)
+    users = np.unique(ratings.users[relevant])
+    found = {name: _figures(ratings, users, score, known, relevant, tuple(ks))
+             for name, score in scorers.items()}  # fmt: skip
+    return Ranking(tuple(ks), [ratings.user_ids[user] for user in users], found)
+
+
+def _figures(
+    ratings: Ratings,
+    users: np.ndarray,
+    score: Callable[[np.ndarray], np.ndarray],
+    known: np.ndarray,
+    relevant: np.ndarray,
+    ks: tuple[int, ...],
+) -> Figures:
+    seen, wanted = (_items_of(ratings, positions) for positions in (known, relevant))
+    found = []
+    for start in range(0, len(users), _USERS_AT_ONCE):
+        part = users[start : start + _USERS_AT_ONCE]
+        for user, scores in zip(part, score(part), strict=True):
+            scores[seen(user)] = -np.inf
+            best = largest_ids(scores, min(max(ks), len(scores)))
+            best = best[np.isfinite(scores[best])]
+            mine = wanted(user)
+            found.append(figures_of(np.isin(best, mine), len(mine), ks))
+    return Figures(*np.array(found).swapaxes(0, 1))
+
+
+def _items_of(ratings: Ratings, positions: np.ndarray) -> Callable[[int], np.ndarray]:
+    """Makes `user -> items` of the ratings at these positions."""
+    order = positions[np.argsort(ratings.users[positions], kind="stable")]
+    ends = np.append(
+        0, np.cumsum(np.bincount(ratings.users[order], minlength=len(ratings.user_ids)))
     )
-    users, precision, recall = precision_and_recall(
-        ratings.users[positions], ratings.values[positions], predicted, k, threshold
-    )
-    return Ranking([ratings.user_ids[user] for user in users], precision, recall)
+    items = ratings.items[order]
+    return lambda user: items[ends[user] : ends[user + 1]]
 
 
 def write_ranking(ranking: Ranking, file: Path) -> None:
-    """Writes a line for each user: id, precision, recall."""
+    """Writes a line for each user: the id, and the run's figures at each k."""
+    own = next(iter(ranking.figures.values()))
+    names = [f"{name}_at_{k}" for k in ranking.ks for name in Figures._fields]
+    values = np.stack(own, axis=-1).reshape(len(ranking.users), -1)
     with (
         atomic_write(file) as partial,
         open(partial, "w", encoding="utf-8", newline="") as stream,
     ):
         writer = csv.writer(stream)
-        writer.writerow(("user", "precision", "recall"))
-        for user, precision, recall in zip(*ranking, strict=True):
-            writer.writerow((user, f"{precision:.6g}", f"{recall:.6g}"))
-
-
-def _predict(model: RatingModel, state: TrainState, batch: dict) -> jax.Array:
-    return model.apply({"params": state.params}, batch, masks_of(state.aux), fill=True)[0]
+        writer.writerow(("user", *names))
+        for user, row in zip(ranking.users, values, strict=True):
+            writer.writerow((user, *(f"{value:.6g}" for value in row)))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.anchors.files import ANCHORS_FILE
+from jaxcompress.ant.choose import choose, is_open, with_choice
 from jaxcompress.ant.clusters import learn_dense_rows
 from jaxcompress.ant.config import Config, describe
 from jaxcompress.ant.export import export, is_sparse
@@ -25,10 +26,14 @@ from jaxcompress.data.ratings.read import Ratings
 from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.page.page import leave_report
-from jaxcompress.engine.report import format_figures, say, write_summary
+from jaxcompress.engine.report import format_rows, say, write_json, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.workdir import as_begun, opened, read_config
+from jaxcompress.errors import InputError
+from jaxcompress.storage.json_files import read_json
+from jaxcompress.storage.places import as_path
 
+_CHOICE = "choice.json"  # what was chosen on validation ratings, in a workdir
 _LIKED = ", and the items whose ratings each raises most"
 
 
@@ -37,7 +42,7 @@ class Options:
     """What modes take besides a config."""
 
     num_items: int = 8  # inspect: items and users to show of each anchor
-    k: int = 10  # rank: items recommended to each user
+    k: str = "10,50"  # rank: items recommended to each user, one number or several
     threshold: float = 3.5  # rank: the least rating of a relevant item
     workdirs: str = ""  # compare: DIR,DIR,...
 
@@ -76,21 +81,21 @@ def inspect_anchors(workdir: str, num_items: int = 8, side: str = "items") -> li
 
 
 @own_settings
-def rank_items(workdir: str, k: int = 10, threshold: float = 3.5) -> Ranking:
-    """Ranks the test items of each user by a run, trained or half-trained.
+def rank_items(workdir: str, k: int | Sequence[int] = (10, 50), threshold: float = 3.5) -> Ranking:
+    """Ranks all items of each user by a run, trained or half-trained.
 
     Args:
         workdir: the run's folder.
-        k: items recommended to each user at most.
+        k: items recommended to each user at most, one number or several.
         threshold: the least rating of a relevant item.
 
     Raises:
         InputError: if there is no run, k is less than 1, or no rating is as large as the
             threshold.
     """
-    config = read_config(workdir, Config)
+    config, ks = read_config(workdir, Config), (k,) if isinstance(k, int) else tuple(k)
     with _fitted(config, workdir, is_training=False, say=_in_silence) as (problem, fitted, _):
-        return rank(problem, fitted.state, k, threshold)
+        return rank(problem, fitted.state, ks, threshold)
 
 
 @own_settings
@@ -114,6 +119,7 @@ def run(config: Config, workdir: str, mode: str, options: Options | None = None)
         if mode in ("train", "evaluate"):
             summary = summarize(problem, fitted, path)
             say("\n" + format_summary(summary))
+            _say_if_missed(problem.config, summary["parameters"])
             write_summary(
                 path,
                 summary,
@@ -130,9 +136,8 @@ def run(config: Config, workdir: str, mode: str, options: Options | None = None)
                 for anchor in inspect(problem, fitted.state, options.num_items, side):
                     say(format_anchor(anchor, len(ids), side))
         if mode == "rank":
-            _show_ranking(
-                rank(problem, fitted.state, options.k, options.threshold), options.k, path
-            )
+            ks = _numbers(options.k)
+            _show_ranking(rank(problem, fitted.state, ks, options.threshold), path)
     return Outcome(tables, summary)
 
 
@@ -142,14 +147,20 @@ def _fitted(
 ) -> Iterator[tuple[Problem, Fitted, Path]]:
     """Reads and prepares the input, opens the workdir, trains or restores."""
     config.check()
-    ratings = read(config)
+    given, ratings = config, read(config)
     for note in ratings.notes:
         say(f"note: {note}")
+    choice = None
+    if is_open(config):
+        choice = _choice(ratings, config, as_path(workdir) / _CHOICE, is_training, say)
+        config = with_choice(config, choice)
     dense_rows = None
     if config.model.anchor_init == "clusters":
         dense_rows = learn_dense_rows(ratings, config)
     problem = prepare(ratings, config, dense_rows, say=say)
-    with opened(workdir, config, fingerprint(ratings)) as path:
+    with opened(workdir, given, fingerprint(ratings)) as path:
+        if choice is not None:
+            write_json(path / _CHOICE, choice)
         fitted = fit_or_restore(
             problem.job,
             path,
@@ -162,8 +173,27 @@ def _fitted(
         yield problem, fitted, path
 
 
+def _choice(
+    ratings: Ratings, config: Config, file: Path, is_training: bool, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Takes what a run has chosen, or chooses it."""
+    if file.exists():
+        choice = read_json(file, "delete it, and it is chosen again")
+        say(f"chosen before: l2 {choice['l2']}, anchors {choice['num_anchors']} a side")
+        return choice
+    if not is_training:
+        raise InputError(f"{file.parent} holds no run that has chosen its settings; train first.")
+    return choose(ratings, config, say)
+
+
 def _in_silence(line: str) -> None:
     """Takes a line for the user where there is none: what is asked for is returned."""
+
+
+def _say_if_missed(config: Config, left: int) -> None:
+    asked = config.penalty.num_parameters
+    if asked is not None and left > asked:
+        say(f"note: {asked:,} parameters were asked for; {left:,} are left.")
 
 
 def _announce_export(config: Config, workdir: Path) -> None:
@@ -176,17 +206,21 @@ def _announce_export(config: Config, workdir: Path) -> None:
     )
 
 
-def _show_ranking(ranking: Ranking, k: int, workdir: Path) -> None:
+def _show_ranking(ranking: Ranking, workdir: Path) -> None:
     """Prints means over users, and writes each user's figures to `WORKDIR/ranking.csv`."""
     if jax.process_index() == 0:
         write_ranking(ranking, workdir / "ranking.csv")
-    figures = {
-        "users": len(ranking.users),
-        f"precision_at_{k}": float(ranking.precision.mean()),
-        f"recall_at_{k}": float(ranking.recall.mean()),
-    }
-    say("\n" + format_figures(figures))
+    rows = ranking.rows()
+    say(f"\n{len(ranking.users):,} users with relevant test items\n")
+    say(format_rows(rows, list(rows[0])))
     say(f"\neach user's: {workdir}/ranking.csv")
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise InputError(f"k is {text!r}; expected numbers, as in 10,50.") from None
 
 
 def fingerprint(ratings: Ratings) -> str:

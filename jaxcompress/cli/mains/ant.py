@@ -2,8 +2,8 @@
 
 The same command again goes on with the run, or finds it finished. `--mode evaluate` and `--mode
 export` take a finished or half-finished run; `--mode inspect` shows what its anchors stand for
-(`--num_items`), `--mode rank` scores the test items of each user (`--k`, `--threshold`), `--mode
-compare` lays runs side by side (`--workdirs=DIR,DIR,...`).
+(`--num_items`), `--mode rank` ranks all items of each user (`--k`, `--threshold`), `--mode compare`
+lays runs side by side (`--workdirs=DIR,DIR,...`).
 """
 
 from collections.abc import Sequence
