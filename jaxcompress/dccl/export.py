@@ -13,10 +13,12 @@ from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.placed import PlacedCodes, fetch_codes, recode, zero_codes
 from jaxcompress.dccl.model import Encoder, normalize
 from jaxcompress.dccl.prepare import Problem
+from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.task import TrainState
 from jaxcompress.storage.bits import code_type
 
 
+@own_settings
 def to_codes(
     problem: Problem,
     state: TrainState,
@@ -37,6 +39,7 @@ def to_codes(
     return Codes(codes, placed.codebooks, words, encoder, metadata or {})
 
 
+@own_settings
 def encode_rows(problem: Problem, state: TrainState) -> PlacedCodes:
     """Encodes every row of the table with a trained state, where it lies."""
     table = problem.table
