@@ -6,7 +6,6 @@ import numpy as np
 from jaxcompress import Codes, ant, classifier, tying
 from jaxcompress.ant import prepare as ratings
 from jaxcompress.ant.published import published_config
-from jaxcompress.ant.rank import _predict
 from jaxcompress.ant.schedule import make_schedule
 from jaxcompress.ant.starts import Start, max_anchors
 from jaxcompress.classifier import prepare as texts
@@ -109,14 +108,6 @@ def _evaluate_ratings(devices, method="ant", data="25m"):
     return map_batch(devices, function, state, gather_ratings, _columns(data), _some(16_384))
 
 
-def _predict_ratings(devices, method="ant", data="25m"):
-    task, _, model = _ratings(method, data)
-    function = lambda state, batch: _predict(model, state, batch)
-    return map_batch(
-        devices, function, state_of(task), gather_ratings, _columns(data), _some(16_384)
-    )
-
-
 def _adapt(devices, method, data="25m"):
     task, _, _ = _ratings(method, data)
     state, step = state_of(task), shape(dtype=np.int32)
@@ -203,7 +194,6 @@ PROGRAMS = [
     _ratings_program("ant.train.25m", "ant", "25m", like="ant.train.ant"),
     _ratings_program("ant.train.25m.16384", "ant", "25m", 16_384, like="ant.train.ant"),
     program("ant.evaluate.25m", 16_384, "ratings", _evaluate_ratings),
-    program("ant.predict.25m", 16_384, "ratings", _predict_ratings),
     program("ant.after_eval.25m", 1, "calls", _adapt, "ant"),
     program("ant.after_eval.nbant.25m", 1, "calls", _adapt, "nbant"),
     *(

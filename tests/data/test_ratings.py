@@ -7,7 +7,6 @@ import zipfile
 import numpy as np
 import pytest
 
-from jaxcompress.ant.rank import precision_and_recall
 from jaxcompress.data.ratings import batches as ratings_batches
 from jaxcompress.data.ratings import parse
 from jaxcompress.data.ratings.batches import first_parts, shuffled_windows
@@ -224,17 +223,6 @@ def test_windows_follow_time_and_the_last_is_never_trained_on():
     assert list(first) == [1, 0, 0, 2, -1]
     with pytest.raises(InputError, match="expected two windows or more"):
         ratings_batches.cut_windows(times, 7, 1, 2)
-
-
-def test_precision_and_recall_at_k_by_hand():
-    users = np.array([0, 0, 0, 1, 1, 2])
-    truth = np.array([5, 1, 4, 4, 2, 1.0])
-    predicted = np.array([4.5, 4.0, 3.0, 3.9, 3.8, 2.0])
-    who, precision, recall = precision_and_recall(users, truth, predicted, 2, 3.5)
-    # 0: recommended 5 and 1, of relevant 5 and 4; 1: both, of which one is; 2: none either way.
-    assert list(who) == [0, 1, 2]
-    np.testing.assert_allclose(precision, [1 / 2, 1 / 2, 0])
-    np.testing.assert_allclose(recall, [1 / 2, 1.0, 0])
 
 
 def test_real_movielens_and_amazon_have_their_counts(real_data):
