@@ -15,20 +15,23 @@ SEED = jax.eval_shape(lambda: jax.random.key(0))  # the shape of a key
 
 
 class Call(NamedTuple):
-    """A jitted function and the shapes of what it is called with."""
+    """A jitted function and the shapes of what it is called with.
+
+    Attributes:
+        function: as the project calls it.
+        arguments: placed on devices.
+        options: arguments by name.
+        is_shared: whether devices share the work; if not, each does all of it.
+    """
 
     function: Callable
     arguments: tuple
     options: dict[str, Any] = {}  # noqa: RUF012
+    is_shared: bool = True
 
     def lower(self) -> jax.stages.Lowered:
         """Lowers the call for the devices that its shapes are placed on."""
         return self.function.lower(*self.arguments, **self.options)
-
-    def is_replicated(self) -> bool:
-        """Tells whether every device has all of the arguments, and so does all of the work."""
-        shardings = (x.sharding for x in jax.tree.leaves(self.arguments))
-        return all(sharding.is_fully_replicated for sharding in shardings)
 
     def export(self, platforms: Sequence[str]) -> jax.export.Exported:
         """Exports the call for platforms, whatever its shapes are placed on."""
@@ -130,7 +133,12 @@ def everywhere(
 ) -> Call:
     """Makes the call of a function, jitted or not, on arrays that are the same on all devices."""
     jitted = function if hasattr(function, "lower") else jax.jit(function)
-    return Call(jitted, make_mapper(lambda data, index: index, devices).place(arguments), options)
+    return Call(
+        jitted,
+        make_mapper(lambda data, index: index, devices).place(arguments),
+        options,
+        is_shared=False,
+    )
 
 
 def multiple(count: int, devices: Sequence[jax.Device]) -> int:

@@ -7,7 +7,7 @@ SCRIPT = "tests/accelerators/programs_on_devices.py"
 REST = (  # programs that send as those of the first test do
     "refine", "refine.16x256", "refine.64x256", "finish.search", "dccl.train", "dccl.train.16x256",
     "tying.train.650", "ant.train.mixdim", "ant.train.ant", "ant.train.ncf",
-    "classifier.train.codebooks", "classifier.train.anchors", "classifier.train.dense",
+    "classifier.train.anchors", "classifier.train.dense",
 )  # fmt: skip
 
 

@@ -112,6 +112,10 @@ def check_command(words):
         check_paths([program])
     elif program == "jaxcompress":
         check_our_command(*arguments)
+    elif program == "gcloud":
+        for argument in arguments:
+            if argument.startswith("--command=jaxcompress "):
+                check_command(shlex.split(argument.removeprefix("--command=")))
     else:
         raise AssertionError(f"{words}: a program that this test does not know")
 
