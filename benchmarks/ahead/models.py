@@ -70,7 +70,7 @@ def _draw(devices):
 
 
 def _ratings(method, data):
-    """The task, the optimiser and the model of a method, for a data set of a size."""
+    """The task and the optimiser of a method, for a data set of a size."""
     users, items, count = USERS_ITEMS_RATINGS[data]
     config = published_config(method, num_parameters=40_000)
     per_epoch = int(0.8 * count) // config.batch_size
@@ -84,7 +84,7 @@ def _ratings(method, data):
     counts = {side: start.counts for side, start in starts.items()}
     model = ratings.make_model(config, counts, 3.5)
     task = ant.task.make_task(config, model, starts, schedule)
-    return task, ant.task.make_optimizer(config, schedule, per_epoch, starts), model
+    return task, ant.task.make_optimizer(config, schedule, per_epoch, starts)
 
 
 def _columns(data):
@@ -98,18 +98,18 @@ def _some(size):
 
 
 def _train_ratings(devices, method, data="1m", size=1024):
-    task, tx, _ = _ratings(method, data)
+    task, tx = _ratings(method, data)
     return train(devices, task, tx, gather_ratings, _columns(data), _some(size), size, 100)
 
 
 def _evaluate_ratings(devices, method="ant", data="25m"):
-    task, _, _ = _ratings(method, data)
+    task, _ = _ratings(method, data)
     function, state = _evaluate_batch(task.evaluate), state_of(task)
     return map_batch(devices, function, state, gather_ratings, _columns(data), _some(16_384))
 
 
 def _adapt(devices, method, data="25m"):
-    task, _, _ = _ratings(method, data)
+    task, _ = _ratings(method, data)
     state, step = state_of(task), shape(dtype=np.int32)
     names = ("squared_error", "count", "nnz", "parameters", "users_anchors", "items_anchors")
     sums = {"valid": {name: shape() for name in names}}

@@ -10,10 +10,10 @@ pytest.importorskip("jax_cuda12_plugin")
 pytestmark = pytest.mark.slow
 MOST_KERNELS = {  # in a step, or in a call
     "dccl.train": 60,
-    "refine": 4000,
+    "refine": 1200,
     "lookup.65536": 20,
     "attend.700": 100,
-    "attend.gradient": 150,
+    "attend.gradient": 100,
     "tying.train.650": 650,
     "classifier.train.codes": 3000,
 }
