@@ -37,7 +37,7 @@ def configure(flags, method, size, l2, seed):
         data=ant.DataConfig(path=flags.path),
     )  # fmt: skip
     penalty = config.penalty if l2 is None else dataclasses.replace(config.penalty, l2=l2)
-    model = config.model
+    model = dataclasses.replace(config.model, biases=False)
     if method == "mf":
         model = dataclasses.replace(model, latent_dim=size)
     elif method == "mixdim":

@@ -7,8 +7,9 @@ Command:  python -m train.ant --config configs/amazon.py:METHOD
           --config.data.min_count=5: the 5-core
 Data:     amazon/*.csv, one category or several, without a header: item,user,rating,timestamp
 Time:     a minute and a half for Magazine_Subscriptions on two cores that were not idle
-Result:   of these 88,318 ratings, a test MSE of 1.850 for ant with 99,936 parameters; 1.967 for mf
-          with 987,665; 2.01 is the variance of all ratings (one seed)
+Result:   without biases (--config.model.biases=false), of these 88,318 ratings, a test MSE of 1.850
+          for ant with 99,936 parameters; 1.967 for mf with 987,665; 1.734 for biases alone, 2.011
+          for the constant (one seed)
 """
 
 from jaxcompress import ant

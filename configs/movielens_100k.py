@@ -7,7 +7,8 @@ Command:  python -m train.ant --config configs/movielens_100k.py:METHOD
           --config.stream.window=10000 --config.penalty.lazy: online, in order of time
 Data:     ml-100k/u.data
 Time:     about a minute on two cores that were not idle
-Result:   a test MSE of 0.912 for ant with 10,000 parameters; 0.886 for mf with 41,441 (one seed)
+Result:   without biases (--config.model.biases=false), a test MSE of 0.912 for ant with 10,000
+          parameters; 0.886 for mf with 41,441 (one seed); 0.889 for biases alone
 """
 
 from jaxcompress import ant

@@ -6,8 +6,8 @@ Command:  python -m train.ant --config configs/movielens_1m.py:METHOD
           --config.penalty.num_parameters=20000: another size
 Data:     ml-1m/ratings.dat
 Time:     about two minutes on two cores
-Result:   a test MSE of 0.739 for ant with 39,967 parameters, 0.754 for a dense table of as
-          many (three seeds)
+Result:   without biases (--config.model.biases=false), a test MSE of 0.739 for ant with 39,967
+          parameters, 0.754 for a dense table of as many (three seeds); 0.823 for biases alone
 """
 
 from jaxcompress import ant
