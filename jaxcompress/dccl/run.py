@@ -30,6 +30,7 @@ from jaxcompress.engine.report import format_figures, say, write_summary
 from jaxcompress.engine.start import fit_or_restore
 from jaxcompress.engine.workdir import fingerprint, opened
 from jaxcompress.errors import naming
+from jaxcompress.storage import places
 
 
 class Outcome(NamedTuple):
@@ -167,7 +168,7 @@ def _sizes(problem: Problem, codes: Codes | PlacedCodes, path: Path) -> dict[str
     if isinstance(codes, Codes):
         file_bytes = codes.file_bytes(export_encoder=problem.config.export_encoder)
     else:
-        file_bytes = (path / "export" / CODES_FILE).stat().st_size
+        file_bytes = places.count_bytes(path / "export" / CODES_FILE)
     return {
         "num_rows": num_rows,
         "dim": dim,

@@ -61,6 +61,12 @@ def as_path(path: str | os.PathLike) -> Path:
     return cast(Path, epath.Path(os.fspath(path)))
 
 
+def count_bytes(path: Path) -> int:
+    """Counts the bytes of a file; `path` is as `as_path` gives it."""
+    stat: Any = path.stat()
+    return stat.length if is_remote(path) else stat.st_size
+
+
 def absolute(path: str | os.PathLike) -> Path:
     """Gives the path as `as_path` does, from the root on."""
     place = as_path(path)

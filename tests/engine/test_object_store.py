@@ -1,5 +1,6 @@
 """A workdir in an object store holds what a local one does; what cannot be reached is one line."""
 
+import json
 import logging
 import os
 
@@ -49,6 +50,20 @@ def test_a_run_in_an_object_store_is_that_of_a_local_one(table, tmp_path, capsys
         np.testing.assert_array_equal(codes.codes, jaxcompress.load(local).codes)
     assert f"wrote {WORKDIR}/export/model.safetensors" in capsys.readouterr().out
     assert not list(helpers.ROOT.glob("gs:*"))
+
+
+@pytest.mark.slow
+def test_codes_of_a_split_table_are_written_to_an_object_store(table, tmp_path):
+    workdir, local = tmp_path / "bucket" / "runs" / "a", tmp_path / "local"
+    more = [f"--config.{s}" for s in ("data.shard=true", "data.num_shards=4", "batch_size=64")]
+    arguments, same = (helpers.command(table, path, *more)[2:] for path in (WORKDIR, local))
+    with object_store(tmp_path):
+        assert dccl_main.main(arguments) == dccl_main.main(same) == 0
+        assert dccl_main.main([*arguments, "--mode=evaluate"]) == 0  # finds the codes there
+        codes = jaxcompress.load(WORKDIR).codes
+    np.testing.assert_array_equal(codes, jaxcompress.load(local).codes)
+    file = workdir / "export" / "model.safetensors"
+    assert json.loads((workdir / "summary.json").read_text())["file_bytes"] == file.stat().st_size
 
 
 @pytest.mark.slow
