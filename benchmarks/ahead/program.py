@@ -1,6 +1,7 @@
 """A program of the project with the shapes of its arguments, for any devices."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -26,7 +27,7 @@ class Call(NamedTuple):
 
     function: Callable
     arguments: tuple
-    options: dict[str, Any] = {}  # noqa: RUF012
+    options: Mapping[str, Any] = MappingProxyType({})
     is_shared: bool = True
 
     def lower(self) -> jax.stages.Lowered:

@@ -99,15 +99,15 @@ def _descend(grid: Sequence[Any], start: int, error: Callable[[Any], float]) -> 
 
     >>> _descend((1, 2, 3, 4, 5), 2, lambda x: (x - 4.4) ** 2)
     4
+
+    Args:
+        grid: the values, in order.
+        start: where in it to begin.
+        error: of a value, which is asked for more than once.
     """
-    known: dict[int, float] = {}
 
     def at(i: int) -> float:
-        if not 0 <= i < len(grid):
-            return np.inf
-        if i not in known:
-            known[i] = error(grid[i])
-        return known[i]
+        return error(grid[i]) if 0 <= i < len(grid) else np.inf
 
     here = start
     while (best := min((here, here + 1, here - 1), key=at)) != here:

@@ -49,6 +49,7 @@ class CompressedTable(NamedRows):
     file_format: ClassVar[str]
     file_name: ClassVar[str]
     metadata: Mapping[str, str]
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field]]
 
     # What a kind of table gives.
 
@@ -108,8 +109,7 @@ class CompressedTable(NamedRows):
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled and copied: the fields, without what was computed from them."""
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return {field.name: getattr(self, field.name) for field in fields}
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def compression_ratio(self) -> float:
         """Divides the bytes of the float32 table by `num_bytes()`."""
