@@ -143,6 +143,20 @@ class Checkpoints:
                 self._set_aside(step, error)
         return self.restore_latest(like)
 
+    def reached(self) -> tuple[int, dict[str, Any]] | None:
+        """Says how far the run is: step and progress of its newest checkpoint, without the state.
+
+        None if there is none, or it cannot be read.
+        """
+        step = self._manager.latest_step()
+        if step is None:
+            return None
+        try:
+            items = ocp.args.Composite(**{_PROGRESS: ocp.args.JsonRestore()})
+            return step, self._manager.restore(step, args=items)[_PROGRESS]
+        except Exception:
+            return None
+
     def _restore(self, step: int, like: Any) -> Restored:
         target = jax.tree.map(ocp.utils.to_shape_dtype_struct, _as_dict(like))
         items = {

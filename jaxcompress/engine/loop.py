@@ -68,15 +68,19 @@ def evaluate(job: Job, state: TrainState, feed: Feed) -> dict:
 def restore_best(job: Job, workdir: str | os.PathLike) -> Fitted:
     """Takes the best state that the run in `workdir` has reached so far.
 
+    Seconds and steps are those of the whole run until now, not of its best state.
+
     Raises:
         InputError: if there is none.
     """
     checkpoints = Checkpoints(workdir, job.best_metric)
     restored = checkpoints.restore_best(init_state(job))
-    checkpoints.close()
     if restored is None:
+        checkpoints.close()
         raise InputError(f"workdir {workdir} has no checkpoint yet; train first.")
-    return Fitted(restored.state, restored.progress["train_seconds"], restored.step)
+    step, progress = checkpoints.reached() or (restored.step, restored.progress)
+    checkpoints.close()
+    return Fitted(restored.state, progress["train_seconds"], step)
 
 
 def add_sums(totals: dict[str, np.ndarray], sums: Mapping[str, np.ndarray]) -> None:
@@ -211,8 +215,9 @@ def _take_steps(
         if at_eval:
             sums = _evaluate_all(job, current, step)
             found = figures.of_evaluation(sums, step)
+        seconds = time.perf_counter() - started
         if checkpoints is not None:
-            progress = {"train_seconds": time.perf_counter() - started, "seen": figures.seen}
+            progress = {"train_seconds": seconds, "seen": figures.seen}
             checkpoints.save(step, current, progress, found if step >= job.best_from else None)
         if stop.asked(wait=True):
             raise Stopped(_stopped_at(step, job))  # once the caller has waited for the checkpoint
@@ -220,7 +225,6 @@ def _take_steps(
             state = engine.place_state(_change(job, current, step, key, sums))
     final = engine.global_state(state)
     jax.block_until_ready(final)
-    seconds = time.perf_counter() - started
     if checkpoints is not None and (best := checkpoints.restore_best(final)):
         final = best.state
     return Fitted(final, seconds, num_steps)

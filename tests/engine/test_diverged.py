@@ -54,7 +54,7 @@ def test_a_figure_ten_times_its_best_stops_the_run_and_again_when_it_goes_on(tmp
         with pytest.raises(Diverged, match=RUN_AWAY):
             fit(job, workdir=tmp_path, show_progress=False, say=lines.append)
         best = restore_best(job, tmp_path)
-        assert best.step == best.state.params["w"] == 1
+        assert best.state.params["w"] == 1
     assert read_lines(tmp_path)[-1] == {"step": 3, "valid_error": 1000}
     assert lines == [
         "note: after step 2 it is long.",
@@ -72,3 +72,11 @@ def test_a_figure_that_is_not_finite_stops_the_run():
 
 def test_a_figure_near_zero_may_rise():
     assert fit(job_of([1, 0.01, 0.5, 0.001, 0.9]), show_progress=False).step == 5
+
+
+def test_the_best_state_comes_with_steps_and_seconds_of_the_whole_run(tmp_path):
+    job = job_of([1, 0.5, 0.8])
+    fitted, restored = fit(job, workdir=tmp_path, show_progress=False), restore_best(job, tmp_path)
+    assert restored.state.params["w"] == fitted.state.params["w"] == 2
+    assert restored.step == fitted.step == 3
+    assert restored.train_seconds == fitted.train_seconds > 0
