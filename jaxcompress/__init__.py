@@ -16,6 +16,7 @@ from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.api import compress, refine
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.bound import rate_distortion_bound
+from jaxcompress.compressed.low_rank import LowRank
 from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.errors import InputError
 from jaxcompress.loading import load, load_anchors, load_codes
@@ -30,6 +31,7 @@ __all__ = [
     "Codes",
     "CompressedTable",
     "InputError",
+    "LowRank",
     "SparseAnchors",
     "__version__",
     "anchors",

@@ -1,4 +1,4 @@
-"""Opens whatever a path holds: codes, anchors, a workdir, or vectors. Only a workdir loads jax."""
+"""Opens what a path holds: a compressed table, a workdir, or vectors. Only a workdir loads jax."""
 
 import os
 from pathlib import Path
@@ -8,6 +8,7 @@ from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.anchors.seen import with_seen
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.files import read_codes_text
+from jaxcompress.compressed.low_rank import LowRank
 from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.data.paths import find_either
 from jaxcompress.data.text.stdlib import STDLIB
@@ -20,18 +21,18 @@ from jaxcompress.storage.places import is_remote, reachable
 from jaxcompress.storage.tensors import read_tensors
 
 _KINDS: dict[str, type[CompressedTable]] = {
-    kind.file_format: kind for kind in (Codes, SparseAnchors)
+    kind.file_format: kind for kind in (Codes, SparseAnchors, LowRank)
 }
 _Kind = TypeVar("_Kind", bound=CompressedTable)
 
 
 def load(path: str | os.PathLike) -> CompressedTable:
-    """Opens a compressed table, `Codes` or `SparseAnchors`.
+    """Opens a compressed table: `Codes`, `SparseAnchors` or `LowRank`.
 
     `load_codes` and `load_anchors` open one kind only.
 
     Args:
-        path: a .safetensors file of codes or of anchors, a `.codes` file with its `.codebook.npy`
+        path: a .safetensors file of a compressed table, a `.codes` file with its `.codebook.npy`
             beside it (other DCCL programs write them too), the workdir of a run, or
             "hf://ORG/NAME[@REVISION][/FILE]" of the Hugging Face Hub (extra `hub`).
 
@@ -64,7 +65,7 @@ def load_codes(path: str | os.PathLike) -> Codes:
         path: what `load` takes.
 
     Raises:
-        InputError: if there are none, they are damaged, or the path holds anchors.
+        InputError: if there are none, they are damaged, or the path holds another kind.
     """
     return _load_kind(path, Codes)
 
@@ -76,7 +77,7 @@ def load_anchors(path: str | os.PathLike) -> SparseAnchors:
         path: what `load` takes.
 
     Raises:
-        InputError: if there is none, it is damaged, or the path holds codes.
+        InputError: if there is none, it is damaged, or the path holds another kind.
     """
     return _load_kind(path, SparseAnchors)
 
@@ -84,9 +85,8 @@ def load_anchors(path: str | os.PathLike) -> SparseAnchors:
 def _load_kind(path: str | os.PathLike, kind: type[_Kind]) -> _Kind:
     table = load(path)
     if not isinstance(table, kind):
-        raise InputError(
-            f"{path} holds {table.kind}; expected {kind.kind}. Open it with load_{table.kind}."
-        )
+        own = {Codes: "load_codes", SparseAnchors: "load_anchors"}.get(type(table), "load")
+        raise InputError(f"{path} holds {table.kind}; expected {kind.kind}. Open it with {own}.")
     return table
 
 

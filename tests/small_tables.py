@@ -10,6 +10,8 @@ from jaxcompress.tables import (
     dense_table,
     frozen_codes,
     frozen_vectors,
+    hashed_table,
+    low_rank_table,
     trained_codebooks,
 )
 
@@ -25,7 +27,10 @@ TABLES = {
     "trained codebooks": trained_codebooks(CODES),
     "ant": anchor_table(WORDS, 3, 5),
     "dense": dense_table(WORDS, 5),
+    "low rank": low_rank_table(WORDS, 2, 5),
+    "hashed": hashed_table(WORDS, 6, 5),
 }
+LEARNED = ("ant", "dense", "low rank", "hashed")  # from scratch, with a row for unknown words
 IDS = jnp.array([[0, 3, 5, 1], [2, 6, 6, 6]])  # 6 is the unknown word's
 EVERY = jnp.arange(7)[None]  # the unknown word too
 

@@ -13,7 +13,7 @@ from jaxcompress.loading import load
 def main(argv: list[str], prog: str) -> None:
     """Prints name and value, a line each."""
     parser = argparse.ArgumentParser(
-        prog=prog, description="What is in a file of codes or of anchors, or in a run's workdir."
+        prog=prog, description="What is in the file of a compressed table, or in a run's workdir."
     )
     parser.add_argument("file", metavar="FILE")
     parser.add_argument("--json", action="store_true", help="as JSON")

@@ -33,12 +33,12 @@ _CHUNK = 4096  # rows decoded at a time
 
 
 class CompressedTable(NamedRows):
-    """A table of N rows with names: the base of `Codes` and `SparseAnchors`.
+    """A table of N rows with names: the base of `Codes`, `SparseAnchors` and `LowRank`.
 
     A kind is a frozen dataclass, and gives what is abstract here.
 
     Attributes:
-        kind: what the table is called in messages: "codes", "anchors".
+        kind: what the table is called in messages: "codes", "anchors", "factors".
         file_format: what its files say that they hold.
         file_name: the name of its file in the export of a run.
         words: the N names of the rows; None if they are named by their numbers.

@@ -9,6 +9,8 @@ checkpoint, and tokens become vectors as a batch is gathered.
 from jaxcompress.tables.anchors import anchor_table
 from jaxcompress.tables.codes import frozen_codes, trained_codebooks
 from jaxcompress.tables.dense import dense_table
+from jaxcompress.tables.hashed import hashed_table
+from jaxcompress.tables.low_rank import low_rank_table
 from jaxcompress.tables.vectors import frozen_table, frozen_vectors
 from jaxcompress.tables.word_table import UNKNOWN, Embedding, WordTable
 
@@ -21,5 +23,7 @@ __all__ = [
     "frozen_codes",
     "frozen_table",
     "frozen_vectors",
+    "hashed_table",
+    "low_rank_table",
     "trained_codebooks",
 ]

@@ -22,7 +22,7 @@ def frozen_codes(codes: Codes) -> WordTable:
     """Makes a table of codes that is not trained; an unknown word's vector is zeros."""
 
     def gather(data, ids):
-        return _decode(data["codebooks"], _gather_codes(data["codes"], ids))
+        return decode_tokens(data["codebooks"], gather_codes(data["codes"], ids))
 
     whitened = whiten_codebooks(codes.codebooks, fit_whitening(codes))
     return WordTable(
@@ -51,7 +51,7 @@ def trained_codebooks(codes: Codes) -> WordTable:
         return {"codebooks": jnp.asarray(whiten_codebooks(codes.codebooks, whitening))}
 
     def apply(params, tokens):
-        return _decode(params["codebooks"], tokens)
+        return decode_tokens(params["codebooks"], tokens)
 
     def to_artefact(params):
         codebooks = unwhiten_codebooks(params["codebooks"], whitening)
@@ -66,12 +66,12 @@ def trained_codebooks(codes: Codes) -> WordTable:
         dim=codes.dim,
         embedding=Embedding(init, apply),
         data=codes.codes,
-        gather=_gather_codes,
+        gather=gather_codes,
         to_artefact=to_artefact,
     )
 
 
-def _gather_codes(codes: jax.Array, ids: jax.Array) -> dict[str, jax.Array]:
+def gather_codes(codes: jax.Array, ids: jax.Array) -> dict[str, jax.Array]:
     """Takes the codes [V, M] of ids int [B, T].
 
     Returns:
@@ -80,7 +80,7 @@ def _gather_codes(codes: jax.Array, ids: jax.Array) -> dict[str, jax.Array]:
     return {"codes": codes.at[ids].get(mode="clip"), "known": ids < len(codes)}
 
 
-def _decode(codebooks: jax.Array, tokens: dict[str, jax.Array]) -> jax.Array:
+def decode_tokens(codebooks: jax.Array, tokens: dict[str, jax.Array]) -> jax.Array:
     """Sums the tokens' codewords (eq. 2): codebooks [M, K, D] -> [B, T, D], zeros if unknown."""
     codes = tokens["codes"]
     rows = sum_codewords(codebooks, codes.reshape(-1, codes.shape[-1]))

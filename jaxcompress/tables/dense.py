@@ -1,27 +1,42 @@
 """A matrix as an embedding, learned from scratch with the task.
 
-Axis letters: V words, D dimensions. The table has V + 1 rows; the last one is the unknown word's.
+Axis letters: V rows, D dimensions.
 """
 
 from collections.abc import Sequence
 
 import jax
 
-from jaxcompress.tables.word_table import Embedding, WordTable, gather_ids
+from jaxcompress.tables.word_table import (
+    SCALE,
+    UNKNOWN,
+    Embedding,
+    WordTable,
+    gather_ids,
+    row_names,
+)
 
-_SCALE = 0.1  # standard deviation of the first values
 
+def dense_table(
+    words: Sequence[str], dim: int, *, scale: float = SCALE, unknown: str | None = UNKNOWN
+) -> WordTable:
+    """Makes a table whose rows are all trained: `params` are `{"rows": float32 [V, D]}`.
 
-def dense_table(words: Sequence[str], dim: int) -> WordTable:
-    """Makes a table whose rows are all trained: `params` are `{"rows": float32 [V + 1, D]}`.
+    Args:
+        words: names of the rows.
+        dim: D.
+        scale: standard deviation of the first values.
+        unknown: the name of a further row, for all other words; None: there is none.
 
     >>> table = dense_table(["a", "b"], dim=5)
     >>> table.embedding.init(jax.random.key(0))["rows"].shape
     (3, 5)
     """
 
+    num_rows = len(row_names(words, unknown))
+
     def init(key):
-        return {"rows": _SCALE * jax.random.normal(key, (len(words) + 1, dim))}
+        return {"rows": scale * jax.random.normal(key, (num_rows, dim))}
 
     def apply(params, ids):
         return params["rows"][ids]

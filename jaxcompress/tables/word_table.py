@@ -21,6 +21,7 @@ import numpy as np
 from jaxcompress.compressed.table import CompressedTable
 
 UNKNOWN = "<unk>"  # the name of the last row of a table that is learned from scratch
+SCALE = 0.1  # standard deviation of the first values of its rows
 
 
 class Embedding(NamedTuple):
@@ -75,3 +76,8 @@ FROZEN = Embedding(init=_no_params, apply=_tokens_are_vectors)  # `gather` has m
 def gather_ids(data: tuple[()], ids: jax.Array) -> jax.Array:
     """Makes tokens of a table without data: the ids themselves, int [B, T]."""
     return ids
+
+
+def row_names(words: Sequence[str], unknown: str | None) -> list[str]:
+    """Names the rows of a table that is learned from scratch: the unknown word's is the last."""
+    return list(words) if unknown is None else [*words, unknown]

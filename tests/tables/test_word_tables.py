@@ -2,12 +2,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_tables import CODES, EVERY, IDS, ROWS, TABLES, WORDS, embed, gather
+from small_tables import CODES, EVERY, IDS, LEARNED, ROWS, TABLES, WORDS, embed, gather
 
+import jaxcompress
 from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.codebook_types import fold, is_folded, round_codebooks
-from jaxcompress.tables import frozen_table, frozen_vectors, trained_codebooks
+from jaxcompress.errors import InputError
+from jaxcompress.tables import (
+    anchor_table,
+    dense_table,
+    frozen_table,
+    frozen_vectors,
+    hashed_table,
+    low_rank_table,
+    trained_codebooks,
+)
+from jaxcompress.tables.hashed import hash_names
 
 
 def products_along_axes(rows):
@@ -102,7 +113,7 @@ def test_trained_codebooks_are_stored_without_the_encoder_of_those_before():
 
 
 def test_learned_tables_have_a_row_for_unknown_words():
-    for name in ("ant", "dense"):
+    for name in LEARNED:
         table = TABLES[name]
         params = table.embedding.init(jax.random.key(0))
         rows = np.asarray(embed(table, params))
@@ -116,6 +127,50 @@ def test_learned_tables_have_a_row_for_unknown_words():
     assert artefact.words[-1] == "<unk>"
 
 
+@pytest.mark.parametrize("name", ["low rank", "hashed", "ant"])
+def test_what_is_stored_of_a_learned_table_has_the_rows_that_the_model_read(name, tmp_path):
+    table = TABLES[name]
+    params = table.embedding.init(jax.random.key(0))
+    rows = np.asarray(embed(table, params, EVERY))[0]
+    artefact = table.to_artefact(jax.device_get(params))
+    artefact.save(tmp_path / artefact.file_name)
+    np.testing.assert_allclose(artefact.decode(), rows, rtol=1e-5, atol=1e-6)
+    again = jaxcompress.load(tmp_path / artefact.file_name)
+    assert type(again) is type(artefact)
+    np.testing.assert_array_equal(again["<unk>"], artefact.decode(6))
+
+
+def test_a_table_without_a_row_for_unknown_words_has_those_of_its_words_alone():
+    for table in (
+        anchor_table(WORDS, 3, 5, unknown=None), dense_table(WORDS, 5, unknown=None),
+        low_rank_table(WORDS, 2, 5, unknown=None), hashed_table(WORDS, 6, 5, unknown=None),
+    ):  # fmt: skip
+        stored = table.to_artefact(jax.device_get(table.embedding.init(jax.random.key(0))))
+        assert len(stored) == 6
+
+
+def test_first_rows_have_the_deviation_that_is_asked_for():
+    names = [str(i) for i in range(2000)]
+    ids = jnp.arange(2000)[None]
+    for table in (
+        dense_table(names, 40, scale=0.3),
+        low_rank_table(names, 9, 40, scale=0.3),
+        hashed_table(names, 900, 40, num_hashes=3, scale=0.3),
+    ):
+        rows = embed(table, table.embedding.init(jax.random.key(0)), ids)
+        np.testing.assert_allclose(np.std(rows), 0.3, rtol=0.1)
+
+
+def test_words_are_hashed_evenly_and_alike_everywhere():
+    codes = hash_names(["the", "cat", "é"], 1000, 2)
+    assert codes.tolist() == [[790, 188], [939, 818], [963, 299]]
+    found = hash_names([str(i) for i in range(20_000)], 10, 2)
+    counts = np.bincount(10 * found[:, 0] + found[:, 1], minlength=100)
+    assert abs(counts - 200).max() < 5 * np.sqrt(200)  # each pair of the two hashes
+    with pytest.raises(InputError, match="140,000 rows for 2 hashes; there can be at most 65,536"):
+        hashed_table(WORDS, 140_000, 5)
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_keeps_the_protocol(name):
     """Tokens lead with [B, T], vectors are [B, T, D], and what is stored has a row a word."""
@@ -124,5 +179,5 @@ def test_a_table_keeps_the_protocol(name):
     params = table.embedding.init(jax.random.key(0))
     assert embed(table, params).shape == (*IDS.shape, table.dim)
     num_rows = len(table.to_artefact(jax.device_get(params)))
-    assert num_rows == len(table.words) + (name in ("ant", "dense"))
+    assert num_rows == len(table.words) + (name in LEARNED)
     assert table.embedding.non_negative == ("transform" in params)
