@@ -34,8 +34,8 @@ USERS_ITEMS_RATINGS = {"1m": (6040, 3706, 1_000_209), "25m": (162_541, 59_047, 2
 # Language models.
 
 
-def _lm(size, variant, words=10_000):
-    config = with_variant(tying.ModelConfig(hidden_size=size, dropout=0.5), variant)
+def _lm(size, variant, words=10_000, **more):
+    config = with_variant(tying.ModelConfig(hidden_size=size, dropout=0.5, **more), variant)
     return config, make_task(config, words, PER_EPOCH)
 
 
@@ -44,8 +44,8 @@ def _lanes(lanes, unroll):
     return {"positions": shape(lanes, unroll + 1, dtype=np.int32), **masks}
 
 
-def _train_lm(devices, size, variant, words=10_000, lanes=LANES):
-    lanes, (_, task) = multiple(lanes, devices), _lm(size, variant, words)
+def _train_lm(devices, size, variant, words=10_000, lanes=LANES, **more):
+    lanes, (_, task) = multiple(lanes, devices), _lm(size, variant, words, **more)
     tx = make_optimizer(tying.OptimizerConfig(), PER_EPOCH)
     index, stream = _lanes(lanes, UNROLL), shape(TOKENS, dtype=np.int32)
     return train(devices, task, tx, gather_lanes, stream, index, lanes, 20)
@@ -182,6 +182,7 @@ PROGRAMS = [
     _lm_program("tying.train.650.re", 650, "re"),
     _lm_program("tying.train.1500.256", 1500, "baseline", lanes=256, like="tying.train.650"),
     _lm_program("tying.train.650.267k", 650, "real", words=267_000, like="tying.train.200.real"),
+    _lm_program("tying.train.650.267k.teacher", 650, "real", words=267_000, teacher_gradient=True),
     program("tying.evaluate.10", 2040, "tokens", _read_lm, 10),
     program("tying.evaluate.1", 2048, "tokens", _read_lm, 1, like="tying.evaluate.10"),
     program("tying.hidden", 2040, "tokens", _read_lm, 10, make_hidden_sums),

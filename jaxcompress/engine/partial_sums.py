@@ -7,6 +7,8 @@ sent more than once. Here it stays in parts, one for each part of the batch, unt
 Elsewhere, and on one device, there is one part.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
@@ -34,9 +36,32 @@ def zero_parts(tree: PyTree) -> PyTree:
 
 def multiply_parts(a: jax.Array, b: jax.Array) -> jax.Array:
     """Multiplies `a.T @ b` of each part's rows: [N, V] and [N, D] -> [G, V, D]."""
+    return _split(jnp.einsum("gnv,gnd->gvd", *map(_by_parts, (a, b))))
+
+
+def add_rows_to_parts(parts: jax.Array, ids: jax.Array, rows: jax.Array) -> jax.Array:
+    """Adds rows [N, D] of each part to its own table: [G, V, D] at int [N] -> [G, V, D]."""
+    ids, rows = map(_by_parts, (ids, rows))
+    return _split(jax.vmap(lambda part, at, more: part.at[at].add(more))(parts, ids, rows))
+
+
+def map_parts(function: Callable[..., PyTree], shared: PyTree, batch: PyTree) -> PyTree:
+    """Computes `function(shared, batch)`, of which each row is made of one row of the batch.
+
+    Each part of the batch has a copy of what is shared, so that the gradient of this is sent once,
+    however often it is read.
+    """
     count = _num_parts()
-    a, b = (_split(x.reshape(count, -1, x.shape[-1])) for x in (a, b))
-    return _split(jnp.einsum("gnv,gnd->gvd", a, b))
+    if count == 1:
+        return function(shared, batch)
+    copies = jax.tree.map(lambda x: _split(jnp.broadcast_to(x, (count, *x.shape))), shared)
+    rows = jax.vmap(function)(copies, jax.tree.map(_by_parts, batch))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)
+
+
+def _by_parts(x: jax.Array) -> jax.Array:
+    """Cuts the rows of a batch into its parts: [N, ...] -> [G, N/G, ...]."""
+    return _split(x.reshape(_num_parts(), -1, *x.shape[1:]))
 
 
 def _num_parts() -> int:

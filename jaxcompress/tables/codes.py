@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.codebook_types import fold, is_folded, is_integers, round_codebooks
 from jaxcompress.codes.decode import sum_codewords
+from jaxcompress.engine.partial_sums import map_parts
 from jaxcompress.tables.whitening import fit_whitening, unwhiten_codebooks, whiten_codebooks
 from jaxcompress.tables.word_table import FROZEN, Embedding, WordTable
 
@@ -22,7 +23,7 @@ def frozen_codes(codes: Codes) -> WordTable:
     """Makes a table of codes that is not trained; an unknown word's vector is zeros."""
 
     def gather(data, ids):
-        return decode_tokens(data["codebooks"], gather_codes(data["codes"], ids))
+        return _decode(data["codebooks"], gather_codes(data["codes"], ids))
 
     whitened = whiten_codebooks(codes.codebooks, fit_whitening(codes))
     return WordTable(
@@ -50,9 +51,6 @@ def trained_codebooks(codes: Codes) -> WordTable:
     def init(key):
         return {"codebooks": jnp.asarray(whiten_codebooks(codes.codebooks, whitening))}
 
-    def apply(params, tokens):
-        return decode_tokens(params["codebooks"], tokens)
-
     def to_artefact(params):
         codebooks = unwhiten_codebooks(params["codebooks"], whitening)
         if is_small:
@@ -64,7 +62,7 @@ def trained_codebooks(codes: Codes) -> WordTable:
     return WordTable(
         words=codes.words,
         dim=codes.dim,
-        embedding=Embedding(init, apply),
+        embedding=Embedding(init, apply_codebooks),
         data=codes.codes,
         gather=gather_codes,
         to_artefact=to_artefact,
@@ -80,7 +78,16 @@ def gather_codes(codes: jax.Array, ids: jax.Array) -> dict[str, jax.Array]:
     return {"codes": codes.at[ids].get(mode="clip"), "known": ids < len(codes)}
 
 
-def decode_tokens(codebooks: jax.Array, tokens: dict[str, jax.Array]) -> jax.Array:
+def apply_codebooks(params: dict[str, jax.Array], tokens: dict[str, jax.Array]) -> jax.Array:
+    """Gives tokens vectors [B, T, D] by codebooks [M, K, D] that are trained.
+
+    A step adds up one gradient of the codebooks over all devices. Without parts it would send that
+    of their pairs, which is eight times as large, or of one codebook after another.
+    """
+    return map_parts(_decode, params["codebooks"], tokens)
+
+
+def _decode(codebooks: jax.Array, tokens: dict[str, jax.Array]) -> jax.Array:
     """Sums the tokens' codewords (eq. 2): codebooks [M, K, D] -> [B, T, D], zeros if unknown."""
     codes = tokens["codes"]
     rows = sum_codewords(codebooks, codes.reshape(-1, codes.shape[-1]))

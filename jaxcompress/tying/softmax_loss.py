@@ -14,7 +14,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxcompress.engine.partial_sums import multiply_parts, on_every_device, zero_parts
+from jaxcompress.engine.partial_sums import (
+    add_rows_to_parts,
+    multiply_parts,
+    on_every_device,
+    zero_parts,
+)
 
 _CHUNK_BYTES = 128 * 2**20  # of one float32 array [N, V]
 
@@ -23,12 +28,13 @@ class Augmentation(NamedTuple):
     """What the second term of the augmented loss takes, `weight * KL(teacher || student)`.
 
     Attributes:
-        embedding: L [V, D]; the teacher of a token with target y is softmax(L L_y / tau).
+        embedding: L [V, D]; the teacher of a token with target y is softmax(L L_y / tau). None: it
+            is the classifier, so that both gradients are one, made and sent once.
         temperature: tau, float32 []; no gradient flows to it.
         weight: alpha = gamma * tau, float32 []; nor to it.
     """
 
-    embedding: jax.Array
+    embedding: jax.Array | None
     temperature: jax.Array
     weight: jax.Array
 
@@ -86,13 +92,13 @@ def _forward(hidden, classifier, bias, targets, weights, augmentation, teacher_g
         losses, d_hidden, d_tables = _chunk(tables, teacher_gradient, *chunk)
         return jax.tree.map(jnp.add, sums, (losses, d_tables)), d_hidden
 
-    taught = augmentation.embedding if augmentation is not None and teacher_gradient else None
+    taught = augmentation.embedding if augmentation and teacher_gradient else None
     chunks = _cut(hidden, targets, weights, len(classifier))
     start = jnp.float32(0), jnp.float32(0)
-    zeros = *zero_parts((classifier, bias)), jax.tree.map(jnp.zeros_like, taught)
-    (losses, (*parts, d_embedding)), d_hidden = jax.lax.scan(add, (start, zeros), chunks)
+    zeros = zero_parts((classifier, bias, taught))
+    (losses, parts), d_hidden = jax.lax.scan(add, (start, zeros), chunks)
     d_hidden = _join(d_hidden, hidden.shape)
-    d_classifier, d_bias = jax.tree.map(lambda x: x.sum(axis=0), parts)
+    d_classifier, d_bias, d_embedding = jax.tree.map(lambda x: x.sum(axis=0), parts)
     # The target's part of the cross-entropy is sparse in the tables: added once, for all chunks,
     # and by each device for all others, which takes less than adding up a second gradient.
     targets, weights, hidden = map(on_every_device, (targets, weights, hidden))
@@ -148,9 +154,9 @@ def _chunk(tables, teacher_gradient, hidden, targets, weights):
     hidden [N, D], targets and weights [N].
 
     Returns:
-        (loss, cross-entropy), d_hidden, (d_classifier, d_bias, d_embedding). Those of classifier
-        and bias have an axis in front, of the parts of the batch. The last one is that of the
-        teacher, None unless `teacher_gradient`.
+        (loss, cross-entropy), d_hidden, (d_classifier, d_bias, d_embedding). Those of the tables
+        have an axis in front, of the parts of the batch. The last one is that of the teacher, None
+        unless `teacher_gradient`, and if the teacher is the classifier, which has both then.
     """
     classifier, bias, augmentation = tables
     of_target = classifier[targets]
@@ -166,8 +172,9 @@ def _chunk(tables, teacher_gradient, hidden, targets, weights):
     loss, d_logits, scale = cross_entropy, exp_logits, weights[:, None] / sums
     d_embedding = None
     if augmentation is not None:
+        taught = classifier if augmentation.embedding is None else augmentation.embedding
         kl, d_kl, d_embedding = _divergence(
-            logits, top, augmentation, targets, weights, teacher_gradient
+            logits, top, taught, augmentation, targets, weights, teacher_gradient
         )
         loss = loss + augmentation.weight * kl
         student, teacher = d_kl
@@ -177,6 +184,8 @@ def _chunk(tables, teacher_gradient, hidden, targets, weights):
     d_hidden = (d_logits @ classifier) * scale - weights[:, None] * of_target
     d_classifier = multiply_parts(d_logits, hidden * scale)
     d_bias = None if bias is None else multiply_parts(d_logits, scale)[..., 0]
+    if d_embedding is not None and augmentation.embedding is None:
+        d_classifier, d_embedding = d_classifier + d_embedding, None
     return (loss, cross_entropy), d_hidden, (d_classifier, d_bias, d_embedding)
 
 
@@ -186,7 +195,7 @@ def _exp(logits):
     return exp_logits, exp_logits.sum(axis=-1, keepdims=True)
 
 
-def _divergence(logits, top, augmentation, targets, weights, teacher_gradient):
+def _divergence(logits, top, embedding, augmentation, targets, weights, teacher_gradient):
     """Computes the divergence of the augmented loss: KL(teacher || softmax(logits / tau)).
 
     With teacher logits t = L L_y / tau and S, R the logarithms of the sums of exp(z / tau) and of
@@ -198,16 +207,18 @@ def _divergence(logits, top, augmentation, targets, weights, teacher_gradient):
     Args:
         logits: z [N, V].
         top: the largest of each row [N, 1].
-        augmentation: L, tau and alpha.
+        embedding: L [V, D].
+        augmentation: tau and alpha.
         targets: int [N].
         weights: float [N].
         teacher_gradient: whether the gradient by L is made.
 
     Returns:
         Its weighted sum; student and teacher, each as exponentials [N, V] and their sums [N, 1];
-        the gradient of alpha times the weighted sum by L, None unless `teacher_gradient`.
+        the gradient of alpha times the weighted sum by L, in parts [G, V, D], None unless
+        `teacher_gradient`.
     """
-    embedding, temperature = augmentation.embedding, augmentation.temperature
+    temperature = augmentation.temperature
     of_target = embedding[targets]
     teacher_logits = (of_target / temperature) @ embedding.T
     teacher_top = teacher_logits.max(axis=-1, keepdims=True)
@@ -220,6 +231,6 @@ def _divergence(logits, top, augmentation, targets, weights, teacher_gradient):
     if teacher_gradient:
         scale = weights[:, None] * augmentation.weight / temperature / teacher_sums
         d_teacher = teacher * (ratio + norms - kl) * scale
-        d_embedding = d_teacher.T @ of_target
-        d_embedding = d_embedding.at[targets].add(d_teacher @ embedding)
+        d_embedding = multiply_parts(d_teacher, of_target)
+        d_embedding = add_rows_to_parts(d_embedding, targets, d_teacher @ embedding)
     return jnp.vdot(kl, weights), ((student, student_sums), (teacher, teacher_sums)), d_embedding

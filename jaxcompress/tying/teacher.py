@@ -75,7 +75,8 @@ def make_teacher(
     if config.max_sharpness is not None:
         rise = sharpness(embedding, temperature) / config.max_sharpness
         temperature = temperature * jnp.maximum(rise, 1.0)
-    return Augmentation(embedding, temperature, config.gamma * temperature)
+    taught = None if config.reuse_embedding else embedding  # None: it is the classifier
+    return Augmentation(taught, temperature, config.gamma * temperature)
 
 
 def sharpness_note(config: ModelConfig, sharpness: float) -> str | None:

@@ -69,14 +69,15 @@ def test_value_and_gradients_are_those_of_the_plain_form(
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), got, expected)
 
 
-def test_one_table_on_both_sides_gets_the_gradients_of_both(case):
+@pytest.mark.parametrize("teacher_gradient", [False, True])
+def test_one_table_on_both_sides_gets_the_gradients_of_both(case, teacher_gradient):
     hidden, table, _, _, targets, weights = case
 
-    def value(function, table):
-        return function(hidden, table, None, table, targets, weights, True, True)
+    def value(function, table, taught):
+        return function(hidden, table, None, taught, targets, weights, True, teacher_gradient)
 
-    got = jax.grad(lambda table: value(fused, table))(table)
-    expected = jax.grad(lambda table: value(plain, table))(table)
+    got = jax.grad(lambda table: value(fused, table, None))(table)
+    expected = jax.grad(lambda table: value(plain, table, table))(table)
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
 

@@ -182,7 +182,9 @@ def test_the_temperature_is_raised_where_rows_are_too_long_for_it():
         teacher = make_teacher(tying.with_variant(config, "real"), rows, jnp.float32(20))
         np.testing.assert_allclose(teacher.temperature, tau, rtol=1e-6)
         np.testing.assert_allclose(teacher.weight, 0.65 * tau, rtol=1e-6)
-        np.testing.assert_array_equal(teacher.embedding, rows)
+        assert teacher.embedding is None  # it is the classifier
+    teacher = make_teacher(tying.with_variant(SMALL, "al"), long, jnp.float32(20))
+    np.testing.assert_array_equal(teacher.embedding, long)
 
 
 def test_a_run_logs_how_sharp_its_teacher_is_and_says_if_it_is_not_bounded():
