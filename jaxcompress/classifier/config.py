@@ -26,6 +26,9 @@ class DataConfig:
     valid: str | None = setting(None, may_change=True)
     # a CSV or TSV file to test by; None: the source's own split
     test: str | None = setting(None, may_change=True)
+    # columns of CSV and TSV files without a header, in their order, as in label,text; one that is
+    # named otherwise than text, label, title, description is not read; (): the rows tell them
+    columns: tuple[str, ...] = ()
     # number of texts to train on that are held out to choose by; None: a tenth, at most 2,500
     valid_texts: int | None = setting(None, at_least=1)
     max_tokens: int = setting(400, at_least=1)  # tokens of a text; a longer one is cut

@@ -1,5 +1,6 @@
 """Labelled texts as numbers: read and tokenised once, for every table of words that reads them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -39,8 +40,13 @@ def read_corpus(config: Config) -> Corpus:
         InputError: if the config is invalid, or the texts are.
     """
     config.check()
+    return number_corpus(read_texts(config))
+
+
+def read_texts(config: Config) -> LabelledText:
+    """Reads the texts that the config names, as they are."""
     data = config.data
-    return number_corpus(read_labelled_text(data.source, valid=data.valid, test=data.test))
+    return read_labelled_text(data.source, valid=data.valid, test=data.test, columns=data.columns)
 
 
 def number_corpus(text: LabelledText) -> Corpus:
@@ -107,18 +113,32 @@ def num_valid_texts(corpus: Corpus, wanted: int | None) -> int:
     """
     if "valid" in corpus.ranges:
         return 0
-    count = len(corpus.ranges["train"])
-    num_valid = min(count // 10, 2500) if wanted is None else wanted
-    if not 1 <= num_valid < count:
+    count, most = len(corpus.ranges["train"]), len(_single_texts(corpus))
+    num_valid = min(count // 10, 2500, most) if wanted is None else wanted
+    if most and not 1 <= num_valid < count:
         raise InputError(
             f"data.valid_texts is {num_valid}; expected from 1 to {count - 1}, fewer than the "
             f"{count} texts to train on."
         )
+    if not 1 <= num_valid <= most:
+        raise InputError(
+            f"data.valid_texts is {num_valid}, and only {most} of the {count} texts to train on "
+            "are there once; one that is there again would be trained on too. Lower it, or give "
+            "data.valid."
+        )
     return num_valid
+
+
+def _single_texts(corpus: Corpus) -> np.ndarray:
+    """Lists the places of the texts to train on that are there once, int [texts]."""
+    counts = Counter(corpus.text.texts["train"])
+    return np.flatnonzero([counts[text] == 1 for text in corpus.text.texts["train"]])
 
 
 def split_texts(corpus: Corpus, num_valid: int, seed: int) -> dict[str, np.ndarray]:
     """Lists the ids of each split, int [texts].
+
+    Only texts that are there once are held out: no text that is trained on is held out too.
 
     Args:
         corpus: the texts.
@@ -127,8 +147,10 @@ def split_texts(corpus: Corpus, num_valid: int, seed: int) -> dict[str, np.ndarr
     """
     ids = {split: np.array(texts) for split, texts in corpus.ranges.items()}
     if num_valid:
-        train, valid = hold_out_rows(len(ids["train"]), num_valid, seed)
-        ids |= {"train": ids["train"][train], "valid": ids["train"][valid]}
+        single = _single_texts(corpus)
+        valid = single[hold_out_rows(len(single), num_valid, seed)[1]]
+        ids |= {"train": np.setdiff1d(ids["train"], ids["train"][valid]),
+                "valid": ids["train"][valid]}  # fmt: skip
     return ids
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from jaxcompress.classifier.config import Config
+from jaxcompress.classifier.corpus import read_texts
 from jaxcompress.classifier.predictions import Predictions, read_predictions
-from jaxcompress.data.labelled.read import LabelledText, read_labelled_text
+from jaxcompress.data.labelled.read import LabelledText
 from jaxcompress.engine.origin import read_origin
 from jaxcompress.engine.page.cells import draw_cells
 from jaxcompress.engine.page.curves import panels_of_run
@@ -45,8 +46,7 @@ def write_report(workdir: str | os.PathLike) -> Path:
     path = reachable(workdir)
     config = read_config(path, Config)
     read_summary(path)  # before texts are read
-    data = config.data
-    text = read_labelled_text(data.source, valid=data.valid, test=data.test)
+    text = read_texts(config)
     return write_page(path / REPORT, lambda: make_page(path, config, text))
 
 

@@ -10,12 +10,17 @@ import safetensors.numpy
 
 import jaxcompress
 import train.sentiment
-from jaxcompress import classifier
+from jaxcompress import InputError, classifier
 from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.classifier.compare import Options, make_variants, tell_apart
 from jaxcompress.classifier.compare_report import compare_sections
 from jaxcompress.classifier.config import describe
-from jaxcompress.classifier.corpus import most_common_words, number_corpus
+from jaxcompress.classifier.corpus import (
+    most_common_words,
+    num_valid_texts,
+    number_corpus,
+    split_texts,
+)
 from jaxcompress.classifier.export import num_bytes
 from jaxcompress.classifier.predictions import Predictions, read_predictions, save_predictions
 from jaxcompress.classifier.prepare import make_test_feed, prepare, read_source, with_seed
@@ -117,6 +122,25 @@ def test_validation_texts_come_from_those_to_train_on_alone(reviews):
     assert len(starts["train"]) == 270
     assert not starts["train"] & starts["valid"]
     assert not (starts["train"] | starts["valid"]) & test_starts
+
+
+def test_no_text_is_trained_on_and_held_out_too():
+    """A text that is there twice is only trained on."""
+    texts = ["twice", *(f"text {i}" for i in range(20)), "twice"]
+    labels = {"train": np.arange(22) % 2, "test": np.array([1])}
+    text = LabelledText({"train": texts, "test": ["x"]}, labels, ("a", "b"))
+    corpus = number_corpus(text)
+    assert num_valid_texts(corpus, None) == 2
+    for seed in range(8):
+        ids = split_texts(corpus, 15, seed)
+        assert sorted([*ids["train"], *ids["valid"]]) == list(range(22))
+        assert len(ids["valid"]) == 15
+        assert not {0, 21} & set(ids["valid"])
+    with pytest.raises(InputError, match="valid_texts is 21, and only 20 of the 22"):
+        num_valid_texts(corpus, 21)
+    again = number_corpus(text._replace(texts={"train": ["x"] * 22, "test": ["x"]}))
+    with pytest.raises(InputError, match="only 0 of the 22"):
+        num_valid_texts(again, None)
 
 
 def test_evaluate_needs_only_the_workdir(finished_sentiment, capsys):

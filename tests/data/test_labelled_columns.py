@@ -55,15 +55,35 @@ def test_labels_before_texts_without_a_header_are_said_to_be(tmp_path):
     bare = write(tmp_path, rows, "bare.csv")
     expected = (
         "bare.csv:1: of its two columns the first has 2 different values and the second 9, so the "
-        "label seems to come first; put a first line label,text above it, or text,label if it"
+        "label seems to come first; add --config.data.columns=label,text, or text,label if it"
     )
     assert expected in error_of(bare, test=named)
     assert expected in error_of(named, test=bare)
     bare = write(tmp_path, "0,good\n1,bad\n", "bare.csv")  # too few rows to tell
     assert error_of(bare, test=write(tmp_path, "0,fine\n", "test.csv")).endswith(
         "test.csv:1: label 'fine' is not one of the training file's 2 classes: bad, good. There "
-        "each row has a label of its own: if labels stand first, begin with a line label,text."
+        "each row has a label of its own: if labels stand first, add "
+        "--config.data.columns=label,text."
     )
+
+
+def test_columns_without_a_header_may_be_given(tmp_path):
+    bare = write(tmp_path, "".join(f'{i},{i % 2},"Text {i}, long"\n' for i in range(9)), "bare.csv")
+    named = write(tmp_path, "text,label\na,1\nb,0\n", "named.csv")  # a header says more
+    data = read_labelled_text(bare, test=named, columns=("row", "label", "text"))
+    assert data.texts["train"][:2] == ["Text 0, long", "Text 1, long"]
+    assert (data.texts["test"], list(data.labels["test"])) == (["a", "b"], [1, 0])
+    for given in (("label",), ("label", "text", "review"), ("text", "title", "description")):
+        assert error_of(bare, test=named, columns=given).startswith(
+            f"data.columns is {','.join(given)}; expected label and text, or a title with either"
+        )
+    two = write(tmp_path, "good,a b\nbad,c d\n", "two.csv")
+    data = read_labelled_text(two, test=two, columns=("label", "text"))
+    assert (data.classes, data.texts["test"]) == (("bad", "good"), ["a b", "c d"])
+    assert "bare.csv:1: the number of columns is 3; expected 2, label,text" in error_of(
+        bare, test=two, columns=("label", "text")
+    )
+    assert "data.columns are for CSV files" in error_of("planted", columns=("label", "text"))
 
 
 def test_a_tsv_file_is_split_at_tabs_and_quotes_have_no_meaning(tmp_path):

@@ -255,7 +255,7 @@ def test_a_long_field_and_an_empty_text(tmp_path):
         ("a,x\nb\n", "", "train.csv:2: the number of columns is 1; expected 2"),
         ("a\nb\n", "", "train.csv:1: the number of columns is 1; expected text,label or AG News's"),
         ("a,b,x\nb,c,y\n", "", "train.csv:1: label 'a' of a row of three columns "
-         "is not a whole number from 0 up; put a first line label,title,description above it"),
+         "is not a whole number from 0 up; say what the columns are, as in --config.data.columns="),
         ("1,b,x\n-1,c,y\n", "", "train.csv:2: label '-1' of a row of three columns "
          "is not a whole number from 0 up"),
         ("a,x\nb, \n", "", "train.csv:2: the label is empty"),

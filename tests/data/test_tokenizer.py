@@ -1,5 +1,7 @@
 """Words and punctuation by one regular expression, and texts as numbers."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,20 @@ from jaxcompress.data.text.tokenizer import count_words, is_empty, number_texts,
         ("Bad.<br /><br />Worse<BR/>yet<br>.", ["bad", ".", "worse", "yet", "."]),
         ("<b>br</b>", ["<", "b", ">", "br", "<", "/", "b", ">"]),
         ("a_b __", ["a", "_", "b", "_", "_"]),
-        ("Café naïve ΣΟΦΙΑ 映画", ["café", "naïve", "σοφια", "映画"]),
+        ("Café naïve ΣΟΦΙΑ 映画", ["café", "naïve", "σοφια", "映", "画"]),
+        ("Cafe\u0301s, na\u0308ive", ["cafés", ",", "näive"]),
+        ("हिन्दी में", ["हिन्दी", "में"]),
+        ("שָׁלוֹם עולם", ["שָׁלוֹם", "עולם"]),
+        ("می\u200cخواهم", ["می\u200cخواهم"]),
+        ("ไทย ดี", ["ไ", "ท", "ย", "ดี"]),
+        ("2023年 iPhone手机 한국어", ["2023", "年", "iphone", "手", "机", "한국어"]),
+        ("\U00020000\U00020001 \U00010400x", ["\U00020000", "\U00020001", "\U00010428x"]),
+        ("Isn\u2019t \u2018rock\u02bcn\uff07roll\u2019", ["isn't", "'", "rock'n'roll", "'"]),
+        ("&lt;b&gt; R&amp;D isn&#39;t &Eacute;&#x301;t&eacute;; AT&T",
+         ["<", "b", ">", "r", "&", "d", "isn't", "é́té", ";", "at", "&", "t"]),
+        ("Haiti #39;s  quot;so quot; in  #36;10; #1;", [
+            "haiti's", '"', "so", '"', "in", "$", "10", ";"]),
+        ("&lt;br /&gt;", []),
         ("\x96 \x85 \t\n\r\u00a0", ["\x96"]),
         ("", []),
         (" <br /> ", []),
@@ -29,8 +44,12 @@ def test_words_and_punctuation(text, tokens):
 
 
 def test_every_character_is_of_a_token_or_white_space():
-    text = "".join(map(chr, range(1, 0x2100))).replace("<", "")
-    assert "".join(tokenize(text)) == "".join(text.lower().split())
+    for start, end in ((1, 0x300), (0x300, 0x3200), (0x10000, 0x11000)):
+        text = "".join(map(chr, range(start, end))).replace("<", "").lower()
+        composed = unicodedata.normalize("NFC", text)
+        for apostrophe in "\u2018\u2019\u02bc\uff07":
+            composed = composed.replace(apostrophe, "'")
+        assert "".join(tokenize(text)) == "".join(composed.split())
 
 
 def test_words_are_counted_in_the_order_of_their_first_use():

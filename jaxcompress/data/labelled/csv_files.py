@@ -1,11 +1,13 @@
 """Labelled texts in CSV and TSV files: text and label, or label, title and description.
 
 The first row is a header if all its fields are names of columns and no other row has its label. A
-column that numbers the rows is not read. Without a header the columns are text and label, or AG
-News's label, title and description. A file is separated by tabs if its name ends in .tsv.
+column that numbers the rows is not read. Without a header the columns are those that are given, or
+else text and label, or AG News's label, title and description. A file is separated by tabs if its
+name ends in .tsv.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +28,7 @@ _EXPECTED = (
     "expected text,label or AG News's label,title,description or label,title,content; a text with "
     "commas is put in quotes"
 )
+_READ = [sorted({"label", *texts}) for texts in _TEXTS]  # columns of a file, those not read apart
 _MOST_NAMED = 20  # classes that an error lists
 _LONGEST = 100  # characters of a label, at most
 
@@ -49,7 +52,7 @@ class _LabelledRows(NamedTuple):
 
 
 def read_csv(
-    files: dict[str, Path],
+    files: dict[str, Path], columns: Sequence[str] = ()
 ) -> tuple[dict[str, tuple[list[str], list[int]]], tuple[str, ...]]:
     """Reads texts and their labels.
 
@@ -57,6 +60,8 @@ def read_csv(
 
     Args:
         files: a CSV or TSV file for each split, "train" among them; plain, .gz, or in a .zip.
+        columns: the columns of files without a header, in their order: "label" and "text", or a
+            "title" with either; one of any other name is not read. (): they are told by the rows.
 
     Returns:
         Texts and labels by split, a label being the number of its class; and the classes, which are
@@ -67,7 +72,8 @@ def read_csv(
         InputError: if a file is not what was expected, or has a class that the training file
             lacks: with file and line.
     """
-    found = {split: _read(file) for split, file in files.items()}
+    given = _given_columns(columns)
+    found = {split: _read(file, given) for split, file in files.items()}
     _check_first_row(found["train"])
     if _count_from_1(found):
         found = {split: _lowered(rows) for split, rows in found.items()}
@@ -88,8 +94,8 @@ def _describe(classes: tuple[str, ...], train: _LabelledRows) -> str:
     more = ", ..." if len(classes) > _MOST_NAMED else ""
     shown = f"the training file's {len(classes)} classes: {', '.join(classes[:_MOST_NAMED])}{more}."
     if len(classes) == len(train.labels) <= len(set(train.texts)):
-        shown += " There each row has a label of its own: if labels stand first, begin with a line "
-        shown += "label,text."
+        shown += " There each row has a label of its own: if labels stand first, add "
+        shown += "--config.data.columns=label,text."
     return shown
 
 
@@ -111,21 +117,34 @@ def _lowered(rows: _LabelledRows) -> _LabelledRows:
     return rows._replace(labels=[str(int(label) - 1) for label in rows.labels])
 
 
-def _read(file: Path) -> _LabelledRows:
+def _given_columns(columns: Sequence[str]) -> tuple[str, ...]:
+    """Checks columns that are given; those that are not read are named "number"."""
+    found = tuple(_column_of(name) or "number" for name in columns)
+    read = sorted(column for column in found if column != "number")
+    if columns and read not in _READ:
+        raise InputError(
+            f"data.columns is {','.join(columns)}; expected label and text, or a title with either "
+            "or with a description, each once and in the order of the file, as in label,text."
+        )
+    return found
+
+
+def _read(file: Path, given: tuple[str, ...]) -> _LabelledRows:
     """Reads one file, with a header or without."""
     is_tsv = inner_name(file).lower().endswith(".tsv")
     rows = list(read_rows(file, "\t" if is_tsv else ","))
     if not rows:
         raise InputError(f"{file} is empty; {_EXPECTED}.")
-    columns, has_header = _columns(file, rows)
+    columns, has_header = _columns(file, rows, given)
     data = rows[1:] if has_header else rows
     if not data:
         raise InputError(f"{file}: no rows after the header; {_EXPECTED}.")
-    if not has_header and columns == _TWO:
+    is_guess = not has_header and not given
+    if is_guess and columns == _TWO:
         _check_order(file, data)
     texts, labels = [], []
     for line, fields in data:
-        text, label = _text_and_label(fields, columns, has_header, f"{file}:{line}")
+        text, label = _text_and_label(fields, columns, is_guess, f"{file}:{line}")
         texts.append(text)
         labels.append(label)
     return _LabelledRows(file, [line for line, _ in data], texts, labels, "title" in columns)
@@ -137,8 +156,8 @@ def _check_order(file: Path, rows: list[Row]) -> None:
     if 2 <= first < second:
         raise InputError(
             f"{file}:{rows[0].line}: of its two columns the first has {first:,} different values "
-            f"and the second {second:,}, so the label seems to come first; put a first line "
-            "label,text above it, or text,label if it does not."
+            f"and the second {second:,}, so the label seems to come first; add "
+            "--config.data.columns=label,text, or text,label if it does not."
         )
 
 
@@ -153,7 +172,7 @@ def _check_first_row(train: _LabelledRows) -> None:
 
 
 def _text_and_label(
-    fields: list[str], columns: tuple[str, ...], has_header: bool, place: str
+    fields: list[str], columns: tuple[str, ...], is_guess: bool, place: str
 ) -> tuple[str, str]:
     """Takes text and label out of a row; an error begins with `place`."""
     if len(fields) != len(columns):
@@ -167,21 +186,21 @@ def _text_and_label(
         raise InputError(f"{place}: the label is empty; {_EXPECTED}.")
     if len(label) > _LONGEST or not label.isprintable():
         raise InputError(f"{place}: label {label[:60]!r} looks like a text; {_EXPECTED}.")
-    if not has_header and columns == _THREE and not (_is_whole(label) and int(label) >= 0):
+    if is_guess and columns == _THREE and not (_is_whole(label) and int(label) >= 0):
         raise InputError(
             f"{place}: label {label!r} of a row of three columns is not a whole number from 0 up; "
-            "put a first line label,title,description above it, or text and label in two columns."
+            "say what the columns are, as in --config.data.columns=label,title,description."
         )
     return " ".join(row[c] for c in ("title", "description", "text") if c in row), label
 
 
-def _columns(file: Path, rows: list[Row]) -> tuple[tuple[str, ...], bool]:
+def _columns(file: Path, rows: list[Row], given: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
     """Tells what the columns are, and whether the first row is a header that says so."""
     line, first = rows[0]
     named = [_column_of(field) for field in first]
     read = sorted(column or "" for column in named if column != "number")
-    is_header = any(read == sorted({"label", *texts}) for texts in _TEXTS)
-    usual = {len(columns): columns for columns in (_TWO, _THREE)}.get(len(first))
+    is_header = read in _READ
+    usual = given or {len(columns): columns for columns in (_TWO, _THREE)}.get(len(first))
     if usual is None and not is_header:
         hint = "; a file separated by tabs is named .tsv" if "\t" in first[0] else ""
         raise InputError(
@@ -189,10 +208,12 @@ def _columns(file: Path, rows: list[Row]) -> tuple[tuple[str, ...], bool]:
         )
     at = named.index("label") if is_header else usual.index("label")
     others = {fields[at].strip() for _, fields in rows[1:] if len(fields) == len(first)}
-    if usual and first[at].strip() in others:
+    if usual and at < len(first) and first[at].strip() in others:
         return usual, False
     if is_header:
         return tuple(named), True
+    if given:
+        return given, False
     numbers_follow = bool(others) and all(map(_is_whole, others))
     if any(read) or (numbers_follow and not _is_whole(first[at].strip())):
         raise InputError(

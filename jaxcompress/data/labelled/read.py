@@ -6,6 +6,7 @@ texts to train on.
 Axis letters: C classes.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,7 +50,11 @@ class LabelledText(NamedTuple):
 
 
 def read_labelled_text(
-    source: str, *, valid: str | None = None, test: str | None = None
+    source: str,
+    *,
+    valid: str | None = None,
+    test: str | None = None,
+    columns: Sequence[str] = (),
 ) -> LabelledText:
     """Reads texts and their labels.
 
@@ -60,6 +65,8 @@ def read_labelled_text(
         valid: such a file of texts to validate by, if the source is a file; None: none.
         test: such a file of texts to test by; it must be given if the source is a file, and not
             otherwise.
+        columns: those of such files without a header, in their order, as `read_csv` takes them;
+            (): they are told by the rows.
 
     Raises:
         InputError: if a file is missing or does not hold labelled texts: with file, line, and what
@@ -73,10 +80,11 @@ def read_labelled_text(
         place = find_either(source, _GET_TEXT)
     is_reviews = place is not None and (place.is_dir() or place.name.endswith((".tar.gz", ".tgz")))
     if place is not None and not is_reviews:
-        return _checked(*read_csv(_csv_files(place, valid, test)), str(place))
-    if valid is not None or test is not None:
+        return _checked(*read_csv(_csv_files(place, valid, test), columns), str(place))
+    if valid is not None or test is not None or columns:
         raise InputError(
-            f"{source} has its own splits; data.valid and data.test are for CSV files."
+            f"{source} has its own splits; data.valid, data.test and data.columns are for CSV "
+            "files."
         )
     if is_reviews:
         return _checked(read_reviews(place), imdb.CLASSES, str(place))
