@@ -4,7 +4,9 @@ Command:  python -m train.sentiment --config configs/ag_news.py --config.vectors
           --config.data.test=ag_news/test.csv for the official test texts, title and description
 Data:     ag_news/small_train.csv, small_dev.csv, small_test.csv; small_dev.csv is a part of
           small_train.csv, which is not trained on: 4,000, 1,000 and 1,000 texts
-Time:     about three minutes on two cores
+Choice:   an LSTM, or the mean of a text's vectors: which serves validation texts better; texts are
+          cut where they are longer than nearly all, and a table that is learned gets the best rate
+Time:     about four minutes on two cores
 Result:   a test accuracy of about 0.86 with word2vec vectors of film reviews and Wikipedia, frozen
           (one seed)
 """
@@ -21,9 +23,9 @@ def get_config() -> classifier.Config:
             source="ag_news/small_train.csv",
             valid="ag_news/small_dev.csv",
             test="ag_news/small_test.csv",
-            max_tokens=100,
-            bucket_width=25,
+            max_tokens=None,
+            bucket_width=None,
         ),
-        model=classifier.ModelConfig(hidden_size=150, pooling="mean", dropout=0.3),
+        model=classifier.ModelConfig(network=None, hidden_size=150, pooling="mean", dropout=0.3),
         optimizer=classifier.OptimizerConfig(learning_rate=1e-3, clip_norm=5.0),
     )

@@ -3,7 +3,8 @@
 Command:  python -m train.sentiment --config configs/imdb.py --config.vectors=PATH
           PATH: any vectors that train.dccl reads, a model.safetensors of codes, or a workdir;
           --config.embedding=finetune_codebooks trains the codebooks of codes with the task;
-          --config.embedding=dense (or ant) learns a table from scratch
+          --config.embedding=dense (ant, low_rank, hashed) learns a table from scratch;
+          --config.model.network=mean is a linear layer over the mean of the vectors, in seconds
 Compare:  python -m train.sentiment --config configs/imdb.py --mode compare --vectors=a --codes=b,c
           --config.num_seeds=3 for means and spreads
 Data:     aclImdb/ or aclImdb_v1.tar.gz: jaxcompress download aclImdb;
@@ -24,6 +25,11 @@ def get_config() -> classifier.Config:
         num_epochs=3,
         embedding="frozen",
         data=classifier.DataConfig(source="aclImdb", max_tokens=400, bucket_width=50),
-        model=classifier.ModelConfig(hidden_size=150, pooling="mean", dropout=0.3),  # paper: 150
+        model=classifier.ModelConfig(
+            network="lstm",
+            hidden_size=150,
+            pooling="mean",
+            dropout=0.3,  # paper: an LSTM of 150
+        ),
         optimizer=classifier.OptimizerConfig(learning_rate=1e-3, clip_norm=5.0),
     )

@@ -5,9 +5,11 @@ ICLR 2018, arXiv 1711.01068, section 5.2: an LSTM reads a text, a linear layer t
 words' vectors are given, as they are or as codes, or are learned with the task.
 
 - `config.py`: what can be set; its classes are listed here.
-- `model.py`: the LSTM, what is classified of its outputs.
+- `model.py`: the LSTM, what is classified of its outputs; or the mean of the vectors alone.
 - `task.py`: the loss, dropout, the optimiser.
 - `corpus.py`: the texts as numbers. `prepare.py`: from texts, a table and a config to a job.
+- `linear.py`: a linear layer over the mean of vectors that are not trained, solved in seconds.
+- `choose.py`: what a config leaves open, and is chosen on validation texts.
 - `run.py`: `train` and the other modes. `export.py`: the file of a table that was learned.
 - `compare.py`: the same classifier on several tables.
 
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING
 from jaxcompress.classifier.config import (
     EMBEDDINGS,
     FROM_SCRATCH,
+    NETWORKS,
     POOLINGS,
     Config,
     DataConfig,
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EMBEDDINGS",
     "FROM_SCRATCH",
+    "NETWORKS",
     "POOLINGS",
     "Config",
     "DataConfig",

@@ -1,4 +1,7 @@
-"""The same classifier, with the same seeds and in the same order, on several tables of words."""
+"""The same classifier, with the same seeds and in the same order, on several tables of words.
+
+Beside it stands the simplest one on each table, the linear layer over the mean of the vectors.
+"""
 
 import dataclasses
 import os
@@ -11,8 +14,13 @@ from typing import Any
 from jaxcompress.classifier.compare_report import COLUMNS, accuracy_panel, compare_sections
 from jaxcompress.classifier.config import FROM_SCRATCH, Config, describe, name_of_table
 from jaxcompress.classifier.corpus import read_corpus
-from jaxcompress.classifier.prepare import prepare, read_source
-from jaxcompress.classifier.run import announce_corpus, announce_table, run_seeds
+from jaxcompress.classifier.prepare import read_source
+from jaxcompress.classifier.run import (
+    announce_corpus,
+    announce_table,
+    prepare_chosen,
+    run_seeds,
+)
 from jaxcompress.engine.page.charts import save_panels
 from jaxcompress.engine.page.sections import leave_comparison
 from jaxcompress.engine.report import format_rows, say, write_json
@@ -29,12 +37,13 @@ class Options:
 
     vectors: str = ""  # paths of vectors or codes, to be read as they are
     codes: str = ""  # paths of codes, to be read as they are and as `kinds` says
-    # values of `Config.embedding`: "finetune_codebooks", for each path of `codes`, "ant", "dense"
+    # values of `Config.embedding`: "finetune_codebooks", for each path of `codes`, or one that is
+    # learned from scratch: "ant", "dense", "low_rank", "hashed"
     kinds: str = ""
 
 
 def compare(config: Config, workdir: str, options: Options) -> list[dict[str, Any]]:
-    """Trains a classifier on each table, and writes `WORKDIR/compare.json`.
+    """Trains both networks on each table, and writes `WORKDIR/compare.json`.
 
     Args:
         config: what the runs share; its own table, if it has one, is the first.
@@ -42,7 +51,7 @@ def compare(config: Config, workdir: str, options: Options) -> list[dict[str, An
         options: further tables.
 
     Returns:
-        A row for each table: the figures of its summary, the number of `seeds`, and
+        A row for each table and network: the figures of its summary, the number of `seeds`, and
         `test_accuracy_std`, 0 for one seed.
 
     Raises:
@@ -53,7 +62,8 @@ def compare(config: Config, workdir: str, options: Options) -> list[dict[str, An
     announce_corpus(corpus)
     problems = {}
     for folder, variant in variants.items():
-        problems[folder] = prepare(corpus, read_source(variant), variant)
+        source, place = read_source(variant), f"{workdir}/{folder}"
+        problems[folder] = prepare_chosen(corpus, source, variant, place)
         announce_table(problems[folder])
     rows = []
     for (folder, problem), name in zip(
@@ -92,7 +102,7 @@ def tell_apart(configs: Sequence[Config]) -> list[str]:
 
 
 def make_variants(config: Config, options: Options) -> dict[str, Config]:
-    """Makes the configs to compare, each table once, by the names of their folders.
+    """Makes the configs to compare, each table once for each network, by their folders' names.
 
     Raises:
         InputError: if there are none, or the config or the options do not go together.
@@ -108,7 +118,14 @@ def make_variants(config: Config, options: Options) -> dict[str, Config]:
     ]
     if not tables:
         raise InputError("nothing to compare; add --vectors=PATH,... or --codes=PATH,...")
-    variants = (dataclasses.replace(config, vectors=v, embedding=e) for v, e in tables)
+    networks = dict.fromkeys((config.model.network or "lstm", "mean"))
+    variants = (
+        dataclasses.replace(
+            config, vectors=v, embedding=e, model=dataclasses.replace(config.model, network=network)
+        )
+        for v, e in tables
+        for network in networks
+    )
     return {_folder(variant): variant for variant in variants}
 
 
@@ -138,8 +155,9 @@ def _tables_of_kind(kind: str, codes: Sequence[str]) -> list[tuple[str | None, s
 
 def _folder(config: Config) -> str:
     """Names the folder of a table: the same name, however its path is written."""
+    network = "-mean" if config.model.network == "mean" else ""
     if config.vectors is None:
-        return config.embedding
+        return f"{config.embedding}{network}"
     path = os.path.normpath(config.vectors)
     name = re.sub(r"[^\w.-]+", "-", name_of_table(path))[:60]
-    return f"{config.embedding}-{name}-{zlib.crc32(path.encode()):08x}"
+    return f"{config.embedding}-{name}-{zlib.crc32(path.encode()):08x}{network}"

@@ -38,7 +38,8 @@ def compare_sections(
     return [
         Section(
             "Accuracy by table",
-            "The same classifier, with the same seeds and in the same order, on each table.",
+            "The same classifier, with the same seeds and in the same order, on each table, and a "
+            "linear layer over the mean of the vectors.",
             [Picture(to_svg(chart, "Test accuracy and bytes of each table"), wide=True)],
             [runs_table(rows, COLUMNS)],
         ),

@@ -1,6 +1,6 @@
 """What can be set of a run: texts, table of words, model, optimiser.
 
-Axis letters: D dimensions of a vector, H units, K anchors.
+Axis letters: D dimensions of a vector, H units, K anchors, R numbers of a row of low rank.
 """
 
 import dataclasses
@@ -10,8 +10,10 @@ from jaxcompress.anchors.files import ANCHORS_FILE
 from jaxcompress.codes.files import CODES_FILE
 from jaxcompress.engine.config import RunConfig, setting
 
-FROM_SCRATCH = ("ant", "dense")  # embeddings that are learned without given vectors
+# embeddings that are learned without given vectors
+FROM_SCRATCH = ("ant", "dense", "low_rank", "hashed")
 EMBEDDINGS = ("frozen", "finetune_codebooks", *FROM_SCRATCH)
+NETWORKS = ("lstm", "mean")
 POOLINGS = ("mean", "last")
 
 
@@ -31,18 +33,24 @@ class DataConfig:
     columns: tuple[str, ...] = ()
     # number of texts to train on that are held out to choose by; None: a tenth, at most 2,500
     valid_texts: int | None = setting(None, at_least=1)
-    max_tokens: int = setting(400, at_least=1)  # tokens of a text; a longer one is cut
+    # tokens of a text; a longer one is cut; None: the network "mean" reads all of every text, the
+    # LSTM all of 19 in 20 of those to train on, but no more than 1,000 tokens
+    max_tokens: int | None = setting(400, at_least=1)
     keep: str = setting("first", one_of=("first", "last"))  # which tokens of a longer text are kept
     # number of words, by frequency, of an embedding that is learned from scratch
     max_vocab: int = setting(30_000, at_least=2)
     tensor: str | None = None  # a matrix of a .safetensors or .npz file; None: the only one
-    bucket_width: int = setting(50, at_least=1)  # texts are padded to a multiple of so many tokens
+    # texts are padded to a multiple of so many tokens; None: about a tenth of `max_tokens`
+    bucket_width: int | None = setting(50, at_least=1)
 
 
 @dataclasses.dataclass(kw_only=True)
 class ModelConfig:
-    """The LSTM, and an embedding that is learned from scratch."""
+    """The network, and an embedding that is learned from scratch."""
 
+    # "lstm"; "mean": the mean of a text's vectors, and the linear layer alone; None: the one that
+    # has the lower cross-entropy on validation texts, the LSTM after a third of the epochs
+    network: str | None = setting("lstm", one_of=NETWORKS)
     hidden_size: int = setting(150, at_least=1)  # H, units of the LSTM
     # which output of the LSTM is classified: the "mean" over a text's tokens, or the "last"
     pooling: str = setting("mean", one_of=POOLINGS)
@@ -50,6 +58,11 @@ class ModelConfig:
     dropout: float = setting(0.3, at_least=0, below=1)
     dim: int = setting(100, at_least=1)  # D of an embedding that is learned from scratch
     num_anchors: int = setting(50, at_least=1)  # K of embedding "ant"
+    rank: int = setting(16, at_least=1)  # R of embedding "low_rank"
+    num_rows: int = setting(1000, at_least=2)  # rows that words share, of embedding "hashed"
+    # whether words that are there once stand for the unknown one in half of the steps, in an
+    # embedding that is learned from scratch; else its row is learned only if words were left out
+    learn_unknown: bool = setting(True, earlier=False)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -59,7 +72,13 @@ class OptimizerConfig:
     learning_rate: float = setting(1e-3, above=0)  # at the first step, for Adam and for Yogi
     # bound of the global gradient norm; None: no bound
     clip_norm: float | None = setting(5.0, above=0)
+    # rate of an embedding that is learned from scratch; 0: `learning_rate`; None: the best of a
+    # short grid on validation texts, each value after a third of the epochs
+    table_rate: float | None = setting(None, at_least=0, earlier=0.0)
     penalty: float = setting(3e-5, at_least=0)  # weight of the L1 norm of the transform of "ant"
+    # weight of the L2 norm of the linear layer, with network "mean" over a table that is not
+    # trained; None: the best of a grid on validation texts
+    l2: float | None = setting(None, above=0)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -83,16 +102,18 @@ class Config(RunConfig):
 
 
 def describe(config: Config) -> str:
-    """Names a run's table and what becomes of it.
+    """Names a run's table, what becomes of it, and the network unless it is an LSTM.
 
     >>> describe(Config(vectors="out/glove/export/model.safetensors"))
     'glove, frozen'
-    >>> describe(Config(embedding="ant"))
-    'ANT, from scratch'
+    >>> describe(Config(embedding="ant", model=ModelConfig(network="mean")))
+    'ANT, from scratch, mean'
     """
+    network = ", mean" if config.model.network == "mean" else ""
     if config.vectors is None:
-        return {"ant": "ANT, from scratch", "dense": "dense, from scratch"}[config.embedding]
-    return f"{name_of_table(config.vectors)}, {config.embedding.replace('_', ' ')}"
+        name = {"ant": "ANT", "low_rank": "low rank"}.get(config.embedding, config.embedding)
+        return f"{name}, from scratch{network}"
+    return f"{name_of_table(config.vectors)}, {config.embedding.replace('_', ' ')}{network}"
 
 
 def name_of_table(path: str) -> str:

@@ -1,8 +1,10 @@
 """The model: an LSTM reads a text word by word, a linear layer tells its class.
 
 Shu & Nakayama, "Compressing Word Embeddings via Deep Compositional Code Learning", ICLR 2018,
-arXiv 1711.01068, section 5.2, with an LSTM of 150 units. What gives words their vectors is no part
-of it: see `jaxcompress/tables/`.
+arXiv 1711.01068, section 5.2, with an LSTM of 150 units. Without the LSTM, the linear layer has the
+mean of the vectors (Iyyer et al., "Deep Unordered Composition Rivals Syntactic Methods for Text
+Classification", ACL 2015, without hidden layers): the simplest thing that could work. What gives
+words their vectors is no part of it: see `jaxcompress/tables/`.
 
 Axis letters: B texts, T tokens, D dimensions of a vector, H units, C classes.
 """
@@ -15,14 +17,16 @@ from jaxcompress.nn.lstm import LSTMState, LSTMWeights, lstm
 
 
 class Classifier(nn.Module):
-    """An LSTM over vectors, pooled over time, and a linear layer.
+    """An LSTM over vectors, pooled over time, and a linear layer; or no LSTM.
 
     Attributes:
+        network: "lstm", or "mean": the mean of the vectors is classified.
         hidden_size: H.
         num_classes: C.
         pooling: what is classified of the LSTM's outputs: "mean" or "last", see `pool`.
     """
 
+    network: str
     hidden_size: int
     num_classes: int
     pooling: str
@@ -39,15 +43,21 @@ class Classifier(nn.Module):
         Returns:
             Logits [B, C].
         """
-        (batch_size, _, dim), size = vectors.shape, self.hidden_size
+        outputs, pooling = jnp.swapaxes(vectors, 0, 1), "mean"
+        if self.network == "lstm":
+            outputs, pooling = self._lstm_outputs(outputs, mask), self.pooling
+        return nn.Dense(self.num_classes, name="classifier")(pool(outputs, lengths, pooling))
+
+    def _lstm_outputs(self, inputs: jax.Array, mask: jax.Array) -> jax.Array:
+        """Reads inputs [T, B, D]: outputs [T, B, H]."""
+        (_, batch_size, dim), size = inputs.shape, self.hidden_size
         weights = LSTMWeights(
             inputs=self.param("lstm_inputs", nn.initializers.glorot_uniform(), (dim, 4 * size)),
             outputs=self.param("lstm_outputs", nn.initializers.orthogonal(), (size, 4 * size)),
             bias=self.param("lstm_bias", _open_forget_gates, (4 * size,)),
         )
         zeros = jnp.zeros((batch_size, size))
-        outputs, _ = lstm(weights, jnp.swapaxes(vectors, 0, 1), LSTMState(zeros, zeros), mask)
-        return nn.Dense(self.num_classes, name="classifier")(pool(outputs, lengths, self.pooling))
+        return lstm(weights, inputs, LSTMState(zeros, zeros), mask)[0]
 
 
 def pool(outputs: jax.Array, lengths: jax.Array, pooling: str) -> jax.Array:

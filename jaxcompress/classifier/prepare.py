@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxcompress.classifier.config import FROM_SCRATCH, Config
@@ -23,7 +24,7 @@ from jaxcompress.classifier.corpus import (
 from jaxcompress.classifier.task import make_classify, make_optimizer, make_task
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.compressed.table import CompressedTable
-from jaxcompress.data.batches import Feed
+from jaxcompress.data.batches import WHOLE, Feed
 from jaxcompress.data.labelled import buckets
 from jaxcompress.data.labelled.buckets import (
     TextSpans,
@@ -45,10 +46,15 @@ from jaxcompress.tables import (
     dense_table,
     frozen_table,
     frozen_vectors,
+    hashed_table,
+    low_rank_table,
     trained_codebooks,
 )
 
 _EVAL_TEXTS = 256  # texts, at least, in a batch of an evaluation
+_SHARE_WHOLE = 0.95  # of the texts to train on, that an LSTM reads to their end
+_LONGEST = 1000  # tokens that an LSTM reads of any text, unless it is told otherwise
+_SHARE_UNKNOWN = 0.5  # of steps in which a word that is there once stands for the unknown one
 
 Gather = Callable[[Any, dict], dict]
 Source = Vectors | CompressedTable | None  # a given table
@@ -58,7 +64,7 @@ class Problem(NamedTuple):
     """A run, made ready: its config, its job, and what was read.
 
     Attributes:
-        config: the run's, as it was given.
+        config: the run's, in which nothing is left open.
         job: what the loop runs, with `config.seed`: the texts that are held out, the order of the
             others, the first values. Its config has the periods filled in and `num_seeds` 1.
         classify: parameters and a batch -> logits, as `make_classify` makes it.
@@ -68,6 +74,7 @@ class Problem(NamedTuple):
         known: the share of each split's tokens that have a row in the table.
         steps_per_epoch: whole batches of the texts to train on.
         fingerprint: a hash of tokens, labels and table.
+        choice: what was chosen on validation texts, as `choose` gives it; None: nothing was open.
     """
 
     config: Config
@@ -79,6 +86,7 @@ class Problem(NamedTuple):
     known: dict[str, float]
     steps_per_epoch: int
     fingerprint: str
+    choice: dict[str, Any] | None = None
 
 
 def read_source(config: Config) -> Source:
@@ -103,6 +111,7 @@ def prepare(corpus: Corpus, source: Source, config: Config) -> Problem:
         InputError: if they do not fit together.
     """
     config.check()
+    config = settle(corpus, config)
     table = make_table(corpus, source, config)
     tokens = number_tokens(corpus, table.words)
     known = known_shares(corpus, tokens != len(table.words))
@@ -113,7 +122,7 @@ def prepare(corpus: Corpus, source: Source, config: Config) -> Problem:
     classify = make_classify(config.model, len(corpus.text.classes), table.embedding)
     task = make_task(config.model, len(corpus.text.classes), table.embedding, table.dim)
     tx = make_optimizer(config.optimizer, num_steps, table.embedding)
-    gather = _make_gather(table)
+    gather = make_gather(table)
     engine = make_engine(config.parallel, config.batch_size, task, tx, gather)
     data = config.data
     texts = cut_texts(corpus.numbered.bounds, corpus.labels, data.max_tokens, data.keep)
@@ -122,7 +131,9 @@ def prepare(corpus: Corpus, source: Source, config: Config) -> Problem:
         task=task,
         tx=tx,
         engine=engine,
-        data=engine.place_data({"tokens": tokens, "table": table.data}),
+        data=engine.place_data(
+            {"tokens": tokens, "table": table.data, "seen_once": _seen_once(corpus, tokens, table)}
+        ),
         feed=feed,
         evaluations=evaluations,
         config=dataclasses.replace(
@@ -163,15 +174,55 @@ def make_feed(problem: Problem, ids: np.ndarray) -> Feed:
     return _evaluation_feed(problem.texts.take(ids), problem.config, problem.job.feed.gather)
 
 
+def split_ids(problem: Problem) -> dict[str, np.ndarray]:
+    """Lists the ids of each split, int [texts], those that are held out among them."""
+    return _split(problem.corpus, problem.config)
+
+
+def _split(corpus: Corpus, config: Config) -> dict[str, np.ndarray]:
+    num_valid = num_valid_texts(corpus, config.data.valid_texts)
+    return split_texts(corpus, num_valid, config.seed)
+
+
+def settle(corpus: Corpus, config: Config) -> Config:
+    """Fills in what follows from the texts alone: where they are cut, and how they are padded."""
+    data, lengths = config.data, np.diff(corpus.numbered.bounds)
+    most, width = data.max_tokens, data.bucket_width
+    if most is None:
+        most = int(lengths.max())
+        if config.model.network == "lstm":
+            of_train = lengths[corpus.ranges["train"]]
+            most = int(np.quantile(of_train, _SHARE_WHOLE, method="inverted_cdf"))
+            most = min(most, _LONGEST)
+    if width is None:
+        width = max(25, 25 * round(most / 250))
+    return dataclasses.replace(
+        config, data=dataclasses.replace(data, max_tokens=most, bucket_width=width)
+    )
+
+
 def _make_feeds(
     corpus: Corpus, texts: TextSpans, config: Config, gather: Gather
 ) -> tuple[Feed, dict[str, Feed]]:
     """Makes the batches to train on, and those of the evaluations during training, by name."""
-    ids = split_texts(corpus, num_valid_texts(corpus, config.data.valid_texts), config.seed)
+    ids = _split(corpus, config)
     train, valid = texts.take(ids["train"]), texts.take(ids["valid"])
     width = config.data.bucket_width
     feed = shuffled_texts(train, config.batch_size, width, config.seed, gather)
+    if config.embedding in FROM_SCRATCH and config.model.learn_unknown:
+        feed = _with_draws(feed, config.seed)
     return feed, {"valid": _evaluation_feed(valid, config, gather)}
+
+
+def _with_draws(feed: Feed, seed: int) -> Feed:
+    """Adds `draw` to each index, int32 [B]: a number of the step, by which words are left out."""
+
+    def index(step: int, part: slice = WHOLE) -> dict:
+        made = feed.index(step, part)
+        draw = np.random.SeedSequence((seed, step)).generate_state(1)[0] >> 1
+        return {**made, "draw": np.full(len(made["labels"]), draw, np.int32)}
+
+    return feed._replace(index=index)
 
 
 def _evaluation_feed(texts: TextSpans, config: Config, gather: Gather) -> Feed:
@@ -180,14 +231,31 @@ def _evaluation_feed(texts: TextSpans, config: Config, gather: Gather) -> Feed:
     return texts_by_length(texts, size, config.data.bucket_width, gather)
 
 
-def _make_gather(table: WordTable) -> Gather:
-    """Makes the feeds' `gather`: its batches are described at `make_task`."""
+def make_gather(table: WordTable) -> Gather:
+    """Makes the feeds' `gather`: its batches are described at `make_task`.
+
+    Data: `tokens` int32 [tokens]; `table`, the table's; `seen_once` bool [V + 1]: the words that
+    stand for the unknown one in half of the batches that have a `draw`.
+    """
 
     def gather(data: dict, index: dict) -> dict:
         batch = gather_texts(data["tokens"], index)
-        return {**batch, "tokens": table.gather(data["table"], batch.pop("ids"))}
+        ids, draw = batch.pop("ids"), batch.pop("draw", None)
+        if draw is not None:
+            coins = jax.random.bernoulli(jax.random.key(draw[0]), _SHARE_UNKNOWN, ids.shape)
+            ids = jnp.where(coins & data["seen_once"][ids], len(table.words), ids)
+        return {**batch, "tokens": table.gather(data["table"], ids)}
 
     return gather
+
+
+def _seen_once(corpus: Corpus, tokens: np.ndarray, table: WordTable) -> np.ndarray:
+    """Tells which rows [V + 1] have one token in the texts to train on."""
+    texts, bounds = corpus.ranges["train"], corpus.numbered.bounds
+    trained = tokens[bounds[texts.start] : bounds[texts.stop]]
+    seen_once = np.bincount(trained, minlength=len(table.words) + 1) == 1
+    seen_once[-1] = False
+    return seen_once
 
 
 def _steps_per_epoch(corpus: Corpus, config: Config) -> int:
@@ -217,9 +285,13 @@ def make_table(corpus: Corpus, source: Source, config: Config) -> WordTable:
             "--config.embedding=frozen."
         )
     words = most_common_words(corpus, config.data.max_vocab)
-    if config.embedding == "dense":
-        return dense_table(words, config.model.dim)
-    return anchor_table(words, config.model.num_anchors, config.model.dim)
+    model = config.model
+    return {
+        "ant": lambda: anchor_table(words, model.num_anchors, model.dim),
+        "dense": lambda: dense_table(words, model.dim),
+        "low_rank": lambda: low_rank_table(words, model.rank, model.dim),
+        "hashed": lambda: hashed_table(words, model.num_rows, model.dim),
+    }[config.embedding]()
 
 
 def _given_table(source: Source, config: Config) -> WordTable:

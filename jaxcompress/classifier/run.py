@@ -10,12 +10,16 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxcompress.classifier.choose import choose, is_open, with_choice
 from jaxcompress.classifier.config import Config, describe
 from jaxcompress.classifier.corpus import Corpus, read_corpus
 from jaxcompress.classifier.export import export, num_bytes
+from jaxcompress.classifier.linear import fit_linear, has_checkpoint, is_linear
 from jaxcompress.classifier.predictions import predict_test, save_predictions
 from jaxcompress.classifier.prepare import (
     Problem,
+    Source,
+    make_table,
     make_test_feed,
     prepare,
     read_source,
@@ -23,12 +27,17 @@ from jaxcompress.classifier.prepare import (
 )
 from jaxcompress.classifier.report import make_page
 from jaxcompress.engine.job import Fitted
-from jaxcompress.engine.loop import evaluate
+from jaxcompress.engine.loop import evaluate, restore_best
 from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.page.page import leave_report
 from jaxcompress.engine.report import format_figures, say, write_json, write_summary
 from jaxcompress.engine.start import fit_or_restore
-from jaxcompress.engine.workdir import opened
+from jaxcompress.engine.workdir import as_begun, opened
+from jaxcompress.errors import InputError
+from jaxcompress.storage.json_files import read_json
+from jaxcompress.storage.places import as_path
+
+_CHOICE = "choice.json"  # what was chosen on validation texts, in a workdir
 
 
 class Outcome(NamedTuple):
@@ -59,11 +68,36 @@ def train(config: Config, workdir: str) -> Outcome:
 @own_settings
 def run(config: Config, workdir: str, mode: str) -> Outcome:
     """Runs a mode: "train"; "evaluate", which tests the best state anew; or "export"."""
+    config = as_begun(config, workdir)
     corpus = read_corpus(config)
     announce_corpus(corpus)
-    problem = prepare(corpus, read_source(config), config)
+    problem = prepare_chosen(corpus, read_source(config), config, workdir, mode)
     announce_table(problem)
     return run_seeds(problem, workdir, mode)
+
+
+def prepare_chosen(
+    corpus: Corpus, source: Source, config: Config, workdir: str, mode: str = "train"
+) -> Problem:
+    """Makes the run ready; what the config leaves open is chosen, once for a workdir.
+
+    Raises:
+        InputError: if something is open, and the run is not to be trained.
+    """
+    choice = None
+    if is_open(config):
+        file = as_path(workdir) / _CHOICE
+        if file.exists():
+            choice = read_json(file, "delete it, and it is chosen again")
+        elif mode != "train":
+            raise InputError(
+                f"{file.parent} holds no run that has chosen its settings; train first."
+            )
+        else:
+            make_table(corpus, source, config)  # whatever does not fit is said first
+            choice = choose(corpus, source, config, say)
+        config = with_choice(config, choice)
+    return prepare(corpus, source, config)._replace(choice=choice)
 
 
 def announce_corpus(corpus: Corpus) -> None:
@@ -88,6 +122,7 @@ def run_seeds(problem: Problem, workdir: str, mode: str) -> Outcome:
         summary = _run_seed(problem, workdir, mode)
         return Outcome(summary, [summary])
     with opened(workdir, config, problem.fingerprint) as path:
+        _keep_choice(problem, path)
         summaries = [
             _run_seed(with_seed(problem, seed), f"{workdir}/seed-{seed}", mode)
             for seed in range(config.seed, config.seed + config.num_seeds)
@@ -104,13 +139,8 @@ def run_seeds(problem: Problem, workdir: str, mode: str) -> Outcome:
 def _run_seed(problem: Problem, workdir: str, mode: str) -> dict[str, Any]:
     job = problem.job
     with opened(workdir, job.config, problem.fingerprint) as path:
-        fitted = fit_or_restore(
-            job,
-            path,
-            is_training=mode == "train",
-            data="",  # announced already, once for all seeds
-            steps_per_epoch=problem.steps_per_epoch,
-        )
+        _keep_choice(problem, path)
+        fitted = _fit_or_restore(problem, path, is_training=mode == "train")
         summary = {}
         if mode != "export":
             summary = summarize(problem, fitted)
@@ -126,6 +156,25 @@ def _run_seed(problem: Problem, workdir: str, mode: str) -> dict[str, Any]:
         text = problem.corpus.text
         leave_report(path, problem.config, lambda: make_page(path, problem.config, text))
     return summary
+
+
+def _keep_choice(problem: Problem, workdir: Path) -> None:
+    if problem.choice is not None:
+        write_json(workdir / _CHOICE, problem.choice)
+
+
+def _fit_or_restore(problem: Problem, workdir: Path, *, is_training: bool) -> Fitted:
+    if is_linear(problem):
+        if is_training and not has_checkpoint(workdir):
+            return fit_linear(problem, workdir)
+        return restore_best(problem.job, workdir)
+    return fit_or_restore(
+        problem.job,
+        workdir,
+        is_training=is_training,
+        data="",  # announced already, once for all seeds
+        steps_per_epoch=problem.steps_per_epoch,
+    )
 
 
 def _announce_export(file: Path | None, workdir: Path) -> None:
@@ -153,6 +202,7 @@ def summarize(problem: Problem, fitted: Fitted) -> dict[str, Any]:
     return {
         "dataset": Path(corpus.text.source).name,
         "embedding": describe(problem.config),
+        "network": problem.config.model.network,
         "num_words": len(table.words),
         "dim": table.dim,
         "embedding_bytes": num_bytes(table.to_artefact(params)),

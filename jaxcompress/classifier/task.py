@@ -38,7 +38,7 @@ def make_task(config: ModelConfig, num_classes: int, embedding: Embedding, dim: 
         embedding: what turns tokens into vectors.
         dim: D.
     """
-    model = Classifier(config.hidden_size, num_classes, config.pooling)
+    model = _model(config, num_classes)
     classify = make_classify(config, num_classes, embedding)
 
     def init(key):
@@ -72,13 +72,17 @@ def make_classify(
 
     The arguments are those of `make_task`.
     """
-    model = Classifier(config.hidden_size, num_classes, config.pooling)
+    model = _model(config, num_classes)
 
     def classify(params, batch, vector_mask=_NO_MASK, output_mask=_NO_MASK):
         vectors = embedding.apply(params["embedding"], batch["tokens"]) * vector_mask[:, None]
         return model.apply({"params": params}, vectors, batch["lengths"], output_mask)
 
     return classify
+
+
+def _model(config: ModelConfig, num_classes: int) -> Classifier:
+    return Classifier(config.network, config.hidden_size, num_classes, config.pooling)
 
 
 def dropout_masks(
@@ -108,6 +112,8 @@ def make_optimizer(
 ) -> optax.GradientTransformation:
     """Makes Adam at a rate that falls to 0 along a cosine; a table of anchors has proximal Yogi.
 
+    A table has a rate of its own, since a row of it moves only in the steps that meet its word.
+
     Two departures. Shu & Nakayama do not say which schedule the rate follows. Liang et al. have
     1e-3 as Yogi's epsilon; the gradients of a word's row are far smaller than that here, and the
     row would hardly move, so that it is 1e-6.
@@ -118,16 +124,16 @@ def make_optimizer(
         embedding: whether it is of anchors, by its `non_negative`.
     """
     rate = optax.cosine_decay_schedule(config.learning_rate, num_steps)
+    table_rate = optax.cosine_decay_schedule(config.table_rate or config.learning_rate, num_steps)
     tx = optax.adam(rate)
-    if embedding.non_negative:
-        proximal = proximal_yogi(
-            rate,
-            config.penalty,
-            eps=_EPS,
-            initial_nu=_EPS**2,
+    if embedding.non_negative or config.table_rate:
+        of_table = (
+            proximal_yogi(table_rate, config.penalty, eps=_EPS, initial_nu=_EPS**2)
+            if embedding.non_negative
+            else optax.adam(table_rate)
         )
         tx = optax.partition(
-            {"embedding": proximal, "rest": tx},
+            {"embedding": of_table, "rest": tx},
             # The two names are part of a checkpoint.
             lambda params: {k: "embedding" if k == "embedding" else "rest" for k in params},
         )

@@ -74,6 +74,35 @@ def test_the_classifier_agrees_with_a_loop_in_numpy(pooling):
     np.testing.assert_allclose(value, np.mean(expected), rtol=1e-5)
 
 
+def test_the_simplest_network_is_linear_in_the_mean_of_a_texts_vectors():
+    table = TABLES["frozen vectors"]
+    task = small_task(table, network="mean")
+    params, aux = task.init(jax.random.key(2))
+    assert set(params) == {"classifier", "embedding"}
+    ids, lengths, labels = [[0, 3, 5, 1], [2, 4, 0, 0]], [4, 2], [2, 0]
+    vectors, p = np.asarray(embed(table, {}, EVERY))[0], jax.device_get(params)["classifier"]
+    means = [vectors[row[:length]].mean(axis=0) for row, length in zip(ids, lengths, strict=True)]
+    logits = np.stack(means) @ p["kernel"] + p["bias"]
+    expected = np.log(np.exp(logits).sum(axis=1)) - logits[[0, 1], labels]
+    batch = make_batch(table, ids, lengths) | {"labels": jnp.array(labels)}
+    _, found = task.evaluate(params, aux, (), batch)
+    np.testing.assert_allclose(found["cross_entropy"], expected.sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["dense", "ant"])
+def test_a_table_may_have_a_rate_of_its_own(name):
+    table = TABLES[name]
+    params, _ = small_task(table, network="mean").init(jax.random.key(5))
+    rates = {"learning_rate": 0.01, "table_rate": 0.1, "penalty": 0.0, "clip_norm": None}
+    tx = make_optimizer(classifier.OptimizerConfig(**rates), 1000, table.embedding)
+    updates, _ = tx.update(
+        jax.tree.map(lambda p: -jnp.ones_like(p), params), tx.init(params), params
+    )
+    for rate, some in ((0.1, updates["embedding"]), (0.01, updates["classifier"])):
+        for update in jax.tree.leaves(some):
+            np.testing.assert_allclose(update, rate, rtol=0.05)
+
+
 @pytest.mark.parametrize("name", ["frozen vectors", "trained codebooks", "ant"])
 def test_gradients_are_those_of_small_differences(name):
     table = TABLES[name]

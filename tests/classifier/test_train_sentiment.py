@@ -194,7 +194,8 @@ def test_compare_lays_tables_side_by_side(reviews, codes, tmp_path, capsys):
         "--config.data.bucket_width=16",
     ) == 0  # fmt: skip
     rows = json.loads((tmp_path / "compare.json").read_text())
-    frozen, coded, tuned = rows
+    frozen, coded, tuned = rows[::2]
+    assert [row["network"] for row in rows] == ["lstm", "mean"] * 3
     assert frozen["embedding_bytes"] == 24 * 8 * 4
     codebooks = 2 * (4 + 3 * 3) * 8  # float16; all but the first without their last codeword
     assert coded["embedding_bytes"] == tuned["embedding_bytes"] == 24 * 1 + codebooks
@@ -206,7 +207,7 @@ def test_compare_lays_tables_side_by_side(reviews, codes, tmp_path, capsys):
             row["test_accuracy_std"], np.std(row["test_accuracies"], ddof=1), atol=1e-12
         )
     lines = capsys.readouterr().out.split("\n\nembedding ")[-1].splitlines()
-    assert "finetune codebooks" in lines[3]
+    assert "finetune codebooks" in lines[5]
     assert (tmp_path / "compare.png").stat().st_size > 5_000
     tuned_file = next(tmp_path.glob("finetune*/seed-0/export/model.safetensors"))
     trained, start = jaxcompress.load(tuned_file), jaxcompress.load(codes)
@@ -220,7 +221,10 @@ def variants_of(config=None, **options):
     config = config or classifier.Config()
     made = make_variants(config, Options(**options))
     assert all(len(folder) < 100 for folder in made)
-    return [(variant.vectors, variant.embedding) for variant in made.values()]
+    assert [variant.model.network for variant in made.values()] == ["lstm", "mean"] * (
+        len(made) // 2
+    )
+    return [(variant.vectors, variant.embedding) for variant in list(made.values())[::2]]
 
 
 def test_what_is_compared_is_every_table_once():
