@@ -154,13 +154,13 @@ def _train_classifier(devices, kind, size=64):
     size = multiple(size, devices)
     table, task, data, index = _texts(size, kind)
     tx = classify.make_optimizer(classifier.OptimizerConfig(), 2000, table.embedding)
-    return train(devices, task, tx, texts._make_gather(table), data, index, size, 1)
+    return train(devices, task, tx, texts.make_gather(table), data, index, size, 1)
 
 
 def _evaluate_classifier(devices, kind="codes", size=256):
     table, task, data, index = _texts(size, kind)
     function = _evaluate_batch(task.evaluate)
-    return map_batch(devices, function, state_of(task), texts._make_gather(table), data, index)
+    return map_batch(devices, function, state_of(task), texts.make_gather(table), data, index)
 
 
 def _lm_program(name, size, variant, lanes=LANES, **options):
