@@ -130,6 +130,10 @@ def _measure(devices, function, state, size=16_384):
     return map_batch(devices, run, with_codes, gather_rows, shape(V, D), _index(size, fit=True))
 
 
+def _error(devices):
+    return _measure(devices, refine._batch_error(None, is_of_rows=len(devices) > 1), CODEBOOKS)
+
+
 def _encode_new(devices, size=4096):
     encoder = {
         "hidden.kernel": shape(D, M * K // 2),
@@ -196,7 +200,7 @@ PROGRAMS = [
     program("refine.solve", 1, "calls", _solve),
     program("refine.solve.8192", 1, "calls", _solve, **_LARGE),
     program("refine.noise", 1, "calls", everywhere, noise.add_noise, SEED, CODEBOOKS, _SCALE, _ONE),
-    program("refine.error", 16_384, "rows", _measure, refine._batch_error(None), CODEBOOKS),
+    program("refine.error", 16_384, "rows", _error),
     program("finish.search", 16_384, "rows", _search),
     program("codes.errors", 16_384, "rows", _measure, measure._batch_errors, (CODEBOOKS, shape(D))),
     program("codes.encode", 4096, "rows", _encode_new),

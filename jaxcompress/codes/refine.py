@@ -48,11 +48,12 @@ from jaxcompress.codes.search import (
 )
 from jaxcompress.engine.checkpoint import Checkpoints
 from jaxcompress.engine.own_settings import own_settings
-from jaxcompress.engine.placement import to_host
+from jaxcompress.engine.placement import copy_everywhere, to_host
 
 FOLDER = "refinement"  # in a workdir: rounds of a refinement that is not finished
 _ERROR = "error"  # the metric by which the best round is kept
 _EVERY = 8  # rounds of which one is measured, before the last ones
+_MOST_BYTES = 2**28  # of the equations of all parts, up to which every device has them all
 _MAX_ERROR = sys.float_info.max  # that of codes whose error overflows or is NaN
 
 
@@ -123,6 +124,8 @@ def refine_codes(
     best = _measure(table, state, groups)
     is_finite = best.error < _MAX_ERROR  # else noise would be endless too
     mean_error = best.error / table.weight_to_fit() if is_finite else 0.0
+    if table.num_parts > 1:  # of an error the last digits hang on the number of devices
+        mean_error = float(f"{mean_error:.3g}")
     scale = noise_scale(state.codebooks, mean_error, groups)
     with _open_checkpoints(workdir, label) as checkpoints:
         first, seconds = 0, 0.0
@@ -141,6 +144,8 @@ def refine_codes(
                 round_key = table.place(jax.random.fold_in(key, 2 + number))  # training has 0, 1
                 found, equations = search(table, step, found, codebooks, round_key, groups)
                 if equations:
+                    if _num_bytes(equations) <= _MOST_BYTES:
+                        equations = copy_everywhere(equations, table.everywhere)
                     relaxation = relaxation_of(number, num_rounds)
                     codebooks = fit_codebooks(equations, codebooks, relaxation, groups)
                     if relaxation != 1.0:
@@ -174,16 +179,21 @@ def _error_of(measured: _Measured) -> float:
 
 def _measure(table: PreparedTable, state: _Round, groups: Groups | None) -> _Measured:
     """Measures a round over the rows that codebooks may be fitted to."""
-    error = sum(map(float, map_codes(table, _batch_error(groups), state.codebooks, state.codes)))
+    run = _batch_error(groups, table.num_parts > 1)
+    errors = map_codes(table, run, state.codebooks, state.codes)
+    error = sum(float(some.sum(dtype=np.float64)) for some in errors)
     return _Measured(error if np.isfinite(error) else _MAX_ERROR, state)
 
 
 @functools.lru_cache(maxsize=8)
-def _batch_error(groups: Groups | None) -> Callable:
+def _batch_error(groups: Groups | None, is_of_rows: bool) -> Callable:
+    """Makes the error of a batch: of each row, which the host adds up in one order, or of all."""
+
     @exact_products
     def run(codebooks: jax.Array, batch: dict) -> jax.Array:
         errors = squared_errors(batch["rows"], batch["codes"], codebooks, groups)
-        return errors @ weights_to_fit(batch)
+        weights = weights_to_fit(batch)
+        return errors * weights if is_of_rows else errors @ weights
 
     return run
 
@@ -206,6 +216,10 @@ def _note_fixed_codebooks(codes: PlacedCodes, say: Callable[[str], None]) -> Non
         )
 
 
+def _num_bytes(equations: tuple[Any, ...]) -> int:
+    return sum(part.nbytes for part in equations)
+
+
 def search(
     table: PreparedTable,
     step: Callable,
@@ -225,9 +239,11 @@ def search(
         groups: the layout of the codebooks.
 
     Returns:
-        The new codes, and the normal equations of the codebooks for them, of the rows of each
-        device; () if they are too large.
+        The new codes, and the normal equations of the codebooks for them, of parts of the rows; ()
+        if they are too large.
     """
-    zeros = zero_equations(codebooks, groups, table.split.num_devices)
+    zeros = zero_equations(codebooks, groups, table.num_parts)
+    if _num_bytes(zeros) > _MOST_BYTES:
+        zeros = zero_equations(codebooks, groups, table.split.num_devices)
     equations = table.place(zeros, table.split)
     return recode(table, step, codes, equations, (codebooks, key))

@@ -24,6 +24,7 @@ from jaxcompress.engine.task import PyTree
 
 # Rows at a time: on CPU what a search keeps between its steps should stay in the cache.
 _CPU_BATCH, _BATCH = 1024, 16_384
+_PARTS = 32  # of a batch of a split table
 _SHARDS = 8  # of a split table, for which there are so many rows at a time
 
 
@@ -64,6 +65,17 @@ class PreparedTable(NamedTuple):
     def everywhere(self) -> NamedSharding:
         """How arrays lie that are the same on every device."""
         return NamedSharding(self.split.mesh, PartitionSpec())
+
+    @property
+    def num_parts(self) -> int:
+        """P: into how many parts a batch is cut, of which each has sums of its own.
+
+        Devices need not add theirs up then. Of a split table there are as many parts on any number
+        of devices, if each has two or more (a single one would be another program, whose last
+        digits differ): sums that are added up in one order are the same to the last bit.
+        """
+        parts, num_devices = math.gcd(self.shards.count, _PARTS), self.split.num_devices
+        return num_devices if parts % (2 * num_devices) else parts
 
     def batches(self, ids: np.ndarray) -> Feed:
         """Feeds the rows `ids`, ascending, once, in batches of a good size for all devices."""

@@ -115,6 +115,16 @@ def from_shards(
     return np.asarray(parts).reshape(-1).view(found.dtype).reshape(-1, *found.shape[1:])
 
 
+def copy_everywhere(tree: PyTree, everywhere: NamedSharding) -> PyTree:
+    """Has arrays that are split over the devices whole on each of them."""
+    return _copy_to(everywhere)(tree)
+
+
+@functools.lru_cache(maxsize=8)
+def _copy_to(sharding: NamedSharding) -> Callable:
+    return jax.jit(lambda tree: tree, out_shardings=sharding)
+
+
 def stored_bytes(shape: tuple[int, int], dtype: Any, platform: str) -> int:
     """Counts the bytes that a table [N, D] takes on a device, where `place_rows` has placed it.
 

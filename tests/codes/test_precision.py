@@ -38,7 +38,7 @@ def programs(num_codewords):
     key, equations = jax.random.key(0), least_squares.zero_equations(codebooks)
     known = encode._decode(zeros, codebooks)
     yield least_squares.refine_batch(4), (codebooks, key), equations, batch
-    yield refine._batch_error(None), codebooks, batch
+    yield refine._batch_error(None, is_of_rows=False), codebooks, batch
     yield measure._batch_errors, (codebooks, rows[0]), batch
     yield encode._decode, zeros, codebooks
     if equations:

@@ -98,7 +98,7 @@ def check_codes(problem, state):
     step, key = refine_batch(12), table.place(jax.random.key(3))
     codebooks = table.place(placed.codebooks)
     found, equations = search(table, step, copy(placed.codes), codebooks, key)
-    assert {part.data.shape for part in equations[0].addressable_shards} == {(1, 32, 32)}
+    assert {part.data.shape for part in equations[0].addressable_shards} == {(2, 32, 32)}
     found = fetch_codes(table, placed._replace(codes=found))
     assert (found != codes).any()
     fit = np.where(np.isin(np.arange(NUM_ROWS), table.held_out), 0, table.weights)
