@@ -51,6 +51,30 @@ def test_what_is_in_a_loop_counts_as_often_as_it_turns():
     assert found.num_bytes == 7 * (16 + 4 + 16 + 2 * 128)
 
 
+OVERLAPPED = """HloModule b
+
+%first (x: f32[1,4]) -> f32[8,4] {
+  %x = f32[1,4] parameter(0)
+  ROOT %g = f32[8,4] all-gather(%x), frontend_attributes={chain_id="0"}
+}
+
+%second (y: f32[1,4]) -> f32[8,4] {
+  %y = f32[1,4] parameter(0)
+  ROOT %h = f32[8,4] all-gather(%y), frontend_attributes={chain_id="0"}
+}
+
+ENTRY %main (z: f32[1,4]) -> f32[8,4] {
+  %z = f32[1,4] parameter(0)
+  %a = f32[8,4] fusion(%z), kind=kCustom, calls=%first
+  ROOT %b = f32[8,4] fusion(%z), kind=kCustom, calls=%second
+}
+"""
+
+
+def test_what_a_tpu_sends_beside_other_work_counts_once():
+    assert [(c.op, c.times) for c in read(OVERLAPPED).collectives] == [("all-gather", 1)]
+
+
 def test_products_are_counted_by_precision_and_for_a_platform():
     def run(x):
         exact = lambda x: jnp.dot(x, x, precision="highest")
