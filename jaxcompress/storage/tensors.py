@@ -53,7 +53,20 @@ def save_tensors(
         partial.touch()  # safetensors gives its files to the owner alone
         mode = partial.stat().st_mode
         safetensors.numpy.save_file(tensors, partial, metadata)
+        if metadata:
+            _sort_metadata(partial)
         partial.chmod(mode)
+
+
+def _sort_metadata(file: Path) -> None:
+    """Sorts the metadata of a file: safetensors writes the same ones in another order each time."""
+    with open(file, "r+b") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        entries = json.loads(stream.read(size))
+        entries["__metadata__"] = dict(sorted(entries["__metadata__"].items()))
+        text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
+        stream.seek(8)
+        stream.write(text.ljust(size))
 
 
 class Large(NamedTuple):

@@ -14,7 +14,7 @@ from jaxcompress.engine.config import RunConfig
 from jaxcompress.engine.workdir import opened, read_config
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.places import as_path
-from jaxcompress.storage.tensors import write_tensors
+from jaxcompress.storage.tensors import read_tensors, write_tensors
 
 
 def write_text(path):
@@ -24,6 +24,15 @@ def write_text(path):
 
 def write_arrays(path):
     write_tensors(path, {"x": np.ones(3, np.float32)}, "test", {})
+
+
+def test_the_same_tensors_and_strings_are_the_same_bytes(tmp_path):
+    strings = {f"name {i} of ö\n": str(i) for i in range(9)}
+    for i in range(3):
+        write_tensors(tmp_path / f"{i}", {"x": np.ones(3, np.float32)}, "test", strings)
+    first, *others = (file.read_bytes() for file in tmp_path.iterdir())
+    assert others == [first, first]
+    assert read_tensors(tmp_path / "0", ("test",))[1].items() >= strings.items()
 
 
 def mode_of(path):
