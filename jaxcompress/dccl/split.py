@@ -4,7 +4,7 @@ Axis letters: N rows, S shards, D dimensions.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -28,16 +28,22 @@ from jaxcompress.engine.placement import from_shards, own_part
 from jaxcompress.errors import InputError
 
 
-def settle_shard(rows: np.ndarray, config: Config, say: Callable[[str], None]) -> Config:
+def settle_shard(
+    rows: np.ndarray,
+    config: Config,
+    say: Callable[[str], None],
+    devices: Sequence[jax.Device] | None = None,
+) -> Config:
     """Gives the config with `data.shard` true if the table should be split and nothing is said.
 
     That is so if it is too large for a device, and there are several; never on CPU, where devices
-    share one memory.
+    share one memory. Devices are all of all processes, unless they are given.
     """
-    data, count = config.data, jax.device_count()
+    devices = jax.devices() if devices is None else devices
+    data, count = config.data, len(devices)
     if data.shard is not None or data.stream or count == 1 or config.parallel == "pmap":
         return config
-    if jax.default_backend() == "cpu" or not is_too_large(rows) or data.num_shards % count:
+    if devices[0].platform == "cpu" or not is_too_large(rows) or data.num_shards % count:
         return config
     say(
         f"note: the table takes over half of a device's memory, so that its rows are split over "

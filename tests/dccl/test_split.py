@@ -4,10 +4,10 @@ import json
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import helpers
-import jax
 import numpy as np
 import pytest
 
@@ -118,8 +118,7 @@ def test_what_cannot_be_split_is_told_in_a_line(table, tmp_path, more, message):
 
 
 def test_a_table_too_large_for_a_device_is_split_where_there_are_several(monkeypatch):
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(jax, "device_count", lambda: 8)
+    gpus = [types.SimpleNamespace(platform="gpu")] * 8
     for is_large, shard, chosen in (
         (True, None, True),
         (True, False, False),
@@ -127,7 +126,7 @@ def test_a_table_too_large_for_a_device_is_split_where_there_are_several(monkeyp
     ):
         monkeypatch.setattr(split, "is_too_large", lambda rows, is_large=is_large: is_large)
         notes, config = [], dccl.Config(data=dccl.DataConfig(shard=shard))
-        settled = split.settle_shard(np.zeros((4, 2)), config, notes.append)
+        settled = split.settle_shard(np.zeros((4, 2)), config, notes.append, gpus)
         assert settled.data.shard is chosen
         assert len(notes) == (chosen != shard)
 

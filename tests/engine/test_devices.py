@@ -64,7 +64,7 @@ def test_two_processes_train_as_one_with_one_writer(table, tmp_path, one_device)
     processes = helpers.start_processes(helpers.command(table, workdir, "--distributed"))
     outputs = [process.communicate(timeout=300) for process in processes]
     assert [p.returncode for p in processes] == [0, 0], outputs
-    np.testing.assert_allclose(helpers.losses(workdir)[:20], helpers.losses(one_device)[:20], 1e-5)
+    np.testing.assert_allclose(helpers.losses(workdir), helpers.losses(one_device), rtol=1e-6)
     assert "compression_ratio" in outputs[0][0]
     assert "compression_ratio" not in outputs[1][0]
     # Before refinement the codes are the same; its search makes much of a last digit.
