@@ -7,7 +7,7 @@ alone (`plan.settle`).
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from jaxcompress.ant.config import Config
 from jaxcompress.ant.plan import columns, make_eval_feed
 from jaxcompress.ant.prepare import prepare
 from jaxcompress.data.ratings.read import Ratings
+from jaxcompress.engine.grid import descend
 from jaxcompress.engine.loop import evaluate, fit
 from jaxcompress.errors import Diverged
 
@@ -82,37 +83,16 @@ def choose(ratings: Ratings, config: Config, say: Callable[[str], None]) -> dict
         return known[key]
 
     if config.penalty.l2 is None:
-        choice["l2"] = _descend(L2_WEIGHTS, _L2_FIRST, lambda value: error("l2", value))
+        choice["l2"] = descend(L2_WEIGHTS, _L2_FIRST, lambda value: error("l2", value))
     if config.model.table == "anchors" and None in (
         config.model.user_anchors,
         config.model.item_anchors,
     ):
-        choice["num_anchors"] = _descend(
+        choice["num_anchors"] = descend(
             NUM_ANCHORS, _ANCHORS_FIRST, lambda value: error("num_anchors", value)
         )
     say(f"chosen on validation ratings: l2 {choice['l2']}, anchors {choice['num_anchors']} a side")
     return choice
-
-
-def _descend(grid: Sequence[Any], start: int, error: Callable[[Any], float]) -> Any:
-    """Goes from a value of a grid to its neighbours as long as the error falls.
-
-    >>> _descend((1, 2, 3, 4, 5), 2, lambda x: (x - 4.4) ** 2)
-    4
-
-    Args:
-        grid: the values, in order.
-        start: where in it to begin.
-        error: of a value, which is asked for more than once.
-    """
-
-    def at(i: int) -> float:
-        return error(grid[i]) if 0 <= i < len(grid) else np.inf
-
-    here = start
-    while (best := min((here, here + 1, here - 1), key=at)) != here:
-        here = best
-    return grid[here]
 
 
 def _valid_mse(ratings: Ratings, config: Config) -> float:

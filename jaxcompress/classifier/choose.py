@@ -1,9 +1,11 @@
 """What a config leaves open, and is chosen on validation texts: the network, a table's rate.
 
-Each value has a run of a third of the epochs, and the one with the least cross-entropy is taken.
+Each value has a run of a third of the epochs, and the one with the least cross-entropy is taken. Of
+rates, the neighbours are tried as long as they are better.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +15,12 @@ from jaxcompress.classifier.config import FROM_SCRATCH, NETWORKS, Config
 from jaxcompress.classifier.corpus import Corpus
 from jaxcompress.classifier.linear import fit_linear, is_linear
 from jaxcompress.classifier.prepare import Source, prepare
+from jaxcompress.engine.grid import descend
 from jaxcompress.engine.loop import evaluate, fit
 from jaxcompress.errors import Diverged
 
-TABLE_RATES = (1e-3, 3e-3, 1e-2, 3e-2)
+TABLE_RATES = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3)
+_FIRST_RATE = 2  # where in it the search begins
 _SHARE_OF_EPOCHS = 1 / 3  # of a run that is only made to choose
 
 
@@ -49,32 +53,42 @@ def choose(
     Returns:
         What `with_choice` takes.
     """
-    networks = NETWORKS if config.model.network is None else (config.model.network,)
-    rates = TABLE_RATES if _rate_is_open(config) else (config.optimizer.table_rate,)
-    found = {}
-    for network in networks:
-        for rate in rates:
+    figures: dict[tuple[str, float | None], dict[str, float]] = {}
+
+    def error(network: str, rate: float | None) -> float:
+        if (network, rate) not in figures:
             choice = {"network": network, "table_rate": rate}
-            found[network, rate] = _valid_figures(corpus, source, with_choice(config, choice))
-            named = f"network {network}" + ("" if len(rates) == 1 else f", table_rate {rate:g}")
+            figures[network, rate] = _valid_figures(corpus, source, with_choice(config, choice))
+            found = figures[network, rate]
+            named = "" if rate is None else f", table_rate {rate:g}"
             say(
-                f"{named}: validation cross-entropy {found[network, rate]['cross_entropy']:.4f}, "
-                f"accuracy {found[network, rate]['accuracy']:.4f}"
+                f"network {network}{named}: validation cross-entropy {found['cross_entropy']:.4f}, "
+                f"accuracy {found['accuracy']:.4f}"
             )
-    network, rate = min(found, key=lambda key: found[key]["cross_entropy"])
+        return figures[network, rate]["cross_entropy"]
+
+    for network in NETWORKS if config.model.network is None else (config.model.network,):
+        if _rate_is_open(config):
+            descend(TABLE_RATES, _FIRST_RATE, functools.partial(error, network))
+        else:
+            error(network, None)
+    network, rate = min(figures, key=lambda key: figures[key]["cross_entropy"])
     return {"network": network, "table_rate": rate}
 
 
 def _valid_figures(corpus: Corpus, source: Source, config: Config) -> dict[str, float]:
-    problem = prepare(corpus, source, config)
+    steps = config.num_steps
+    short = dataclasses.replace(
+        config,
+        num_epochs=config.num_epochs * _SHARE_OF_EPOCHS,
+        num_steps=None if steps is None else max(1, round(steps * _SHARE_OF_EPOCHS)),
+    )
+    problem = prepare(corpus, source, short)
     job = problem.job
     try:
         if is_linear(problem):
             state = fit_linear(problem, say=_in_silence).state
         else:
-            short = max(1, round(job.num_steps * _SHARE_OF_EPOCHS))
-            problem = prepare(corpus, source, dataclasses.replace(config, num_steps=short))
-            job = problem.job
             state = fit(job, say=_in_silence, show_progress=False, keep_best=True).state
     except Diverged:
         return {"cross_entropy": np.inf, "accuracy": 0.0}

@@ -72,8 +72,8 @@ class OptimizerConfig:
     learning_rate: float = setting(1e-3, above=0)  # at the first step, for Adam and for Yogi
     # bound of the global gradient norm; None: no bound
     clip_norm: float | None = setting(5.0, above=0)
-    # rate of an embedding that is learned from scratch; 0: `learning_rate`; None: the best of a
-    # short grid on validation texts, each value after a third of the epochs
+    # rate of an embedding that is learned from scratch; 0: `learning_rate`; None: 0.01, or about
+    # three times more or less while that serves validation texts, each after a third of the epochs
     table_rate: float | None = setting(None, at_least=0, earlier=0.0)
     penalty: float = setting(3e-5, at_least=0)  # weight of the L1 norm of the transform of "ant"
     # weight of the L2 norm of the linear layer, with network "mean" over a table that is not

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxcompress.classifier.choose import choose, is_open, with_choice
-from jaxcompress.classifier.config import Config, describe
+from jaxcompress.classifier.config import FROM_SCRATCH, Config, describe
 from jaxcompress.classifier.corpus import Corpus, read_corpus
 from jaxcompress.classifier.export import export, num_bytes
 from jaxcompress.classifier.linear import fit_linear, has_checkpoint, is_linear
@@ -203,6 +203,7 @@ def summarize(problem: Problem, fitted: Fitted) -> dict[str, Any]:
         "dataset": Path(corpus.text.source).name,
         "embedding": describe(problem.config),
         "network": problem.config.model.network,
+        **_table_rate(problem.config),
         "num_words": len(table.words),
         "dim": table.dim,
         "embedding_bytes": num_bytes(table.to_artefact(params)),
@@ -217,6 +218,13 @@ def summarize(problem: Problem, fitted: Fitted) -> dict[str, Any]:
         "train_seconds": fitted.train_seconds,
         "texts_per_second": fitted.step * problem.config.batch_size / fitted.train_seconds,
     }
+
+
+def _table_rate(config: Config) -> dict[str, float]:
+    """The rate of a table that is learned from scratch, under its name."""
+    optimizer = config.optimizer
+    rate = optimizer.table_rate or optimizer.learning_rate
+    return {"table_rate": rate} if config.embedding in FROM_SCRATCH else {}
 
 
 def average_seeds(summaries: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 
 import train.sentiment
 from jaxcompress import classifier
+from jaxcompress.classifier import choose
 from jaxcompress.classifier.corpus import number_corpus
 from jaxcompress.classifier.linear import choose_linear, fit_logistic
 from jaxcompress.classifier.prepare import make_gather, prepare, settle
@@ -125,3 +126,25 @@ def test_no_other_word_is_left_out():
     ids = np.asarray(jax.jit(make_gather(table))(data, index)["tokens"])
     assert set(ids[:, 0]) == {0, 2}
     assert (ids[:, 1:] == [1, 2]).all()
+
+
+def test_the_best_network_and_rate_are_taken_as_far_as_they_get_better(monkeypatch):
+    errors = {("lstm", 3e-3): 0.5, ("lstm", 1e-2): 0.6, ("mean", 3e-2): 0.4, ("mean", 1e-2): 0.7,
+              ("mean", 0.1): 0.3}  # fmt: skip
+
+    def figures(corpus, source, config):
+        key = config.model.network, config.optimizer.table_rate
+        tried.append(key)
+        return {"cross_entropy": errors.get(key, 0.9), "accuracy": 0.5}
+
+    monkeypatch.setattr(choose, "_valid_figures", figures)
+    tried, said = [], []
+    config = classifier.Config(embedding="dense", model=classifier.ModelConfig(network=None))
+    choice = choose.choose(None, None, config, said.append)
+    assert choice == {"network": "mean", "table_rate": 0.1}
+    assert len(said) == len(tried) == len(set(tried)) == 9
+    assert ("mean", 0.3) in tried
+    assert ("lstm", 0.1) not in tried
+    chosen = choose.with_choice(config, choice)
+    assert (chosen.model.network, chosen.optimizer.table_rate) == ("mean", 0.1)
+    assert not choose.is_open(chosen)
