@@ -8,7 +8,7 @@ from jaxcompress.ant import prepare as ratings
 from jaxcompress.ant.published import published_config
 from jaxcompress.ant.schedule import make_schedule
 from jaxcompress.ant.starts import Start, max_anchors
-from jaxcompress.classifier import prepare as texts
+from jaxcompress.classifier import feeds as texts
 from jaxcompress.classifier import task as classify
 from jaxcompress.data.ratings.batches import gather_ratings
 from jaxcompress.data.text.lanes import gather_lanes

@@ -7,7 +7,8 @@ words' vectors are given, as they are or as codes, or are learned with the task.
 - `config.py`: what can be set; its classes are listed here.
 - `model.py`: the LSTM, what is classified of its outputs; or the mean of the vectors alone.
 - `task.py`: the loss, dropout, the optimiser.
-- `corpus.py`: the texts as numbers. `prepare.py`: from texts, a table and a config to a job.
+- `corpus.py`: the texts as numbers. `feeds.py`: their batches. `prepare.py`: from texts, a table
+  and a config to a job.
 - `linear.py`: a linear layer over the mean of vectors that are not trained, solved in seconds.
 - `choose.py`: what a config leaves open, and is chosen on validation texts.
 - `run.py`: `train` and the other modes. `export.py`: the file of a table that was learned.

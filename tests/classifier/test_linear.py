@@ -12,8 +12,9 @@ import train.sentiment
 from jaxcompress import classifier
 from jaxcompress.classifier import choose
 from jaxcompress.classifier.corpus import number_corpus
+from jaxcompress.classifier.feeds import make_gather, settle
 from jaxcompress.classifier.linear import choose_linear, fit_logistic
-from jaxcompress.classifier.prepare import make_gather, prepare, settle
+from jaxcompress.classifier.prepare import prepare
 from jaxcompress.data.labelled.read import LabelledText
 from jaxcompress.tables import dense_table
 
