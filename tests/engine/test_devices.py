@@ -59,11 +59,20 @@ def test_a_batch_that_does_not_split_over_replicas_is_told(table, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_two_processes_train_as_one_with_one_writer(table, tmp_path, one_device):
+def test_two_processes_that_are_killed_and_go_on_train_as_one_with_one_writer(
+    table, tmp_path, one_device
+):
     workdir = tmp_path / "two"
-    processes = helpers.start_processes(helpers.command(table, workdir, "--distributed"))
+    command = helpers.command(table, workdir, "--distributed")
+    processes = helpers.start_processes(command)
+    helpers.wait_for_step(processes[0], workdir, 45)
+    for process in processes:
+        process.kill()
+        process.communicate()
+    processes = helpers.start_processes(command)
     outputs = [process.communicate(timeout=300) for process in processes]
     assert [p.returncode for p in processes] == [0, 0], outputs
+    assert "resumed from step " in outputs[0][0]
     np.testing.assert_allclose(helpers.losses(workdir), helpers.losses(one_device), rtol=1e-6)
     assert "compression_ratio" in outputs[0][0]
     assert "compression_ratio" not in outputs[1][0]
