@@ -3,15 +3,10 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
+from benchmarks.subspaces import subspace_distance, train_tables
 from jaxcompress import InputError, tying
-from jaxcompress.data.text.corpus import read_corpus
-from jaxcompress.data.text.lanes import as_stream, training_lanes
-from jaxcompress.engine.job import Job
-from jaxcompress.engine.loop import init_state, stack
-from jaxcompress.engine.steps import make_engine
 from jaxcompress.tying.generate import draw_words
 from jaxcompress.tying.model import dropout_masks, zero_carry
 from jaxcompress.tying.predict import next_word
@@ -237,52 +232,12 @@ def test_an_invalid_config_is_reported(change, message):
         tying.Config(model=dataclasses.replace(SMALL, **change)).check()
 
 
-def subspace_distance(embedding, classifier, cut):
-    """From 0 (the same) to 1: the part of the classifier's column space outside the embedding's.
-
-    Directions whose singular value is below `cut` times the largest are left out: those that the
-    hidden states hardly ever take, along which the classifier has learned nothing.
-    """
-    span = np.linalg.qr(np.asarray(embedding))[0]
-    directions, values, _ = np.linalg.svd(np.asarray(classifier), full_matrices=False)
-    directions = directions[:, values > cut * values[0]]
-    outside = directions - span @ (span.T @ directions)
-    return np.linalg.norm(outside) / np.sqrt(directions.shape[1])
-
-
 @pytest.mark.slow
 def test_with_the_augmented_loss_the_classifier_comes_to_span_what_the_embedding_spans(real_data):
-    """Section 6.2: 20,000 tokens of Penn Treebank, 300 units, no regularisation, unit rows.
-
-    The classifier starts at zero, so that all it spans is learned; SGD, which unlike Adam leaves
-    its steps in the span of the gradients.
-    """
-    corpus = read_corpus(str(real_data / "ptb"))
-    found, ids = np.unique(corpus.splits["train"][:20_000], return_inverse=True)
-    stream, splits = as_stream({"train": ids.astype(np.int32)}, 0)
-    embedding = np.random.default_rng(0).normal(size=(len(found), 300)).astype(np.float32)
-    embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
-    feed, num_steps = training_lanes(splits["train"], 20, 35), 200
+    """Section 6.2: 20,000 tokens of Penn Treebank, 300 units, no regularisation, unit rows."""
     distances = {}
-    # beta weighs tau^2 |V| KL against the cross-entropy: alpha = beta tau^2 |V| / (1 - beta).
-    for beta, gamma in ((0.0, 0.0), (1.0, 1e6)):
-        config = tying.ModelConfig(
-            hidden_size=300, dropout=0.0, augmented_loss=beta > 0, gamma=gamma, temperature=10.0,
-            frozen_epochs=10**6,
-        )  # fmt: skip
-        task = make_task(config, len(found), 28, embedding, np.ones(len(found), bool))
-        rate = optax.cosine_decay_schedule(0.1, num_steps)
-        tx = optax.chain(optax.clip_by_global_norm(5.0), optax.sgd(rate, momentum=0.9))
-        engine = make_engine("jit", 20, task, tx, feed.gather)
-        run = tying.Config(batch_size=20, model=config)
-        job = Job(task, tx, engine, engine.place_data(stream), feed, {}, run, num_steps, "")
-        state = init_state(job)
-        zero = jnp.zeros_like(state.params["classifier"])
-        state = engine.place_state(state.replace(params={**state.params, "classifier": zero}))
-        for first in range(0, num_steps, 20):
-            index = stack([feed.index(step) for step in range(first, first + 20)])
-            state, _ = engine.train(state, job.data, index, jax.random.key(0))
-        tables = state.params["embedding"], state.params["classifier"]
+    for beta in (0.0, 1.0):
+        tables = train_tables(str(real_data / "ptb"), beta, num_steps=200)
         distances[beta] = subspace_distance(*tables, cut=0.02)
         print(f"beta {beta}: {distances[beta]:.3f}, of all {subspace_distance(*tables, cut=0):.3f}")
     assert distances[0.0] > 0.85
