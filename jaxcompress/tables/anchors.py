@@ -7,18 +7,26 @@ least 0 (`anchors/yogi.py`).
 Axis letters: V rows, K anchors, D dimensions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxcompress.anchors.params import to_artefact
-from jaxcompress.anchors.table import AnchorTable
+from jaxcompress.anchors.table import ANCHOR_SCALE, TRANSFORM_SCALE, AnchorTable
 from jaxcompress.tables.word_table import UNKNOWN, Embedding, WordTable, gather_ids, row_names
 
 
 def anchor_table(
-    words: Sequence[str], num_anchors: int, dim: int, *, unknown: str | None = UNKNOWN
+    words: Sequence[str],
+    num_anchors: int,
+    dim: int,
+    *,
+    scale: float | None = None,
+    unknown: str | None = UNKNOWN,
+    aux: Callable[[], dict[str, Any]] = dict,
+    adapt: Callable[..., tuple[dict, dict]] | None = None,
 ) -> WordTable:
     """Makes a table of mixes: `params` are `transform` float32 [V, K], `anchors` [K, D].
 
@@ -26,7 +34,11 @@ def anchor_table(
         words: names of the rows.
         num_anchors: K.
         dim: D.
+        scale: about the deviation of the first values of rows; None: that of `AnchorTable`.
         unknown: the name of a further row, for all other words; None: there is none.
+        aux: makes `active` bool [K], the anchors that count, and what `adapt` knows; by default
+            there is nothing of it, and all count.
+        adapt: what changes after an evaluation, as `Embedding` has it.
 
     >>> import jax
     >>> params = anchor_table(["a", "b"], num_anchors=4, dim=5).embedding.init(jax.random.key(0))
@@ -35,19 +47,25 @@ def anchor_table(
     """
     names = row_names(words, unknown)
     table = AnchorTable(len(names), num_anchors, dim)
-    active = np.ones(num_anchors, bool)
+    everything = np.ones(num_anchors, bool)
 
     def init(key):
-        return table.init(key, jnp.zeros(1, int), active)["params"]
+        params = table.init(key, jnp.zeros(1, int), everything)["params"]
+        if scale is None:
+            return params
+        in_use = aux().get("active", everything).sum()
+        deviation = TRANSFORM_SCALE * ANCHOR_SCALE * in_use**0.5
+        return {**params, "anchors": params["anchors"] * (scale / deviation)}
 
     def apply(params, ids):
-        return table.apply({"params": params}, ids, active)
+        own = {name: params[name] for name in ("transform", "anchors")}
+        return table.apply({"params": own}, ids, params.get("active", everything))
 
     return WordTable(
         words=words,
         dim=dim,
-        embedding=Embedding(init, apply, non_negative=True),
+        embedding=Embedding(init, apply, non_negative=True, aux=aux, adapt=adapt),
         data=(),
         gather=gather_ids,
-        to_artefact=lambda params: to_artefact(params, words=names),
+        to_artefact=lambda params: to_artefact(params, params.get("active"), names),
     )

@@ -15,7 +15,12 @@ from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.codebook_types import fold, is_folded, is_integers, round_codebooks
 from jaxcompress.codes.decode import sum_codewords
 from jaxcompress.engine.partial_sums import map_parts
-from jaxcompress.tables.whitening import fit_whitening, unwhiten_codebooks, whiten_codebooks
+from jaxcompress.tables.whitening import (
+    fit_whitening,
+    no_whitening,
+    unwhiten_codebooks,
+    whiten_codebooks,
+)
 from jaxcompress.tables.word_table import FROZEN, Embedding, WordTable
 
 
@@ -36,15 +41,18 @@ def frozen_codes(codes: Codes) -> WordTable:
     )
 
 
-def trained_codebooks(codes: Codes) -> WordTable:
+def trained_codebooks(codes: Codes, *, whiten: bool = True) -> WordTable:
     """Makes a table of fixed codes: `params` are `{"codebooks": float32 [M, K, D]}`, whitened.
+
+    Without `whiten`, rows are those of the codes at first, as a model takes them that multiplies by
+    them too.
 
     An unknown word's vector is zeros. What is stored are codebooks of the given vectors' axes; an
     encoder is left out, since it made the codes for the codebooks as they were. Codebooks given in
     a smaller type, or without their last codewords, are stored so, but not as integers, which would
     lose some of what was learned. Trained along the principal axes, they span all dimensions.
     """
-    whitening = fit_whitening(codes)
+    whitening = fit_whitening(codes) if whiten else no_whitening(codes.dim)
     is_small = codes.codebook_type != "float32" or is_folded(codes.codebooks, codes.groups)
     kind = "float16" if is_integers(codes.codebook_type) else codes.codebook_type
 
@@ -62,7 +70,7 @@ def trained_codebooks(codes: Codes) -> WordTable:
     return WordTable(
         words=codes.words,
         dim=codes.dim,
-        embedding=Embedding(init, apply_codebooks),
+        embedding=Embedding(init, apply_codebooks, every=sum_codebooks),
         data=codes.codes,
         gather=gather_codes,
         to_artefact=to_artefact,
@@ -85,6 +93,11 @@ def apply_codebooks(params: dict[str, jax.Array], tokens: dict[str, jax.Array]) 
     of their pairs, which is eight times as large, or of one codebook after another.
     """
     return map_parts(_decode, params["codebooks"], tokens)
+
+
+def sum_codebooks(params: dict[str, jax.Array], codes: jax.Array) -> jax.Array:
+    """Makes the rows of all words [V, D]: they are no batch, and every device makes them."""
+    return sum_codewords(params["codebooks"], codes)
 
 
 def _decode(codebooks: jax.Array, tokens: dict[str, jax.Array]) -> jax.Array:

@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.errors import InputError
-from jaxcompress.tables.codes import apply_codebooks, gather_codes
+from jaxcompress.tables.codes import apply_codebooks, gather_codes, sum_codebooks
 from jaxcompress.tables.word_table import SCALE, UNKNOWN, Embedding, WordTable, row_names
 
 
@@ -61,7 +61,7 @@ def hashed_table(
     return WordTable(
         words=words,
         dim=dim,
-        embedding=Embedding(init, apply_codebooks),
+        embedding=Embedding(init, apply_codebooks, every=sum_codebooks),
         data=codes,
         gather=gather_codes,
         to_artefact=lambda params: Codes(codes, params["codebooks"], names),

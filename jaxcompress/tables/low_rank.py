@@ -59,5 +59,5 @@ def low_rank_table(
         embedding=Embedding(init, apply),
         data=(),
         gather=gather_ids,
-        to_artefact=lambda params: LowRank(**params, words=names),
+        to_artefact=lambda params: LowRank(params["numbers"], params["basis"], names),
     )

@@ -60,6 +60,12 @@ def fit_whitening(table: np.ndarray | CompressedTable) -> Whitening:
     return Whitening(mean, axes / deviations, deviations[:, None] * axes.T)
 
 
+def no_whitening(dim: int) -> Whitening:
+    """Makes the map of D dimensions that changes nothing."""
+    identity = np.eye(dim, dtype=np.float32)
+    return Whitening(np.zeros(dim, np.float32), identity, identity)
+
+
 def whiten_rows(rows: np.ndarray, whitening: Whitening) -> np.ndarray:
     """Whitens rows float [V, D], a chunk at a time; the result has the type of `rows`."""
     whitened = np.empty(rows.shape, rows.dtype)

@@ -14,7 +14,7 @@ REAL is both.
   with its own embedding or a compressed one.
 - `reader.py` opens a trained model without its text, for `predict.py`, the likeliest next words,
   and `generate.py`, a text that goes on.
-- `compare.py`: several runs side by side.
+- `compare.py`: several runs side by side. `tables.py`: embedding and classifier of few bytes.
 
 What keeps REAL from running away is that tau rises with the longest row (`make_teacher` in
 `teacher.py`). What the paper leaves open: no gradient flows through the teacher, unless
@@ -40,7 +40,7 @@ from jaxcompress.tying.config import (
 )
 
 if TYPE_CHECKING:
-    from jaxcompress.tying.compare import compare_runs
+    from jaxcompress.tying.compare import compare_predictions, compare_runs
     from jaxcompress.tying.evaluate import evaluate_codes, perplexity
     from jaxcompress.tying.generate import generate_text
     from jaxcompress.tying.predict import predict_words
@@ -57,6 +57,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "Reader",
+    "compare_predictions",
     "compare_runs",
     "evaluate_codes",
     "generate_text",
@@ -73,6 +74,7 @@ _FILES = {
     "Outcome": "run",
     "Problem": "prepare",
     "Reader": "reader",
+    "compare_predictions": "compare",
     "compare_runs": "compare",
     "evaluate_codes": "evaluate",
     "generate_text": "generate",

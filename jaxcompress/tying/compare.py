@@ -1,4 +1,4 @@
-"""Runs of language models side by side: their figures, and their learning curves in one picture."""
+"""Runs of language models side by side: figures, learning curves in one picture, predictions."""
 
 import os
 from collections.abc import Sequence
@@ -16,8 +16,11 @@ from jaxcompress.errors import InputError
 from jaxcompress.storage.json_files import REWRITE, read_json
 from jaxcompress.storage.places import as_path
 from jaxcompress.tying.config import Config, describe
+from jaxcompress.tying.predict import predict_words
+from jaxcompress.tying.reader import open_reader
 
-_COLUMNS = ("workdir", "variant", "num_parameters", "valid_perplexity", "test_perplexity",
+_BYTES = ("embedding_bytes", "classifier_bytes")  # which only tables that are not dense have
+_COLUMNS = ("workdir", "variant", "num_parameters", *_BYTES, "valid_perplexity", "test_perplexity",
             "num_epochs", "best_epoch", "tokens_per_second")  # fmt: skip
 
 
@@ -41,9 +44,37 @@ def compare_runs(workdirs: Sequence[str | os.PathLike]) -> list[dict[str, Any]]:
     return rows
 
 
+def compare_predictions(
+    workdirs: Sequence[str | os.PathLike], text: str = "", num_words: int = 10
+) -> dict[str, list[tuple[str, float]]]:
+    """Predicts the likeliest next words of a text by several runs, as the paper shows them.
+
+    Args:
+        workdirs: the folders of runs.
+        text: what was said so far; "": the start of a line.
+        num_words: how many words of each.
+
+    Returns:
+        By the runs' names, words and their probabilities, the likeliest first.
+
+    Raises:
+        InputError: as `open_reader` and `predict_words` do.
+    """
+    readers = [open_reader(workdir) for workdir in workdirs]
+    found = [predict_words(reader, text, num_words) for reader in readers]
+    return dict(zip(_names(workdirs), found, strict=True))
+
+
+def _names(workdirs: Sequence[str | os.PathLike]) -> list[str]:
+    """Names runs by variant and folder."""
+    kinds = (describe(read_config(workdir, Config)) for workdir in workdirs)
+    return [f"{kind} ({Path(w).name})" for kind, w in zip(kinds, workdirs, strict=True)]
+
+
 def show_comparison(rows: Sequence[dict[str, Any]], picture: Path) -> None:
     """Prints the rows of `compare_runs` side by side, and draws the runs' learning curves."""
-    say(format_rows(rows, _COLUMNS))
+    columns = [c for c in _COLUMNS if c not in _BYTES or any(c in row for row in rows)]
+    say(format_rows(rows, columns))
     panels = _panels(rows)
     if save_panels(panels, picture, "perplexity while training"):
         say(f"\nlearning curves: {picture}")
@@ -51,11 +82,11 @@ def show_comparison(rows: Sequence[dict[str, Any]], picture: Path) -> None:
         say('\nno learning curves drawn; for them: pip install "jaxcompress[plots]"')
     leave_comparison(picture.with_suffix(".html"), "Language models", lambda: [
         learning_curves(panels, "Figures of the validation split over training steps.", 640, 340),
-        Section("Figures", tables=[runs_table(rows, _COLUMNS)]),
+        Section("Figures", tables=[runs_table(rows, columns)]),
     ])  # fmt: skip
 
 
 def _panels(rows: Sequence[dict[str, Any]]) -> list[Panel]:
     """Makes a panel of each figure of the runs' evaluations."""
-    names = (f"{row['variant']} ({Path(row['workdir']).name})" for row in rows)
-    return panels_of_runs(dict(zip(names, (row["workdir"] for row in rows), strict=True)))
+    workdirs = [row["workdir"] for row in rows]
+    return panels_of_runs(dict(zip(_names(workdirs), workdirs, strict=True)))

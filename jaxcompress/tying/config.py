@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from jaxcompress.engine.config import RunConfig, setting
 from jaxcompress.errors import InputError
+from jaxcompress.tables.config import TableConfig
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -76,7 +77,32 @@ class Config(RunConfig):
     rotate_lanes: bool = setting(True, earlier=False)
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    # the table of the input, with RE that of the output too
+    embedding: TableConfig = dataclasses.field(default_factory=TableConfig)
+    # the table of the output, without RE
+    classifier: TableConfig = dataclasses.field(default_factory=TableConfig)
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+
+    def check(self) -> None:
+        """Raises InputError if a value is invalid, or values do not fit together."""
+        super().check()
+        if self.model.reuse_embedding and self.classifier.kind != "dense":
+            raise InputError(
+                f"classifier.kind is {self.classifier.kind!r}, but with model.reuse_embedding the "
+                "embedding is the classifier; set --config.embedding.kind instead."
+            )
+        for name, table in self.table_configs().items():
+            table.check(name)
+        if self.data.vectors is not None and self.embedding.kind != "dense":
+            raise InputError(
+                f"data.vectors are first values of a dense embedding; embedding.kind is "
+                f"{self.embedding.kind!r}; leave one of them out."
+            )
+
+    def table_configs(self) -> dict[str, TableConfig]:
+        """Gives the config of each table that the model has, by the name of its parameter."""
+        tables = {"embedding": self.embedding, "classifier": self.classifier}
+        return {"embedding": self.embedding} if self.model.reuse_embedding else tables
 
 
 # variant -> RE, AL: the values of `reuse_embedding` and `augmented_loss`
@@ -142,10 +168,15 @@ def published_config(
 def describe(config: Config) -> str:
     """Names a model as the paper does: VD-LSTM if it has dropout, with AL, RE or REAL; its units.
 
+    Tables that are not dense follow.
+
     >>> describe(Config(model=with_variant(ModelConfig(hidden_size=650), "real")))
     'VD-LSTM+REAL 650'
     """
     model = config.model
     names = {(False, False): "", (True, False): "+RE", (False, True): "+AL", (True, True): "+REAL"}
     name = "VD-LSTM" if model.dropout else "LSTM"
-    return f"{name}{names[model.reuse_embedding, model.augmented_loss]} {model.hidden_size}"
+    tables = {table: own.describe() for table, own in config.table_configs().items()}
+    others = "".join(f", {t} {kind}" for t, kind in tables.items() if kind != "dense")
+    variant = names[model.reuse_embedding, model.augmented_loss]
+    return f"{name}{variant} {model.hidden_size}{others}"

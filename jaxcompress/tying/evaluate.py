@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcompress.compressed.of_words import rows_of_words
 from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.data.text.corpus import SPLITS
 from jaxcompress.engine.job import Fitted
@@ -22,6 +23,7 @@ from jaxcompress.errors import InputError
 from jaxcompress.loading import load
 from jaxcompress.tying.config import Config, describe
 from jaxcompress.tying.prepare import Problem, make_evaluation, make_problem
+from jaxcompress.tying.tables import with_kept_codes
 from jaxcompress.tying.task import make_hidden_sums
 
 _MOMENT_TOKENS = 2**20  # training tokens whose hidden states are looked at
@@ -92,7 +94,8 @@ def evaluate_codes(
 def _restore(workdir: str | os.PathLike, config: Config | None) -> Restored:
     """Reads a run's text and its best state."""
     saved = read_config(workdir, Config)
-    problem = make_problem(saved if config is None else as_begun(config, workdir))
+    given = saved if config is None else as_begun(config, workdir)
+    problem = make_problem(with_kept_codes(given, workdir))
     with opened(workdir, problem.config, problem.fingerprint):
         return Restored(problem, restore_best(problem.job, workdir).state)
 
@@ -119,18 +122,24 @@ def hidden_second_moment(problem: Problem, state: TrainState) -> np.ndarray:
         `config.batch_size` lanes.
     """
     job, config = problem.job, problem.config
-    sum_hidden = make_hidden_sums(config.model, len(problem.corpus.words))
+    sum_hidden = make_hidden_sums(config.model, len(problem.corpus.words), problem.tables)
     job = job._replace(task=job.task._replace(evaluate=sum_hidden))
     feed = make_evaluation(problem.splits["train"][:_MOMENT_TOKENS], config.batch_size)
     sums = evaluate(job, state, feed)
     return (sums["second_moment"] / sums["count"]).astype(np.float32)
 
 
+def table_artefacts(problem: Problem, state: TrainState) -> dict[str, CompressedTable]:
+    """Makes what is kept of the tables that are not dense, by their names."""
+    return problem.tables.artefacts(*jax.device_get((state.params, state.aux)))
+
+
 def summarize(problem: Problem, fitted: Fitted) -> dict[str, Any]:
     """Computes the figures of `summary.json`.
 
     Returns:
-        Names of text and model; numbers of words, of tokens of each split and of parameters;
+        Names of text and model; numbers of words, of tokens of each split and of parameters; bytes
+        of tables that are not dense, `embedding_bytes` and `classifier_bytes`, as they are kept;
         perplexities of whole splits; epochs until the best state and in all; seconds, and tokens
         per second, of training.
     """
@@ -142,6 +151,7 @@ def summarize(problem: Problem, fitted: Fitted) -> dict[str, Any]:
         "vocab_size": len(corpus.words),
         **{f"{split}_tokens": len(corpus.splits[split]) for split in SPLITS},
         "num_parameters": sum(x.size for x in jax.tree.leaves(state.params)),
+        **{f"{n}_bytes": t.num_bytes() for n, t in table_artefacts(problem, state).items()},
         "valid_perplexity": split_perplexity(problem, state, "valid"),
         "test_perplexity": split_perplexity(problem, state, "test"),
         "best_epoch": int(state.step) / problem.steps_per_epoch,
@@ -157,15 +167,14 @@ def codes_figures(
     """Computes what `evaluate_codes` returns, of a state."""
     is_table = isinstance(codes, CompressedTable)
     given = codes if is_table else load(codes)
-    name = f"the {given.kind}" if is_table else str(codes)
-    embedding = state.params["embedding"]
-    rows = _rows_by_word(given, name, problem.corpus.words, embedding.shape[1])
-    table = problem.job.engine.place_shared(jnp.asarray(rows))
+    words, dim = problem.corpus.words, problem.config.model.hidden_size
+    ids = rows_of_words(given, words, dim, "" if is_table else str(codes))
+    table = problem.job.engine.place_shared(jnp.asarray(given.decode(ids)))
     compressed = state.replace(params={**state.params, "embedding": table})
     both = "embedding and classifier" if "classifier" not in state.params else "embedding"
     return {
         "compressed": both,
-        "embedding_bytes": 4 * embedding.size,
+        "embedding_bytes": 4 * len(words) * dim,
         "compressed_bytes": given.num_bytes(),
         **{
             f"{prefix}{split}_perplexity": split_perplexity(problem, some, split)
@@ -173,16 +182,3 @@ def codes_figures(
             for prefix, some in (("", state), ("compressed_", compressed))
         },
     }
-
-
-def _rows_by_word(given: CompressedTable, name: str, words: list[str], dim: int) -> np.ndarray:
-    """Decodes the rows of some words: float32 [V, D]."""
-    if given.dim != dim:
-        raise InputError(f"{name}: {given.dim} dimensions; the embedding has {dim}.")
-    absent = [word for word in words if word not in given]
-    if absent:
-        raise InputError(
-            f"{name}: {len(absent):,} of the model's {len(words):,} words are not in it, "
-            f"{absent[0]!r} among them; compress the model's own export/embedding.npy."
-        )
-    return given.decode([given.id_of(word) for word in words])

@@ -5,15 +5,18 @@ Inan, Khosravi & Socher 2017, arXiv 1611.01462: the model of section 2, RE of se
 Axis letters: B lanes of text, T tokens of a lane, V words, D units of embedding and of LSTM.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.linen.initializers import Initializer
 
 from jaxcompress.engine.partial_sums import on_every_device
 from jaxcompress.nn.lstm import LSTMState, LSTMWeights, lstm
 from jaxcompress.tying.config import ModelConfig
+from jaxcompress.tying.tables import NO_TABLES, Tables
 
 
 class Predicted(NamedTuple):
@@ -23,12 +26,14 @@ class Predicted(NamedTuple):
 
     Attributes:
         hidden: float32 [B, T, D], the masked outputs of the last layer.
-        classifier: float32 [V, D].
+        embedding: float32 [V, D].
+        classifier: float32 [V, D], the embedding if it is reused.
         bias: float32 [V]; None if the embedding is reused.
         carry: the state of each layer after the sequence.
     """
 
     hidden: jax.Array
+    embedding: jax.Array
     classifier: jax.Array
     bias: jax.Array | None
     carry: tuple[LSTMState, ...]
@@ -43,6 +48,7 @@ class LanguageModel(nn.Module):
         num_layers: layers of the LSTM.
         init_scale: weights start uniform in [-init_scale, init_scale], biases at zero.
         reuse_embedding: RE: the classifier is the embedding, and has no bias (section 4).
+        tables: those of embedding and classifier that are not dense.
     """
 
     num_words: int
@@ -50,10 +56,15 @@ class LanguageModel(nn.Module):
     num_layers: int
     init_scale: float
     reuse_embedding: bool
+    tables: Tables = NO_TABLES
 
     @nn.compact
     def __call__(
-        self, inputs: jax.Array, carry: tuple[LSTMState, ...], masks: jax.Array
+        self,
+        inputs: jax.Array,
+        carry: tuple[LSTMState, ...],
+        masks: jax.Array,
+        aux: Mapping[str, Any] | None = None,
     ) -> Predicted:
         """Runs over a sequence.
 
@@ -61,13 +72,14 @@ class LanguageModel(nn.Module):
             inputs: int [B, T], words by number.
             carry: the state of each layer before the sequence.
             masks: [num_layers, B, D] or [num_layers, B, 1], one for each layer's outputs.
+            aux: what tables keep beside their parameters; None: nothing.
         """
 
         def init(key, shape):
             return jax.random.uniform(key, shape, minval=-self.init_scale, maxval=self.init_scale)
 
         size, zeros = self.hidden_size, nn.initializers.zeros
-        embedding = self.param("embedding", init, (self.num_words, size))
+        embedding = self._rows("embedding", init, aux or {})
         # A tied embedding has two gradients. That of its rows is sent as rows, and added to the
         # classifier's on each device: two of the whole table would be added up over all devices.
         rows = on_every_device(embedding[on_every_device(inputs.T)], axis=1)
@@ -82,16 +94,30 @@ class LanguageModel(nn.Module):
             after.append(state)
         hidden = jnp.swapaxes(outputs, 0, 1)
         if self.reuse_embedding:
-            return Predicted(hidden, embedding, None, tuple(after))
-        classifier = self.param("classifier", init, (self.num_words, size))
+            return Predicted(hidden, embedding, embedding, None, tuple(after))
+        classifier = self._rows("classifier", init, aux or {})
         bias = self.param("bias", zeros, (self.num_words,))
-        return Predicted(hidden, classifier, bias, tuple(after))
+        return Predicted(hidden, embedding, classifier, bias, tuple(after))
+
+    def _rows(self, name: str, init: Initializer, aux: Mapping[str, Any]) -> jax.Array:
+        """Makes the rows of a table, [V, D]; a dense one may stand in the place of any other."""
+        if not self.is_initializing():
+            return self.tables.rows(name, self.get_variable("params", name), aux)
+        if name in self.tables.tables:
+            params = self.param(name, self.tables.tables[name].embedding.init)
+            return self.tables.rows(name, params, aux)
+        return self.param(name, init, (self.num_words, self.hidden_size))
 
 
-def make_model(config: ModelConfig, num_words: int) -> LanguageModel:
-    """Makes the module of a config for so many words."""
+def make_model(config: ModelConfig, num_words: int, tables: Tables = NO_TABLES) -> LanguageModel:
+    """Makes the module of a config for so many words; tables that are not given are dense."""
     return LanguageModel(
-        num_words, config.hidden_size, config.num_layers, config.init_scale, config.reuse_embedding
+        num_words,
+        config.hidden_size,
+        config.num_layers,
+        config.init_scale,
+        config.reuse_embedding,
+        tables,
     )
 
 

@@ -25,9 +25,11 @@ from jaxcompress.errors import InputError
 from jaxcompress.loading import read_rows
 from jaxcompress.storage.names import number_rows
 from jaxcompress.tying.config import Config
+from jaxcompress.tying.tables import Tables, make_tables
 from jaxcompress.tying.task import make_optimizer, make_task
 
 _EVAL_TOKENS = 2048  # tokens, of all lanes, in a batch of an evaluation
+_CHANGES = 24  # evaluations, at least, of a run whose tables change after them
 
 
 class Problem(NamedTuple):
@@ -35,13 +37,15 @@ class Problem(NamedTuple):
 
     Attributes:
         config: what was asked for.
-        job: what the loop runs. Its config has `eval_every` filled in: an epoch. The best state has
+        job: what the loop runs. Its config has `eval_every` filled in: an epoch, or a 24th of the
+            steps if that is less and a table of anchors grows or is pruned. The best state has
             the least perplexity of the validation split, read in `config.eval_lanes` lanes.
         corpus: the text.
         splits: by name, the positions of the split's tokens in the job's stream.
         steps_per_epoch: whole batches of the training split.
         known: bool [V], the words whose first values were read from `config.data.vectors`; None if
             it names none.
+        tables: those that are not dense.
         fingerprint: a hash of tokens and words.
     """
 
@@ -51,6 +55,7 @@ class Problem(NamedTuple):
     splits: dict[str, range]
     steps_per_epoch: int
     known: np.ndarray | None
+    tables: Tables
     fingerprint: str
 
 
@@ -93,9 +98,12 @@ def prepare(corpus: Corpus, config: Config) -> Problem:
             f"{corpus.source}: the train split has {len(splits['train']):,} tokens; expected at "
             f"least batch_size x unroll = {config.batch_size} x {config.unroll}; lower one of them."
         )
+    num_steps = config.num_steps or max(1, round(config.num_epochs * per_epoch))
+    eval_every = config.eval_every or _evaluation_period(config, num_steps, per_epoch)
     embedding, known = read_embedding(config, corpus.words)
-    task = make_task(config.model, len(corpus.words), per_epoch, embedding, known)
-    tx = make_optimizer(config.optimizer, per_epoch)
+    tables = make_tables(config, corpus.words, corpus.splits["train"], num_steps, eval_every)
+    task = make_task(config.model, len(corpus.words), per_epoch, embedding, known, tables)
+    tx = make_optimizer(config.optimizer, per_epoch, _own_rates(config), tables)
     feed = training_lanes(splits["train"], config.batch_size, config.unroll, config.rotate_lanes)
     engine = make_engine(config.parallel, config.batch_size, task, tx, feed.gather)
     name = f"valid-{config.eval_lanes}-lanes"
@@ -106,11 +114,26 @@ def prepare(corpus: Corpus, config: Config) -> Problem:
         data=engine.place_data(stream),
         feed=feed,
         evaluations={name: make_evaluation(splits["valid"], config.eval_lanes)},
-        config=dataclasses.replace(config, eval_every=config.eval_every or per_epoch),
-        num_steps=config.num_steps or max(1, round(config.num_epochs * per_epoch)),
+        config=dataclasses.replace(config, eval_every=eval_every),
+        num_steps=num_steps,
         best_metric=f"{name}_perplexity",
+        best_from=max((plan.best_from for plan in tables.plans.values()), default=0),
     )
-    return Problem(config, job, corpus, splits, per_epoch, known, _fingerprint(corpus))
+    return Problem(config, job, corpus, splits, per_epoch, known, tables, _fingerprint(corpus))
+
+
+def _evaluation_period(config: Config, num_steps: int, per_epoch: int) -> int:
+    """Steps between evaluations: an epoch, or less if tables change by what is found."""
+    tables = config.table_configs().values()
+    if any(t.kind == "nbant" or t.nonzeros is not None for t in tables):
+        return max(1, min(per_epoch, num_steps // _CHANGES))
+    return per_epoch
+
+
+def _own_rates(config: Config) -> dict[str, float]:
+    """Rates of tables that are not the model's."""
+    rates = {name: table.learning_rate for name, table in config.table_configs().items()}
+    return {name: rate for name, rate in rates.items() if rate is not None}
 
 
 def make_evaluation(split: range, num_lanes: int) -> Feed:

@@ -15,7 +15,9 @@ from jaxcompress.storage.names import read_names
 from jaxcompress.storage.places import as_path
 from jaxcompress.tying.config import Config, DataConfig, ModelConfig
 from jaxcompress.tying.prepare import prepare
+from jaxcompress.tying.tables import with_kept_codes
 
+_STEPS = 1000  # of a run that will not be taken: as many as any plan needs
 VOCABULARY = "vocabulary.txt"  # file of a workdir: the model's words
 
 
@@ -24,7 +26,8 @@ class Reader(NamedTuple):
 
     Attributes:
         config: the model's.
-        params: the parameters of the best state, as `make_task` describes them.
+        params: the parameters of the best state, as `make_task` describes them; all tables are
+            dense, decoded if need be.
         words: the V words, in the order of the embedding's rows.
     """
 
@@ -52,9 +55,11 @@ def open_reader(workdir: str | os.PathLike, config: Config | None = None) -> Rea
     words = read_names(file)
     # A state is restored into the job that it was saved from; any text of one batch makes that job.
     one_batch = np.zeros(config.batch_size * config.unroll, np.int32)
-    config = dataclasses.replace(config, data=DataConfig())
+    config = with_kept_codes(dataclasses.replace(config, data=DataConfig()), workdir)
+    config = dataclasses.replace(config, num_steps=_STEPS, eval_every=None)
     problem = prepare(Corpus(words, dict.fromkeys(SPLITS, one_batch)), config)
-    return Reader(config.model, restore_best(problem.job, workdir).state.params, words)
+    state = restore_best(problem.job, workdir).state
+    return Reader(config.model, problem.tables.decoded(state.params, state.aux), words)
 
 
 def read_text(reader: Reader, text: str) -> tuple[list[int], str]:

@@ -76,6 +76,11 @@ def make_page(workdir: Path, config: Config, reader: Reader) -> Page:
             "perplexity of the test split": f"{perplexity:.2f}",
             "of the validation split": f"{found['valid_perplexity']:.2f}",
             "parameters": f"{found['num_parameters']:,}",
+            **{
+                f"the {name}: {table.describe()}": show_bytes(found[f"{name}_bytes"])
+                for name, table in config.table_configs().items()
+                if table.kind != "dense"
+            },
             "epochs until the best state": f"{found['best_epoch']:.3g}",
             "tokens a second in training": f"{found['tokens_per_second']:,.0f}",
         },

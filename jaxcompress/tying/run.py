@@ -20,10 +20,16 @@ from jaxcompress.engine.workdir import as_begun, opened
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.storage.names import write_names
 from jaxcompress.tying.config import Config, describe
-from jaxcompress.tying.evaluate import codes_figures, hidden_second_moment, summarize
+from jaxcompress.tying.evaluate import (
+    codes_figures,
+    hidden_second_moment,
+    summarize,
+    table_artefacts,
+)
 from jaxcompress.tying.prepare import Problem, prepare, read
 from jaxcompress.tying.reader import VOCABULARY, Reader
 from jaxcompress.tying.report import CODES, make_page
+from jaxcompress.tying.tables import keep_codes, with_kept_codes
 
 MOMENT = "hidden_second_moment.npy"  # file of the exports: what the rows of the table meet
 
@@ -71,7 +77,7 @@ def run(config: Config, workdir: str, mode: str, codes: str = "") -> Outcome:
         InputError: before anything is written, if the input or the config is invalid, or if there
             is no state to restore.
     """
-    config = as_begun(config, workdir)
+    config = with_kept_codes(as_begun(config, workdir), workdir)
     corpus = read(config)
     for note in corpus.notes:
         say(f"note: {note}")
@@ -92,6 +98,7 @@ def _run_mode(problem: Problem, path: Path, mode: str, codes: str) -> Outcome:
     corpus = problem.corpus
     if mode == "train":
         _write_vocabulary(corpus, path)
+        keep_codes(problem.config, path)
     fitted = fit_or_restore(
         problem.job,
         path,
@@ -114,34 +121,56 @@ def _run_mode(problem: Problem, path: Path, mode: str, codes: str) -> Outcome:
             f"{describe(problem.config)}, {summary['dataset']}" if problem.config.report else None,
         )
     if mode != "evaluate":
-        export(problem, fitted.state, path)
-        say(f"\nwrote {path}/export/embedding.npy, embedding.words.txt and "
-            f"hidden_second_moment.npy; compress them with "
-            f"python -m train.dccl --config configs/glove.py "
-            f"--config.data.path={path}/export/embedding.npy")  # fmt: skip
-    params = jax.device_get(fitted.state.params)
-    reader = Reader(problem.config.model, params, corpus.words)
+        _announce_export(export(problem, fitted.state, path), path)
+    params, aux = jax.device_get((fitted.state.params, fitted.state.aux))
+    reader = Reader(problem.config.model, problem.tables.decoded(params, aux), corpus.words)
     leave_report(path, problem.config, lambda: make_page(path, problem.config, reader))
     return Outcome(params, corpus.words, summary)
 
 
-def export(problem: Problem, state: TrainState, workdir: Path) -> None:
+def _announce_export(artefacts: dict[str, Path], workdir: Path) -> None:
+    for name, file in artefacts.items():
+        opener = workdir if name == "embedding" else file
+        say(f'\nwrote {file}; open it with jaxcompress.load("{opener}")')
+    if "embedding" not in artefacts:
+        say(f"\nwrote {workdir}/export/embedding.npy, embedding.words.txt and "
+            f"hidden_second_moment.npy; compress them with "
+            f"python -m train.dccl --config configs/glove.py "
+            f"--config.data.path={workdir}/export/embedding.npy")  # fmt: skip
+
+
+def export(problem: Problem, state: TrainState, workdir: Path) -> dict[str, Path]:
     """Writes the files of `WORKDIR/export`, on process 0.
 
-    They are `embedding.npy` float32 [V, D], `embedding.words.txt`, and `hidden_second_moment.npy`
-    float32 [D, D], as `hidden_second_moment` computes it.
+    They are `embedding.npy` float32 [V, D] and `embedding.words.txt`, or what is kept of an
+    embedding that is not dense, which `jaxcompress.load` opens; `classifier.safetensors`, if that
+    is not dense; and `hidden_second_moment.npy` float32 [D, D], as `hidden_second_moment` computes
+    it.
 
     Args:
         problem: the run's text and config.
         state: a trained state.
         workdir: the run's folder.
+
+    Returns:
+        The files of tables that are not dense, by the tables' names.
     """
     second_moment = hidden_second_moment(problem, state)
+    artefacts = table_artefacts(problem, state)
+    folder = workdir / "export"
+    files = {
+        name: folder / (table.file_name if name == "embedding" else f"{name}.safetensors")
+        for name, table in artefacts.items()
+    }
     if jax.process_index() == 0:
-        folder = workdir / "export"
-        write_rows(folder, state.params["embedding"], problem.corpus.words)
+        folder.mkdir(exist_ok=True)
+        for name, table in artefacts.items():
+            table.save(files[name])
+        if "embedding" not in artefacts:
+            write_rows(folder, state.params["embedding"], problem.corpus.words)
         with atomic_write(folder / MOMENT) as partial, open(partial, "wb") as stream:
             np.save(stream, second_moment)
+    return files
 
 
 def _write_vocabulary(corpus: Corpus, workdir: Path) -> None:

@@ -8,7 +8,8 @@ Departures from the paper: the embedding can stay as it is in the first epochs (
 which is off by default; and those of `teacher.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -16,8 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcompress.engine.task import Task
+from jaxcompress.engine.task import Task, unchanged
 from jaxcompress.nn.lstm import LSTMState
+from jaxcompress.tables.adapt import anchors_optimizer
+from jaxcompress.tables.config import OF_ANCHORS
 from jaxcompress.tying.config import ModelConfig, OptimizerConfig
 from jaxcompress.tying.model import (
     LanguageModel,
@@ -28,34 +31,57 @@ from jaxcompress.tying.model import (
     zero_carry,
 )
 from jaxcompress.tying.softmax_loss import softmax_loss
+from jaxcompress.tying.tables import NO_TABLES, Tables
 from jaxcompress.tying.teacher import make_teacher, sharpness, sharpness_note, temperature_at
 
 
-def make_optimizer(config: OptimizerConfig, steps_per_epoch: int) -> optax.GradientTransformation:
+def make_optimizer(
+    config: OptimizerConfig,
+    steps_per_epoch: int,
+    rates: Mapping[str, float] = MappingProxyType({}),
+    tables: Tables = NO_TABLES,
+) -> optax.GradientTransformation:
     """Makes SGD of gradients of bounded norm, at a rate that falls by epochs.
 
-    In epoch e, from 0, the rate is learning_rate * decay^max(e - full_epochs + 1, 0).
+    In epoch e, from 0, the rate is learning_rate * decay^max(e - full_epochs + 1, 0). Tables may
+    have rates of their own, which fall likewise; those of anchors are learned by proximal Yogi.
 
     Args:
         config: the optimiser's.
         steps_per_epoch: steps before the rate can fall again.
+        rates: by the names of tables, rates at first that are not the model's.
+        tables: those that are not dense.
     """
 
-    def rate(step):
+    def falls(step):
         epoch = step // steps_per_epoch
-        return config.learning_rate * config.decay ** jnp.maximum(epoch - config.full_epochs + 1, 0)
+        return config.decay ** jnp.maximum(epoch - config.full_epochs + 1, 0)
 
-    sgd = optax.sgd(rate)
+    def sgd(rate):
+        return optax.sgd(lambda step: rate * falls(step))
+
+    tx, others = sgd(config.learning_rate), {name: sgd(rate) for name, rate in rates.items()}
+    for name, table in tables.configs.items():
+        if table.kind in OF_ANCHORS:
+            others[name] = anchors_optimizer(table, tables.plans[name], falls)
+    if others:
+        # The names are part of a checkpoint.
+        tx = optax.partition(
+            {**others, "rest": tx}, lambda params: {k: k if k in others else "rest" for k in params}
+        )
     if config.clip_norm is None:
-        return sgd
-    return optax.chain(optax.clip_by_global_norm(config.clip_norm), sgd)
+        return tx
+    return optax.chain(optax.clip_by_global_norm(config.clip_norm), tx)
 
 
 def freeze_embedding(params: dict[str, Any], step: jax.Array, num_steps: int) -> dict[str, Any]:
     """Makes the same parameters, whose embedding gets no gradient before step `num_steps`."""
-    embedding = params["embedding"]
-    fixed = jax.lax.stop_gradient(embedding)
-    return {**params, "embedding": fixed + (step >= num_steps) * (embedding - fixed)}
+
+    def freeze(leaf):
+        fixed = jax.lax.stop_gradient(leaf)
+        return fixed + (step >= num_steps) * (leaf - fixed)
+
+    return {**params, "embedding": jax.tree.map(freeze, params["embedding"])}
 
 
 def make_task(
@@ -64,11 +90,13 @@ def make_task(
     steps_per_epoch: int,
     embedding: np.ndarray | None = None,
     known: np.ndarray | None = None,
+    tables: Tables = NO_TABLES,
 ) -> Task:
     """Makes the functions that the loop runs.
 
     - params, float32: `embedding` [V, D]; for layer i `lstm_i_inputs` and `lstm_i_outputs` [D, 4D]
-      and `lstm_i_bias` [4D]; without RE `classifier` [V, D] and `bias` [V]. No aux.
+      and `lstm_i_bias` [4D]; without RE `classifier` [V, D] and `bias` [V]. A table that is not
+      dense has the parameters of its kind, and aux: `data` and what its `Embedding` keeps.
     - Batches, as `data.text.lanes.gather_lanes` makes them: `inputs` and `targets` int32 [B, T],
       words in [0, V) and those after them; `mask` bool [B, T], false for a token that does not
       count; `first` bool [B], true for a lane that begins here, whose carry is set to zero.
@@ -88,33 +116,36 @@ def make_task(
         embedding: float32 [V, D], first values of the rows that `known` marks; None: all are
             random.
         known: bool [V]; None if there is no `embedding`.
+        tables: those of embedding and classifier that are not dense.
     """
-    model = make_model(config, num_words)
+    model = make_model(config, num_words, tables)
 
     def init(key):
-        return _first_values(key, model, config, embedding, known), {}
+        aux = tables.first_aux()
+        return _first_values(key, model, config, aux, embedding, known), aux
 
     def loss(params, aux, carry, batch, step, key):
         batch_size, time = batch["targets"].shape
         if config.frozen_epochs:
             params = freeze_embedding(params, step, config.frozen_epochs * steps_per_epoch)
-        predicted = _predict(model, params, carry, batch, dropout_masks(key, config, batch_size))
+        masks = dropout_masks(key, config, batch_size)
+        predicted = _predict(model, params, aux, carry, batch, masks)
         weights = batch["mask"] / jnp.float32(batch_size)
         rising = config.temperature_epochs * steps_per_epoch
         tau = temperature_at(step, rising, config.initial_temperature, config.temperature)
-        augmentation = make_teacher(config, params["embedding"], tau)
+        augmentation = make_teacher(config, predicted.embedding, tau)
         value, cross_entropy = _loss(
             predicted, batch["targets"], weights, augmentation, config.teacher_gradient
         )
         carry = jax.lax.stop_gradient(predicted.carry)  # backpropagation ends with the sequence
         metrics = {"perplexity": jnp.exp(cross_entropy / time)}
         if augmentation is not None:
-            metrics["sharpness"] = sharpness(params["embedding"], tau)
+            metrics["sharpness"] = sharpness(predicted.embedding, tau)
         return value, (carry, metrics)
 
     def evaluate(params, aux, carry, batch):
         masks = no_masks(config, len(batch["targets"]))
-        predicted = _predict(model, params, carry, batch, masks)
+        predicted = _predict(model, params, aux, carry, batch, masks)
         mask = batch["mask"].astype(jnp.float32)
         _, nll = _loss(predicted, batch["targets"], mask)
         return predicted.carry, {"count": mask.sum(), "nll": nll}
@@ -125,10 +156,24 @@ def make_task(
     def remark(metrics):
         return sharpness_note(config, metrics["sharpness"]) if config.augmented_loss else None
 
-    return Task(init, loss, evaluate, init_carry, metrics=corpus_metrics, remark=remark)
+    def after_eval(step, key, params, aux, sums):
+        (found,) = sums.values()
+        return tables.adapt(step, key, params, aux, found["nll"] / found["count"])
+
+    return Task(
+        init,
+        loss,
+        evaluate,
+        init_carry,
+        after_eval if tables.change else unchanged,
+        metrics=corpus_metrics,
+        remark=remark,
+    )
 
 
-def make_hidden_sums(config: ModelConfig, num_words: int) -> Callable[..., Any]:
+def make_hidden_sums(
+    config: ModelConfig, num_words: int, tables: Tables = NO_TABLES
+) -> Callable[..., Any]:
     """Makes the function that sums what the model multiplies with the rows of its classifier.
 
     It takes and returns what `Task.evaluate` of `make_task` does, but for the sums: `count`, the
@@ -138,12 +183,13 @@ def make_hidden_sums(config: ModelConfig, num_words: int) -> Callable[..., Any]:
     Args:
         config: the model's.
         num_words: V.
+        tables: those that are not dense.
     """
-    model = make_model(config, num_words)
+    model = make_model(config, num_words, tables)
 
     def sum_hidden(params, aux, carry, batch):
         masks = no_masks(config, len(batch["targets"]))
-        predicted = _predict(model, params, carry, batch, masks)
+        predicted = _predict(model, params, aux, carry, batch, masks)
         hidden = predicted.hidden * batch["mask"][..., None]
         second_moment = jnp.einsum("btd,bte->de", hidden, hidden, precision="highest")
         count = batch["mask"].astype(jnp.float32).sum()
@@ -156,12 +202,13 @@ def _first_values(
     key: jax.Array,
     model: LanguageModel,
     config: ModelConfig,
+    aux: dict[str, Any],
     embedding: np.ndarray | None,
     known: np.ndarray | None,
 ) -> dict[str, Any]:
     """Draws the parameters, and puts the given rows into the embedding."""
     inputs, carry = jnp.zeros((1, 1), jnp.int32), zero_carry(config, 1)
-    params = model.init(key, inputs, carry, no_masks(config, 1))["params"]
+    params = model.init(key, inputs, carry, no_masks(config, 1), aux)["params"]
     if embedding is not None:
         params["embedding"] = jnp.where(known[:, None], embedding, params["embedding"])
     return params
@@ -170,6 +217,7 @@ def _first_values(
 def _predict(
     model: LanguageModel,
     params: dict[str, Any],
+    aux: dict[str, Any],
     carry: tuple[LSTMState, ...],
     batch: dict[str, jax.Array],
     masks: jax.Array,
@@ -177,7 +225,7 @@ def _predict(
     """Runs the model over a batch, from a carry of zeros in the lanes that begin here."""
     goes_on = ~batch["first"][:, None]
     carry = jax.tree.map(lambda x: x * goes_on, carry)
-    return model.apply({"params": params}, batch["inputs"], carry, masks)
+    return model.apply({"params": params}, batch["inputs"], carry, masks, aux)
 
 
 def _loss(

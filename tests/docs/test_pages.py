@@ -205,7 +205,9 @@ def test_every_field_of_a_config_in_a_page_is_there(name):
     starts = f"(?:--)?config|{'|'.join(groups)}"
     for span in pages.code_spans(name):
         for found in re.findall(rf"(?<![\w./])(?:{starts})\.[\w.]*\w", span):
-            if not found.endswith((".json", ".png", ".py", ".safetensors", ".codes", ".npy")):
+            if not found.endswith(
+                (".json", ".png", ".py", ".safetensors", ".codes", ".npy", ".txt")
+            ):
                 path = re.sub(r"^(--)?config\.", "", found)
                 assert path in fields | groups, f"{name}: {span}"
 

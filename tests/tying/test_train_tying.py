@@ -285,6 +285,15 @@ def test_compare_lays_runs_side_by_side(finished_lm, text, tmp_path, capsys):
     page, pictures = report_pages.check(tmp_path / "compare.html")
     assert "VD-LSTM+REAL 16" in page
     assert len(pictures) == 1
+    # What each of them predicts, the likeliest word first.
+    assert main("--mode=predict", f"--workdirs={workdir},{other}", "--text=anna",
+                "--num_words=2") == 0  # fmt: skip
+    text, *lines = capsys.readouterr().out.splitlines()
+    assert text == "text: anna"
+    for line, folder, variant in zip(lines, (workdir, other), ("+REAL", ""), strict=True):
+        best = tying.predict_words(tying.open_reader(folder), "anna", 2)
+        words = ", ".join(f"{word} {probability:.2f}" for word, probability in best)
+        assert line == f"VD-LSTM{variant} 16 ({folder.name}): {words}"
 
 
 @pytest.mark.parametrize(
