@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxcompress.codes.artefact import Codes
 from jaxcompress.codes.groups import Groups
-from jaxcompress.engine.checkpoint import load_arrays, save_arrays
+from jaxcompress.engine.arrays import load_arrays, save_arrays
 from jaxcompress.errors import InputError
 from jaxcompress.storage.places import absolute
 

@@ -20,12 +20,13 @@ from jaxcompress.dccl.config import EFFORTS, Config, DataConfig, ModelConfig
 from jaxcompress.dccl.feeds import sample_rows, training_feed
 from jaxcompress.dccl.split import hold_out, rows_of_process, rows_to_train, shards_of, survey
 from jaxcompress.dccl.task import default_num_steps, make_optimizer, make_task
+from jaxcompress.engine.engine import Engine
 from jaxcompress.engine.job import Job
 from jaxcompress.engine.mapper import gather_of_shards
 from jaxcompress.engine.own_settings import own_settings
 from jaxcompress.engine.placement import place_shards
 from jaxcompress.engine.report import say
-from jaxcompress.engine.steps import Engine, make_engine
+from jaxcompress.engine.steps import make_engine
 from jaxcompress.errors import InputError, naming
 
 _DEFAULT_BATCH_SIZE = Config().batch_size

@@ -1,4 +1,4 @@
-"""Checkpoints: training states, and arrays of any kind. The only file that imports orbax."""
+"""Checkpoints of a run: the two latest training states and the best. By orbax, as `arrays.py`."""
 
 import contextlib
 import functools
@@ -7,23 +7,21 @@ import logging
 import os
 import sys
 import warnings
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 from orbax.checkpoint import checkpoint_managers
 
+from jaxcompress.engine.checksum import checksum_of
 from jaxcompress.engine.lock import check_held
 from jaxcompress.errors import InputError
-from jaxcompress.storage.checksums import join_crc32
 from jaxcompress.storage.places import absolute, as_path
 
-_STATE, _PROGRESS, _ABOUT = "state", "progress", "about"
+_STATE, _PROGRESS = "state", "progress"
 
 
 class Restored(NamedTuple):
@@ -80,7 +78,7 @@ class Checkpoints:
             damaged = [step for step in self._steps() if not _has_metadata(self._folder(step))]
             if not damaged:
                 raise InputError(
-                    f"{self._directory} cannot be opened ({_one_line(error)}); move it away, and "
+                    f"{self._directory} cannot be opened ({one_line(error)}); move it away, and "
                     "the run begins anew."
                 ) from None
             for step in damaged:
@@ -112,9 +110,9 @@ class Checkpoints:
         check_held(self._workdir)
         items = {
             _STATE: ocp.args.StandardSave(_as_dict(state)),
-            _PROGRESS: ocp.args.JsonSave({**progress, "checksum": _checksum(state)}),
+            _PROGRESS: ocp.args.JsonSave({**progress, "checksum": checksum_of(state)}),
         }
-        with _without_warnings("absl"):  # orbax warns if a step has no metrics
+        with without_warnings("absl"):  # orbax warns if a step has no metrics
             self._manager.save(step, args=ocp.args.Composite(**items), metrics=metrics, force=True)
 
     def restore_latest(self, like: Any) -> Restored | None:
@@ -166,7 +164,7 @@ class Checkpoints:
         _say_nothing_of_closed_loops()
         found = self._manager.restore(step, args=ocp.args.Composite(**items))
         state, progress = type(like)(**found[_STATE], **_empty_parts(like)), found[_PROGRESS]
-        if progress["checksum"] != _checksum(state):
+        if progress["checksum"] != checksum_of(state):
             raise ValueError("its checksum differs from the one it was saved with")
         return Restored(step, state, progress)
 
@@ -177,7 +175,7 @@ class Checkpoints:
 
     def _move_aside(self, step: int, error: Exception) -> None:
         warnings.warn(
-            f"checkpoint {step} cannot be read ({_one_line(error)}); it was moved to "
+            f"checkpoint {step} cannot be read ({one_line(error)}); it was moved to "
             f"damaged/{step} and the one before it is tried.",
             stacklevel=4,
         )
@@ -232,103 +230,8 @@ def _empty_parts(state: Any) -> dict[str, Any]:
     return {name: part for name, part in vars(state).items() if not jax.tree.leaves(part)}
 
 
-def _checksum(state: Any) -> int:
-    """CRC-32 of all arrays, whatever devices they lie on: what is stored has none of its own."""
-    checksum = 0
-    for leaf in jax.tree.leaves(state):
-        for _, part, num_bytes in _checked_parts(leaf):
-            checksum = join_crc32(checksum, part, num_bytes)
-    return checksum
-
-
-def _checked_parts(leaf: jax.Array) -> list[list[int]]:
-    """Gives start, CRC-32 and bytes of each part of an array, in order; one if it is not split.
-
-    A process reads the parts that it has, and no process has to hold all of them. Arrays are split
-    along their first axis alone.
-    """
-    own = {}
-    for shard in leaf.addressable_shards:
-        start = shard.index[0].indices(len(leaf))[0] if leaf.ndim else 0
-        if start not in own:
-            part = np.ascontiguousarray(shard.data).reshape(-1).view(np.uint8)
-            own[start] = [start, zlib.crc32(part), part.nbytes]
-    parts = np.array(list(own.values()), np.int64)
-    if not leaf.is_fully_replicated and jax.process_count() > 1:
-        sent = multihost_utils.process_allgather(parts.view(np.uint8))  # jax has no int64
-        parts = np.unique(np.asarray(sent).reshape(-1).view(np.int64).reshape(-1, 3), axis=0)
-    return sorted(parts.tolist())
-
-
-def save_arrays(
-    folder: str | os.PathLike,
-    groups: Mapping[str, Mapping[str, Any]],
-    about: Mapping[str, Any],
-) -> None:
-    """Saves groups of arrays, and what JSON can say about them, as the newest step of `folder`.
-
-    Args:
-        folder: a folder of its own; steps before the newest are deleted.
-        groups: group -> name -> array, on the host or on devices.
-        about: what else there is to keep.
-    """
-    with _open_arrays(folder, groups) as manager:
-        step = (manager.latest_step() or 0) + 1  # each save is a new step: none is overwritten
-        items = {name: ocp.args.StandardSave(dict(arrays)) for name, arrays in groups.items()}
-        manager.save(step, args=ocp.args.Composite(**items, **{_ABOUT: ocp.args.JsonSave(about)}))
-
-
-def load_arrays(
-    folder: str | os.PathLike, names: Sequence[str]
-) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any]] | None:
-    """Restores what `save_arrays` saved, whatever devices it was saved from.
-
-    Args:
-        folder: where it was saved.
-        names: groups to restore; those that were not saved are left out.
-
-    Returns:
-        Groups of arrays on the host, and what was said about them; None if nothing is there.
-
-    Raises:
-        ValueError: if something is there that cannot be read; its message is one line.
-    """
-    folder = absolute(folder)
-    if not folder.is_dir():
-        return None
-    try:
-        with _open_arrays(folder, names) as manager:
-            step = manager.latest_step()
-            if step is None:
-                return None
-            args = ocp.args.Composite(**{_ABOUT: ocp.args.JsonRestore()})
-            about = manager.restore(step, args=args)[_ABOUT]
-        saved = {name: folder / str(step) / name for name in names}
-        return {n: _restore_numpy(path) for n, path in saved.items() if path.is_dir()}, about
-    except Exception as error:
-        raise ValueError(_one_line(error)) from None
-
-
-def _open_arrays(folder: str | os.PathLike, names: Iterable[str]) -> ocp.CheckpointManager:
-    return ocp.CheckpointManager(
-        absolute(folder),
-        options=ocp.CheckpointManagerOptions(max_to_keep=1, cleanup_tmp_directories=True),
-        item_names=(*names, _ABOUT),
-    )
-
-
-def _restore_numpy(path: Path) -> dict[str, np.ndarray]:
-    with ocp.PyTreeCheckpointer() as reader:
-        with _without_warnings("absl"):  # each item lacks a file that a whole checkpoint has
-            metadata = reader.metadata(path)
-        # In orbax 0.11.20 the tree lies one attribute higher.
-        shapes = getattr(metadata, "item_metadata", metadata).tree
-        args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), dict(shapes))
-        return reader.restore(path, restore_args=args)
-
-
 @contextlib.contextmanager
-def _without_warnings(name: str) -> Iterator[None]:
+def without_warnings(name: str) -> Iterator[None]:
     """Drops what the logger `name` would say below errors, inside the block alone."""
     logger = logging.getLogger(name)
 
@@ -342,7 +245,7 @@ def _without_warnings(name: str) -> Iterator[None]:
         logger.removeFilter(is_error)
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """The first line of an error's text, or its type if it has none."""
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else repr(error)

@@ -7,7 +7,7 @@ import optax
 
 from jaxcompress.data.batches import Feed
 from jaxcompress.engine.config import RunConfig
-from jaxcompress.engine.steps import Engine
+from jaxcompress.engine.engine import Engine
 from jaxcompress.engine.task import PyTree, Task, TrainState
 
 

@@ -15,8 +15,8 @@ from jaxcompress.dccl.export import encode, export_codebooks
 from jaxcompress.dccl.model import CodeLearner, exponential_noise
 from jaxcompress.dccl.revive import revive_codewords
 from jaxcompress.dccl.task import make_optimizer, make_task, row_statistics
+from jaxcompress.engine.one_step import train_step
 from jaxcompress.engine.own_settings import enable_x64
-from jaxcompress.engine.steps import train_step
 from jaxcompress.engine.task import TrainState
 from jaxcompress.errors import InputError
 

@@ -13,7 +13,9 @@ from jaxcompress.data.batches import shuffled
 from jaxcompress.engine.config import RunConfig
 from jaxcompress.engine.job import Job
 from jaxcompress.engine.loop import init_state, stack
-from jaxcompress.engine.steps import make_engine, train_steps, view_copies
+from jaxcompress.engine.one_step import train_steps
+from jaxcompress.engine.replicas import view_copies
+from jaxcompress.engine.steps import make_engine
 from jaxcompress.engine.task import Task, TrainState
 
 rng = np.random.default_rng(0)
