@@ -1,13 +1,15 @@
-"""Test error against parameters: ANT, NBANT, dense and mixed-dimension factorisation.
+"""Test error against parameters: ANT, NBANT, dense and mixed-dimension factorisation, and biases.
 
-Command:  python benchmarks/ratings_curve.py            (about half an hour on two cores)
-          --path ml-100k: other ratings
+Command:  python benchmarks/ratings_curve.py --path ml-1m          (hours on two busy cores)
+          --path ml-100k, or --path amazon --columns item,user,rating,timestamp --min-count 5
+          --seeds 1 --methods mf,ant: less of it
 
-Every run is `configs/movielens_1m.py:METHOD` with the 80/10/10 split, chosen on the validation
-ratings; all methods have one bias, that of all ratings. The L2 of dense tables, too, is chosen on
-the validation ratings of seed 0, for each dimension. ANT is compared at its own number of
-parameters with the dense curve, interpolated in the logarithm of the parameters between dimensions
-1, 2, 4, 8 and 16. Lines go to OUT.csv as they come, and are not run again; the picture to OUT.png.
+Every run is `configs/ratings.py:METHOD`: the 80/10/10 split of its seed, biases of users and items,
+which are counted. L2 and the number of anchors are chosen on the validation ratings of seed 0 by
+the same procedure for each method and size, `ant.choose`. Sizes are dimensions of dense tables,
+shares of 16 numbers for each row that has training ratings, or powers of mixed dimensions. "dense,
+as many" is the dense table within that share, but for the constant, of least validation error. All
+runs go to OUT.csv as they come, and are not made again; the picture to OUT.png.
 """
 
 import argparse
@@ -18,7 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from jaxcompress import ant
-from jaxcompress.ant.model import SIDES
+from jaxcompress.ant.alone import or_biases_alone
+from jaxcompress.ant.choose import choose, with_choice
+from jaxcompress.ant.effects import rows_of
 from jaxcompress.ant.plan import make_eval_feed
 from jaxcompress.ant.prepare import prepare
 from jaxcompress.data.ratings.read import read_ratings
@@ -26,102 +30,133 @@ from jaxcompress.engine.loop import evaluate, fit
 from jaxcompress.engine.page.charts import Curve, Panel, save_panels
 from jaxcompress.engine.page.markdown import markdown_table
 
-DENSE_L2 = {1: (0.0, 0.02), 2: (0.0, 0.02), 4: (0.02, 0.05), 8: (0.02, 0.05), 16: (0.02, 0.05)}
-FIELDS = ("method", "size", "l2", "seed", "parameters", "anchors", "valid_mse", "test_mse")
+SIZES = {"mf": (1, 3, 7), "ant": (0.125, 0.25, 0.5), "nbant": (0.125, 0.25, 0.5),
+         "mixdim": (0.3, 0.6, 1.0)}  # fmt: skip
+KEY = ("method", "size", "seed", "l2", "anchors")
+FIGURES = ("parameters", "tables_valid_mse", "valid_mse", "test_mse")  # the last of what is left
 
 
-def configure(flags, method, size, l2, seed):
-    """The config of one run; `size` is a dimension, a number of parameters, or alpha."""
-    config = ant.published_config(
-        method, num_parameters=40_000, seed=seed,
-        data=ant.DataConfig(path=flags.path),
-    )  # fmt: skip
-    penalty = config.penalty if l2 is None else dataclasses.replace(config.penalty, l2=l2)
-    model = dataclasses.replace(config.model, biases=False)
+def configure(data, method, size, seed):
+    """The config of one run; `size` is a dimension, a share, or alpha."""
+    share = size if method in ("ant", "nbant") else 0.25
+    config = ant.published_config(method, share=share, seed=seed, data=data)
+    model = config.model
     if method == "mf":
         model = dataclasses.replace(model, latent_dim=size)
     elif method == "mixdim":
         model = dataclasses.replace(model, alpha=size)
-    else:
-        penalty = dataclasses.replace(penalty, num_parameters=size)
-    return dataclasses.replace(config, model=model, penalty=penalty)
+    return dataclasses.replace(config, model=model)
 
 
-def run(ratings, config, workdir):
-    problem = prepare(ratings, config, say=lambda line: None)
-    state = fit(problem.job, workdir=workdir, show_progress=False).state
-    anchors = [int(np.asarray(state.aux[side]["active"]).sum()) for side in SIDES]
-    figures = {
-        split: problem.job.task.metrics(
-            evaluate(problem.job, state, make_eval_feed(problem.splits[split]))
+class Runs:
+    """Figures of runs by `KEY`, in a file that is gone on with."""
+
+    def __init__(self, file):
+        self.file, self.done = file, {}
+        if file.exists():
+            with open(file) as stream:
+                for row in csv.DictReader(stream):
+                    self._keep(row)
+
+    def _keep(self, row):
+        self.done[tuple(row[name] for name in KEY)] = [float(row[name]) for name in FIGURES]
+
+    def _write(self, *values):
+        row = dict(zip(KEY + FIGURES, map(str, values), strict=True))
+        self._keep(row)
+        is_new = not self.file.exists()
+        with open(self.file, "a") as stream:
+            writer = csv.DictWriter(stream, KEY + FIGURES)
+            if is_new:
+                writer.writeheader()
+            writer.writerow(row)
+        print(*(f"{name} {value}" for name, value in row.items()), flush=True)
+
+    def figures(self, ratings, config, method, size):
+        """Those of a run, which is made unless it is known; and of the baselines beside it."""
+        anchors = config.model.user_anchors if method == "ant" else "-"
+        key = (method, size, config.seed, config.penalty.l2, anchors)
+        if (known := self.done.get(tuple(map(str, key)))) is not None:
+            return known
+        problem = prepare(ratings, config, say=print)
+        fitted = fit(problem.job, show_progress=False, keep_best=True)
+        left = or_biases_alone(problem, fitted, print)
+        for row in rows_of(problem.effects, ratings, problem.splits):
+            if (row["method"], "-", str(config.seed), "-", "-") not in self.done:
+                errors = (row["valid_mse"], row["valid_mse"], row["test_mse"])
+                self._write(row["method"], "-", config.seed, "-", "-", row["parameters"], *errors)
+        with_tables, valid, test = (
+            problem.job.task.metrics(
+                evaluate(problem.job, some.state, make_eval_feed(problem.splits[split]))
+            )
+            for some, split in ((fitted, "valid"), (left, "valid"), (left, "test"))
         )
-        for split in ("valid", "test")
-    }
-    return {
-        "parameters": round(figures["test"]["parameters"]),
-        "anchors": "-" if config.model.table != "anchors" else "/".join(map(str, anchors)),
-        "valid_mse": figures["valid"]["mse"],
-        "test_mse": figures["test"]["mse"],
-    }
+        errors = (with_tables["mse"], valid["mse"], test["mse"])
+        self._write(*key, round(test["parameters"]), *errors)
+        return self.done[tuple(map(str, key))]
+
+
+def measure(runs, ratings, data, method, size, num_seeds):
+    """Chooses by the first seed, and sums all seeds up."""
+    first = configure(data, method, size, 0)
+    error = lambda ratings, config: runs.figures(ratings, config, method, size)[1]
+    choice = choose(ratings, first, print, error)
+    found = [
+        runs.figures(
+            ratings, with_choice(configure(data, method, size, seed), choice), method, size
+        )
+        for seed in range(num_seeds)
+    ]
+    return summed_up(found)
+
+
+def summed_up(found):
+    """Means of parameters, validation and test errors, and the spread of the last."""
+    parameters, _, valid, test = np.mean(found, axis=0)
+    return parameters, valid, test, np.ptp([row[3] for row in found])
+
+
+def dense_of(means, share):
+    """The test error of the dense table of no more parameters that validates best; None: none."""
+    fits = [found for (method, dim), found in means.items()
+            if method == "mf" and int(dim) + 1 <= 16 * share]  # fmt: skip
+    return min(fits, key=lambda found: found[1])[2] if fits else None
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--path", default="ml-1m")
+    parser.add_argument("--columns", default="user,item,rating,timestamp")
+    parser.add_argument("--min-count", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--sizes", default="20000,40000,80000")
+    parser.add_argument("--methods", default="mf,ant,nbant,mixdim")
     parser.add_argument("--out", default="out/ratings_curve")
     flags = parser.parse_args()
-    ratings, out = read_ratings(flags.path), Path(flags.out)
+    columns, out = tuple(flags.columns.split(",")), Path(flags.out)
+    data = ant.DataConfig(path=flags.path, columns=columns, min_count=flags.min_count)
+    ratings = read_ratings(flags.path, columns=columns, min_count=flags.min_count)
     out.parent.mkdir(parents=True, exist_ok=True)
-    file, done = out.with_suffix(".csv"), {}
-    if file.exists():
-        with open(file) as stream:
-            for row in csv.DictReader(stream):
-                done[row["method"], row["size"], row["l2"], row["seed"]] = row
-
-    def measure(method, size, l2, seed):
-        key = (method, str(size), str(l2), str(seed))
-        if key not in done:
-            workdir = out.parent / "-".join((out.name, *key))
-            figures = run(ratings, configure(flags, method, size, l2, seed), workdir)
-            done[key] = {**dict(zip(FIELDS, key, strict=False)), **figures}
-            new = not file.exists()
-            with open(file, "a") as stream:
-                writer = csv.DictWriter(stream, FIELDS)
-                if new:
-                    writer.writeheader()
-                writer.writerow(done[key])
-            print(*(f"{k} {v}" for k, v in done[key].items()), flush=True)
-        row = done[key]
-        return [float(row[name]) for name in ("parameters", "valid_mse", "test_mse")]
-
-    sizes, seeds = list(map(int, flags.sizes.split(","))), range(flags.seeds)
-    curves = {"MF": [], "ANT": [], "NBANT": [], "MixDim": []}
-    for dim, choices in DENSE_L2.items():
-        best = min(choices, key=lambda l2, dim=dim: measure("mf", dim, l2, 0)[1])
-        curves["MF"].append([measure("mf", dim, best, seed) for seed in seeds])
-    for size in sizes:
-        curves["ANT"].append([measure("ant", size, None, seed) for seed in seeds])
-    for alpha in (0.3, 0.6, 1.0):
-        curves["MixDim"].append([measure("mixdim", alpha, None, 0)])
-    for size in sizes:
-        curves["NBANT"].append([measure("nbant", size, None, seed) for seed in seeds])
-    means = {name: np.array([np.mean(runs, axis=0) for runs in curve])
-             for name, curve in curves.items()}  # fmt: skip
-    spread = {name: [np.ptp([r[2] for r in runs]) for runs in curve]
-              for name, curve in curves.items()}  # fmt: skip
-    dense = means["MF"][np.argsort(means["MF"][:, 0])]
-    head = ["method", "parameters", "test MSE, mean", "spread of seeds",
-            "dense at as many parameters"]  # fmt: skip
-    rows = []
-    for name, points in means.items():
-        for (parameters, _, test), width in zip(points, spread[name], strict=True):
-            same = np.interp(np.log(parameters), np.log(dense[:, 0]), dense[:, 2])
-            rows.append([name, f"{parameters:,.0f}", f"{test:.4f}", f"{width:.4f}", f"{same:.4f}"])
+    runs = Runs(out.with_suffix(".csv"))
+    means = {
+        (method, str(size)): measure(runs, ratings, data, method, size, flags.seeds)
+        for method in flags.methods.split(",")
+        for size in SIZES[method]
+    }
+    for (method, size, *_), _ in list(runs.done.items()):
+        if size == "-":  # the simplest predictions
+            found = [runs.done[key] for key in runs.done if key[:2] == (method, size)]
+            means[method, size] = summed_up(found)
+    head = ["method", "size", "parameters", "test MSE, mean", "spread of seeds", "dense, as many"]
+    rows, curves = [], {}
+    for (method, size), (parameters, _, test, spread) in means.items():
+        dense = dense_of(means, float(size)) if method in ("ant", "nbant") else None
+        beside = "" if dense is None else f"{dense:.4f}"
+        rows.append([method, size, f"{parameters:,.0f}", f"{test:.4f}", f"{spread:.4f}", beside])
+        if parameters > 1:  # not the constant
+            curves.setdefault(method, []).append((parameters, test))
     print("\n".join(markdown_table(head, rows)))
-    curves = {name: Curve(sorted((p, t) for p, _, t in points)) for name, points in means.items()}
-    panel = Panel(curves, "", "parameters", "test MSE", "x")
+    panel = Panel({name: Curve(sorted(points)) for name, points in curves.items()}, "",
+                  "parameters", "test MSE", "x")  # fmt: skip
     save_panels([panel], out.with_suffix(".png"), f"{flags.path}: error against parameters")
 
 

@@ -83,7 +83,7 @@ def _ratings(method, data):
         starts[side] = Start(counts, np.zeros(rows, np.int32), room, {})
     counts = {side: start.counts for side, start in starts.items()}
     model = ratings.make_model(config, counts, 3.5)
-    task = ant.task.make_task(config, model, starts, schedule)
+    task = ant.task.make_task(config, model, starts, schedule, {})
     return task, ant.task.make_optimizer(config, schedule, per_epoch, starts)
 
 

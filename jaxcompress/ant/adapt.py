@@ -14,22 +14,32 @@ from jaxcompress.anchors.growth import RULES, Growth, objective, observe, resize
 from jaxcompress.anchors.pruning import gradual_count, keep_largest, saliency
 from jaxcompress.anchors.table import random_transform
 from jaxcompress.ant.config import Config, GrowthConfig, PenaltyConfig
-from jaxcompress.ant.model import SIDES, num_others, sparse_param
+from jaxcompress.ant.effects import Effects
+from jaxcompress.ant.model import SIDES, bias_name, num_others, sparse_param
 from jaxcompress.ant.schedule import Schedule
 from jaxcompress.ant.starts import NEVER, Start
 from jaxcompress.engine.task import unchanged
 
 
-def make_after_eval(config: Config, starts: Mapping[str, Start], schedule: Schedule) -> Callable:
+def make_after_eval(
+    config: Config, starts: Mapping[str, Start], schedule: Schedule, biases: Mapping[int, Effects]
+) -> Callable:
     """Makes `step, key, params, aux, sums -> params, aux`; `unchanged` if nothing ever changes."""
     penalty, is_stream = config.penalty, config.stream.window is not None
     if not (is_stream or schedule.grown or penalty.num_parameters):
         return unchanged
     first_steps = {side: jnp.asarray(starts[side].first_steps, jnp.int32) for side in SIDES}
 
+    if changes_biases := len(biases) > 1:
+        first_of = jnp.array(list(biases))
+        values_of = jax.tree.map(lambda *x: jnp.stack(x), *map(as_params, biases.values()))
+
     def after_eval(step, key, params, aux, sums):
         if is_stream:  # the next window begins
             aux = {**aux, **{s: _arrived(aux[s], first_steps[s] <= step, sums, s) for s in SIDES}}
+            if changes_biases:
+                window = jnp.searchsorted(first_of, step, side="right") - 1
+                params = {**params, **jax.tree.map(lambda values: values[window], values_of)}
         counts = {side: counts_of(aux, starts, side) for side in SIDES}
         if schedule.grown:
             value = _objective_of(sums["valid"], aux, config.growth)
@@ -46,6 +56,13 @@ def make_after_eval(config: Config, starts: Mapping[str, Start], schedule: Sched
         return params, aux
 
     return after_eval
+
+
+def as_params(effects: Effects) -> dict[str, jax.Array]:
+    """Takes effects as the parameters of a model with biases."""
+    values = (effects.constant, effects.users, effects.items)
+    names = ("bias", *map(bias_name, SIDES))
+    return {name: jnp.asarray(x, jnp.float32) for name, x in zip(names, values, strict=True)}
 
 
 def counts_of(aux: dict, starts: Mapping[str, Start], side: str) -> jax.Array:

@@ -105,6 +105,9 @@ class OptimizerConfig:
     # share of the steps (of NBANT: of those after its growth), at the end, in which the rate falls
     # to 0
     cooldown: float = setting(0.0, at_least=0, at_most=1)
+    # what is added to the root of Yogi's second moment, which starts at its square; None: a tenth
+    # of a rating's share of a batch, so that rows of few ratings move as well
+    eps: float | None = setting(1e-3, above=0)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -112,9 +115,12 @@ class StreamConfig:
     """Ratings in the order of time, a window after another."""
 
     window: int | None = setting(None, at_least=1)  # ratings of a window; None: no stream
-    num_passes: int = setting(1, at_least=1)  # passes over each window
+    # as many ratings as this many passes over a window are trained on before the next one comes
+    num_passes: int = setting(1, at_least=1)
+    replay: bool = False  # whether they are drawn from all windows so far, not from the last alone
     # whether first values, blocks of a mixed table and saliency count ratings of windows that are
-    # still to come, and so say too much of them
+    # still to come, and so say too much of them; biases are learned window by window then, else
+    # they are those of all windows so far
     looks_ahead: bool = setting(False, earlier=True)
 
 
@@ -122,7 +128,7 @@ class StreamConfig:
 class Config(RunConfig):
     """What `python -m train.ant` runs."""
 
-    # ratings per step, over all devices; None: a hundredth of the training ratings, 32 to 1,024
+    # ratings per step, over all devices; None: a hundredth of the training ratings, 32 to 8,192
     batch_size: int | None = setting(1024, at_least=1)
     steps_per_dispatch: int = setting(100, at_least=1)  # steps that one call to the device takes
     num_epochs: float = setting(50.0, above=0)  # epochs, if num_steps is None

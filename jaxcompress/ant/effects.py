@@ -127,26 +127,31 @@ def of_first_window(ratings: Ratings, window: np.ndarray) -> dict[str, Effects]:
     return {name: fit_effects(ratings, window, fit.shrinkages) for name, fit in chosen.items()}
 
 
-def next_window_errors(
-    ratings: Ratings, windows: Sequence[np.ndarray]
-) -> Iterator[dict[str, float]]:
-    """Yields the errors on each window but the first, of fits to all windows before it.
+def of_windows(ratings: Ratings, windows: Sequence[np.ndarray]) -> Iterator[dict[str, Effects]]:
+    """Yields fits to all windows so far, after each but the last.
 
-    Shrinkages are those of least error on the windows before, so that nothing looks ahead.
+    Shrinkages are those of least error on each window before it had come, so that nothing looks
+    ahead.
 
     Args:
         ratings: the ratings.
         windows: positions of ratings in order of time.
     """
-    chosen = {name: fit.shrinkages for name, fit in of_first_window(ratings, windows[0]).items()}
+    fits = of_first_window(ratings, windows[0])
     for number in range(1, len(windows)):
-        past = np.concatenate(windows[:number])
-        yield {
-            name: fit_effects(ratings, past, shrinkages).mse(ratings, windows[number])
-            for name, shrinkages in chosen.items()
-        }
-        fits = choose_effects(ratings, past, windows[number])
-        chosen = {name: fit.shrinkages for name, fit in fits.items()}
+        yield fits
+        before = np.concatenate(windows[:number])
+        chosen = choose_effects(ratings, before, windows[number])
+        past = np.concatenate([before, windows[number]])
+        fits = {name: fit_effects(ratings, past, fit.shrinkages) for name, fit in chosen.items()}
+
+
+def next_window_errors(
+    ratings: Ratings, windows: Sequence[np.ndarray]
+) -> Iterator[dict[str, float]]:
+    """Yields the errors on each window but the first, of fits to all windows before it."""
+    for fits, window in zip(of_windows(ratings, windows), windows[1:], strict=True):
+        yield {name: fit.mse(ratings, window) for name, fit in fits.items()}
 
 
 def new_users(ratings: Ratings, windows: Sequence[np.ndarray]) -> list[float]:

@@ -14,7 +14,7 @@ from jaxcompress.data.ratings import batches as ratings_batches
 from jaxcompress.data.ratings.batches import shuffled_windows
 from jaxcompress.data.ratings.read import Ratings
 
-_BATCH_SIZES = (32, 1024)  # least and most ratings of a step
+_BATCH_SIZES = (32, 8192)  # least and most ratings of a step
 _EVAL_BATCH = 16_384  # ratings of a batch of an evaluation, over all devices
 
 
@@ -58,7 +58,7 @@ def make_plan(ratings: Ratings, config: Config) -> Plan:
     return Plan(
         splits={"train": np.concatenate(parts), "valid": last, "test": last},
         parts=parts,
-        feed=shuffled_windows(cut, batch_size, seed),
+        feed=shuffled_windows(cut, batch_size, seed, replay=stream.replay),
         valid=lambda step: make_eval_feed(cut.positions[-(-step // cut.steps)]),
         steps_per_part=cut.steps,
         num_steps=num_steps,
@@ -66,18 +66,26 @@ def make_plan(ratings: Ratings, config: Config) -> Plan:
 
 
 def settle(ratings: Ratings, config: Config) -> Config:
-    """Derives batch size and number of parameters from the ratings where the config has none."""
+    """Derives batch size, eps and number of parameters from the ratings if the config has none."""
     changes: dict[str, Any] = {}
     if config.batch_size is None:
         whole = config.stream.window or 0.8 * len(ratings)
         changes["batch_size"] = int(np.clip(whole // 100, *_BATCH_SIZES))
+    if config.optimizer.eps is None:
+        eps = 0.1 / changes.get("batch_size", config.batch_size)
+        changes["optimizer"] = dataclasses.replace(config.optimizer, eps=eps)
     penalty = config.penalty
     if penalty.share is not None:
-        train = make_plan(ratings, dataclasses.replace(config, **changes)).splits["train"]
-        rows = sum(len(np.unique(rows[train])) for rows, _ in columns(ratings).values())
+        rows = num_rows(ratings, dataclasses.replace(config, **changes))
         number = max(1, round(penalty.share * rows * config.model.latent_dim))
         changes["penalty"] = dataclasses.replace(penalty, num_parameters=number, share=None)
     return dataclasses.replace(config, **changes)
+
+
+def num_rows(ratings: Ratings, config: Config) -> int:
+    """Counts the users and items that have training ratings."""
+    train = make_plan(ratings, config).splits["train"]
+    return sum(len(np.unique(rows[train])) for rows, _ in columns(ratings).values())
 
 
 def columns(ratings: Ratings) -> dict[str, tuple[np.ndarray, list[str]]]:

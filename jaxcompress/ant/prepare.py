@@ -12,12 +12,19 @@ import numpy as np
 from jaxcompress.anchors.table import AnchorTable
 from jaxcompress.ant.baselines import DenseTable, NeuralFactorization, mixed_dimensions
 from jaxcompress.ant.config import Config
-from jaxcompress.ant.effects import BIASES, Effects, choose_effects, fit_effects, of_first_window
+from jaxcompress.ant.effects import (
+    BIASES,
+    Effects,
+    choose_effects,
+    fit_effects,
+    of_first_window,
+    of_windows,
+)
 from jaxcompress.ant.model import RatingModel, product
 from jaxcompress.ant.plan import Plan, columns, make_plan, settle
 from jaxcompress.ant.schedule import make_schedule
 from jaxcompress.ant.starts import NEVER, Start, check_anchors, make_start, max_anchors
-from jaxcompress.ant.task import make_optimizer, make_task
+from jaxcompress.ant.task import fits_biases_alone, make_optimizer, make_task
 from jaxcompress.data.ratings.batches import first_parts
 from jaxcompress.data.ratings.negatives import add_negatives
 from jaxcompress.data.ratings.planted import PLANTED, planted_ratings
@@ -111,12 +118,13 @@ def prepare(
     eval_every = per_part if config.stream.window else config.eval_every or per_part
     schedule = make_schedule(config, plan.num_steps, eval_every)
     effects = _learn_effects(ratings, config, plan)
-    starts = _make_starts(ratings, config, plan, dense_rows, effects, say)
+    biases = _fit_biases(ratings, config, plan, effects)
+    starts = _make_starts(ratings, config, plan, dense_rows, biases, say)
     first_part = ratings.values[plan.parts[0]]  # of a stream, what is known when it starts
     counts = {side: start.counts for side, start in starts.items()}
     _warn_of_budget(config, starts, say)
     model = make_model(config, counts, float(first_part.mean()))
-    task = make_task(config, model, starts, schedule)
+    task = make_task(config, model, starts, schedule, biases)
     tx = make_optimizer(config, schedule, per_part, starts)
     engine = make_engine(config.parallel, config.batch_size, task, tx, plan.feed.gather)
     placed = {"users": ratings.users, "items": ratings.items, "values": ratings.values}
@@ -162,20 +170,29 @@ def _learn_effects(ratings: Ratings, config: Config, plan: Plan) -> dict[str, Ef
     return choose_effects(ratings, plan.splits["train"], plan.splits["valid"])
 
 
+def _fit_biases(
+    ratings: Ratings, config: Config, plan: Plan, effects: Mapping[str, Effects]
+) -> dict[int, Effects]:
+    """Fits the biases that a run starts with, at step 0; of a stream, those after each window."""
+    if not config.model.biases:
+        return {}
+    if fits_biases_alone(config):
+        found = of_windows(ratings, [*plan.parts, plan.splits["test"]])
+        return {i * plan.steps_per_part: fits[BIASES] for i, fits in enumerate(found)}
+    if (given := config.penalty.bias_shrinkage) is not None:
+        return {0: fit_effects(ratings, plan.parts[0], (given, given))}
+    return {0: effects[BIASES]}
+
+
 def _make_starts(
     ratings: Ratings,
     config: Config,
     plan: Plan,
     dense_rows: Mapping[str, np.ndarray] | None,
-    effects: Mapping[str, Effects],
+    biases: Mapping[int, Effects],
     say: Callable[[str], None],
 ) -> dict[str, Start]:
     known = plan.splits["train"] if config.stream.looks_ahead else plan.parts[0]
-    biases = None
-    if config.model.biases:
-        biases, given = effects[BIASES], config.penalty.bias_shrinkage
-        if given is not None:
-            biases = fit_effects(ratings, plan.parts[0], (given, given))
     starts = {}
     for i, (side, (rows, names)) in enumerate(columns(ratings).items()):
         counts = np.bincount(rows[known], minlength=len(names))
@@ -183,8 +200,8 @@ def _make_starts(
         first_steps = np.where(first < 0, NEVER, first * plan.steps_per_part)
         dense = None if dense_rows is None else dense_rows[side]
         start = make_start(config, ratings, side, counts, first_steps, dense, say)
-        if biases is not None:
-            start = start._replace(biases=biases[1 + i], shrinkage=biases.shrinkages[i])
+        if biases:
+            start = start._replace(shrinkage=biases[0].shrinkages[i])
         starts[side] = start
     return starts
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxcompress.anchors.artefact import SparseAnchors
 from jaxcompress.anchors.files import ANCHORS_FILE
+from jaxcompress.ant.alone import or_biases_alone
 from jaxcompress.ant.choose import choose, is_open, with_choice
 from jaxcompress.ant.clusters import learn_dense_rows
 from jaxcompress.ant.config import Config, describe
@@ -170,6 +171,8 @@ def _fitted(
             steps_per_epoch=problem.steps_per_epoch,
             say=say,
         )
+        if choice is not None:
+            fitted = or_biases_alone(problem, fitted, say)
         yield problem, fitted, path
 
 

@@ -32,7 +32,6 @@ class Start(NamedTuple):
         num_active: anchors in use at first; of a dense table, D.
         params: first values in the place of random ones, by name.
         exempt: bool [V, K], entries that are not penalised; None: there are none.
-        biases: float [V], first values of the biases; None: there are none.
         shrinkage: what draws biases to 0, in ratings.
     """
 
@@ -41,7 +40,6 @@ class Start(NamedTuple):
     num_active: int
     params: dict[str, np.ndarray]
     exempt: np.ndarray | None = None
-    biases: np.ndarray | None = None
     shrinkage: float = 0.0
 
 

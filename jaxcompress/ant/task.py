@@ -16,8 +16,9 @@ import optax
 
 from jaxcompress.anchors.growth import no_growth, objective
 from jaxcompress.anchors.yogi import proximal_yogi
-from jaxcompress.ant.adapt import counts_of, make_after_eval
+from jaxcompress.ant.adapt import as_params, counts_of, make_after_eval
 from jaxcompress.ant.config import Config, GrowthConfig
+from jaxcompress.ant.effects import Effects
 from jaxcompress.ant.model import (
     SIDES,
     SPARSE_PARAMS,
@@ -34,7 +35,11 @@ from jaxcompress.engine.task import Task, mean_metrics
 
 
 def make_task(
-    config: Config, model: RatingModel, starts: Mapping[str, Start], schedule: Schedule
+    config: Config,
+    model: RatingModel,
+    starts: Mapping[str, Start],
+    schedule: Schedule,
+    biases: Mapping[int, Effects],
 ) -> Task:
     """Makes the task of learning ratings.
 
@@ -54,6 +59,8 @@ def make_task(
         model: tables and network.
         starts: what the ratings say of each side.
         schedule: when phases begin.
+        biases: the first values of the biases, at step 0; of a stream, whose biases are not learned
+            with the tables, those of all windows so far, by the step of the first of them; or none.
     """
     l2, counts_arrivals = config.penalty.l2, _counts_arrivals(config)
 
@@ -61,6 +68,9 @@ def make_task(
         return model.apply({"params": params}, batch, masks_of(aux), fill=fill)
 
     def loss(params, aux, carry, batch, step, key):
+        if fits_biases_alone(config):
+            params = {name: jax.lax.stop_gradient(param) if name.endswith("bias") else param
+                      for name, param in params.items()}  # fmt: skip
         prediction, norms = predict(params, aux, batch, fill=False)
         error = jnp.mean((prediction - batch["values"]) ** 2)
         whole = error + l2 * jnp.mean(norms) if l2 else error
@@ -85,17 +95,22 @@ def make_task(
         return carry, sums
 
     return Task(
-        init=_make_init(model, starts, counts_arrivals),
+        init=_make_init(model, starts, counts_arrivals, biases),
         loss=loss,
         evaluate=evaluate,
         metrics=_make_metrics(config.growth),
-        after_eval=make_after_eval(config, starts, schedule),
+        after_eval=make_after_eval(config, starts, schedule, biases),
     )
 
 
 def _counts_arrivals(config: Config) -> bool:
     """Says whether ratings are counted as their windows come."""
     return config.stream.window is not None and not config.stream.looks_ahead
+
+
+def fits_biases_alone(config: Config) -> bool:
+    """Says whether biases are fitted to all windows of a stream so far, apart from the tables."""
+    return config.model.biases and _counts_arrivals(config)
 
 
 def _bias_penalty(params: dict, aux: dict, batch: dict, starts: Mapping[str, Start]) -> jax.Array:
@@ -112,7 +127,12 @@ def _bias_penalty(params: dict, aux: dict, batch: dict, starts: Mapping[str, Sta
     return total
 
 
-def _make_init(model: RatingModel, starts: Mapping[str, Start], counts_arrivals: bool) -> Callable:
+def _make_init(
+    model: RatingModel,
+    starts: Mapping[str, Start],
+    counts_arrivals: bool,
+    biases: Mapping[int, Effects],
+) -> Callable:
     """Makes `key -> params, aux`: random values, with those of the starts in their place."""
 
     def init(key):
@@ -133,8 +153,8 @@ def _make_init(model: RatingModel, starts: Mapping[str, Start], counts_arrivals:
             if name := sparse_param(params[side]):
                 has_ratings = jnp.asarray(starts[side].first_steps < NEVER)[:, None]
                 params[side][name] *= has_ratings  # without ratings there is nothing to learn
-            if bias_name(side) in params and starts[side].biases is not None:
-                params[bias_name(side)] = jnp.asarray(starts[side].biases, jnp.float32)
+        if biases:
+            params |= as_params(biases[0])
         return params, {**aux, "growth": no_growth(len(SIDES))._asdict()}
 
     return init
@@ -192,4 +212,6 @@ def make_optimizer(
         non_negative=lambda params: jax.tree_util.tree_map_with_path(is_transform, params),
         fixed_from=schedule.prune if schedule.prune < schedule.end else None,
         lazy=penalty.lazy,
+        eps=optimizer.eps,
+        initial_nu=optimizer.eps**2,
     )

@@ -53,7 +53,7 @@ def a_task(table="anchors", biases=False, config=None, end=100):
         for side, c in counts.items()
     }
     config = config or ant.Config()
-    return make_task(config, a_model(table, biases), starts, make_schedule(config, end, 10))
+    return make_task(config, a_model(table, biases), starts, make_schedule(config, end, 10), {})
 
 
 BATCH = {

@@ -10,7 +10,13 @@ import pytest
 
 from jaxcompress import ant
 from jaxcompress.ant.clusters import learn_dense_rows
-from jaxcompress.ant.effects import choose_effects, fit_effects, next_window_errors
+from jaxcompress.ant.effects import (
+    BIASES,
+    choose_effects,
+    fit_effects,
+    next_window_errors,
+    of_windows,
+)
 from jaxcompress.ant.model import SIDES
 from jaxcompress.ant.prepare import prepare
 from jaxcompress.data.ratings.batches import draw_splits
@@ -89,7 +95,7 @@ def test_a_stream_starts_by_its_first_window_alone(model, ratings):
     jax.tree.map(np.testing.assert_array_equal, *(state.params for state in states))
 
 
-def test_a_stream_counts_ratings_as_they_come(ratings):
+def test_a_stream_counts_ratings_as_they_come_and_has_the_biases_of_all_so_far(ratings):
     config = ant.Config(batch_size=100, stream=ant.StreamConfig(window=500))
     problem = prepare(ratings, config, say=lambda line: None)
     task, state = problem.job.task, init_state(problem.job)
@@ -100,9 +106,16 @@ def test_a_stream_counts_ratings_as_they_come(ratings):
              for name in (*SIDES, "values")}  # fmt: skip
     batch["mask"] = jnp.arange(500) < 499
     _, sums = task.evaluate(state.params, state.aux, (), batch)
-    _, aux = task.after_eval(5, jax.random.key(0), state.params, state.aux, {"valid": sums})
+    at = jax.random.key(0), state.params, state.aux, {"valid": sums}
+    params, aux = task.after_eval(5, *at)
     now = now + np.bincount(ratings.items[windows[1][:499]], minlength=40)
     np.testing.assert_array_equal(aux["items"]["counts"], now)
+    for fits, biases in zip(of_windows(ratings, windows), (state.params, params), strict=True):
+        np.testing.assert_allclose(biases["items_bias"], fits[BIASES].items, rtol=1e-5)
+    np.testing.assert_array_equal(task.after_eval(10, *at)[0]["bias"], params["bias"])
+    slopes = jax.grad(lambda params: task.loss(params, aux, (), batch, 5, None)[0])(params)
+    assert not slopes["users_bias"].any()  # they are not learned with the tables
+    assert slopes["users"]["transform"].any()
 
 
 def test_biases_start_at_the_simplest_prediction_and_are_drawn_to_zero(ratings):

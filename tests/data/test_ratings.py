@@ -219,6 +219,9 @@ def test_windows_follow_time_and_the_last_is_never_trained_on():
     for number in (0, 1):
         seen = np.concatenate([feed.index(3 * number + i)["ids"] for i in range(3)])
         assert sorted(seen) == sorted(2 * list(parts.positions[number]))
+    replayed = shuffled_windows(parts, 2, seed=0, replay=True)
+    seen = np.concatenate([replayed.index(3 + i)["ids"] for i in range(3)])
+    assert sorted(seen) == sorted(np.concatenate(parts.positions[:2]))
     first = first_parts(np.array([0, 1, 1, 2, 0, 1, 3]), parts.positions, 5)
     assert list(first) == [1, 0, 0, 2, -1]
     with pytest.raises(InputError, match="expected two windows or more"):

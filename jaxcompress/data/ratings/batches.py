@@ -108,15 +108,17 @@ def cut_windows(times: np.ndarray, size: int, num_passes: int, batch_size: int) 
     return Windows(parts, -(-size * num_passes // batch_size))
 
 
-def shuffled_windows(windows: Windows, batch_size: int, seed: int) -> Feed:
+def shuffled_windows(windows: Windows, batch_size: int, seed: int, *, replay: bool = False) -> Feed:
     """Feeds window after window, each in an order drawn by the seed; the last one is for tests.
 
-    Step s is of window s // `windows.steps`; there are no steps of the last window.
+    Step s is of window s // `windows.steps`, with `replay` of all windows up to it; there are no
+    steps of the last window.
     """
 
     @functools.lru_cache(maxsize=2)  # each holds the order of its window
     def window(number: int) -> Feed:
-        return shuffled_ratings(windows.positions[number], batch_size, seed + number)
+        known = windows.positions[0 if replay else number : number + 1]
+        return shuffled_ratings(np.concatenate(known), batch_size, seed + number)
 
     def index(step: int, part: slice = WHOLE) -> dict:
         number, at = divmod(step, windows.steps)
