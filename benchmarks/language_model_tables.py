@@ -30,7 +30,7 @@ from jaxcompress import tying
 from jaxcompress.codes.sizes import Size
 from jaxcompress.compressed.low_rank import LowRank
 from jaxcompress.engine.loop import evaluate, fit
-from jaxcompress.engine.page.charts import Curve, Panel, save_panels
+from jaxcompress.engine.page.charts import Curve, Panel, lines, save_png
 from jaxcompress.engine.page.markdown import markdown_table
 from jaxcompress.storage.atomic import atomic_write
 from jaxcompress.tables.config import OF_ANCHORS, TableConfig
@@ -212,24 +212,25 @@ def write_table(results, flags):
     """Writes table.md and table.png of (kind, figures); returns the text."""
     dense = results[0][1]["bytes"]
     head = ["table", "bytes", "of dense", "rate", "penalty", "validation", "test"]
-    lines = [
+    rows = [
         [LABELS[kind], f"{f['bytes']:,}", f"1/{dense / f['bytes']:.1f}", show(f.get("rate")),
          show(f.get("penalty") if kind in OF_ANCHORS else None),
          f"{f['valid_perplexity']:.1f}", f"{f['test_perplexity']:.1f}"]
         for kind, f in results
     ]  # fmt: skip
     title = f"{flags.config} on {flags.path}: {flags.epochs:g} epochs, one seed; perplexity"
-    text = "\n".join([title, "", *markdown_table(head, lines)]) + "\n"
+    text = "\n".join([title, "", *markdown_table(head, rows)]) + "\n"
     with atomic_write(flags.out / "table.md") as partial:
         partial.write_text(text)
     curves = {}
     for kind, label in LABELS.items():
         points = sorted((f["bytes"], f["test_perplexity"]) for k, f in results if k == kind)
         if points:
-            style = "star" if kind == "dense" else "dashed" if "after" in kind else "line"
+            after = "dashed" if len(points) > 1 else "points"
+            style = "star" if kind == "dense" else after if "after" in kind else "line"
             curves[label] = Curve(points, style)
-    panel = Panel(curves, "", "bytes of the table", "test perplexity", "x")
-    save_panels([panel], flags.out / "table.png", title)
+    panel = Panel(curves, title, "bytes of the table", "test perplexity", "x")
+    save_png(lines(panel, 640, 380), flags.out / "table.png")
     return text
 
 
