@@ -1,7 +1,7 @@
 """Accuracy against the bytes of a table of words, of each kind of table, on AG News or IMDB.
 
 Command:  python benchmarks/texts_curve.py                  (AG News: a quarter of an hour)
-          python benchmarks/texts_curve.py --data imdb --seeds 1 --epochs 3
+          python benchmarks/texts_curve.py --data imdb --seeds 1 --epochs 3 --tokens 400 --width 400
 
 The network is `mean`, a linear layer over the mean of a text's vectors, so that runs take seconds.
 AG News: 4,000 texts to train on, 1,000 to choose by, the official 7,600 to test; texts of the test
@@ -43,7 +43,7 @@ LABELS = {"low_rank": "low rank", "hashed": "hashed rows", "ant": "ANT"}
 def configure(flags, vectors, embedding, size):
     """The config of one point."""
     own = data.config("ag_news" if flags.data == "ag_news" else "imdb")
-    texts = dataclasses.replace(own.data, max_tokens=None, bucket_width=flags.width)
+    texts = dataclasses.replace(own.data, max_tokens=flags.tokens, bucket_width=flags.width)
     texts.max_vocab = size.get("max_vocab", texts.max_vocab)
     if flags.data == "ag_news":
         texts.test = "ag_news/test.csv"
@@ -132,7 +132,7 @@ def leave(flags, out, corpus, found):
     head = ["table", "size", "bytes", "test accuracy", "deviation of seeds", "rate"]
     with atomic_write(out / "table.md") as partial:
         partial.write_text("\n".join(markdown_table(head, rows, right=[2])) + "\n")
-    title = f"{flags.data}: accuracy of the mean of a text's vectors"
+    title = {"ag_news": "AG News", "imdb": "IMDB"}[flags.data] + ": the mean of a text's vectors"
     lines = {label: Curve(sorted(some)) for label, some in curves.items()}
     panel = Panel(lines, "", "bytes of the table", "test accuracy", "x")
     save_panels([panel], out / "table.png", title)
@@ -143,6 +143,7 @@ def main():
     parser.add_argument("--data", default="ag_news", choices=("ag_news", "imdb"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=float, default=10)
+    parser.add_argument("--tokens", type=int, help="that are read of a text; not given: all")
     parser.add_argument("--width", type=int, default=100, help="texts are padded to a multiple")
     parser.add_argument("--out", default="out/texts_curve")
     flags = parser.parse_args()

@@ -7,8 +7,9 @@ Data:     ag_news/small_train.csv, small_dev.csv, small_test.csv; small_dev.csv 
 Choice:   an LSTM, or the mean of a text's vectors: which serves validation texts better; texts are
           cut where they are longer than nearly all, and a table that is learned gets the best rate
 Time:     about four minutes on two cores
-Result:   a test accuracy of about 0.86 with word2vec vectors of film reviews and Wikipedia, frozen
-          (one seed)
+Result:   on the official test texts, one seed: with word2vec vectors of film reviews and Wikipedia,
+          frozen, 0.851 by an LSTM and 0.835 by the mean; with --config.embedding=dense,
+          --config.model.network=mean and --config.model.dim=4: 0.865
 """
 
 from jaxcompress import classifier

@@ -414,7 +414,8 @@ def test_a_table_from_scratch_takes_the_most_frequent_words_of_the_texts_to_trai
 @pytest.mark.slow
 def test_several_seeds_of_a_table_from_scratch(reviews, tmp_path, capsys):
     seeds = ("--config.num_seeds=2", "--config.num_steps=20", "--config.data.bucket_width=16")
-    dense = ("--config.vectors=None", "--config.embedding=dense", "--config.model.dim=6")
+    dense = ("--config.vectors=None", "--config.embedding=dense", "--config.model.dim=6",
+             "--config.optimizer.table_rate=0.03")  # fmt: skip
     assert main(*small(reviews, tmp_path, *seeds, *dense)) == 0
     summary = json.loads((tmp_path / "summary.json").read_text())
     words = (tmp_path / "seed-0/export/embedding.words.txt").read_text().splitlines()
