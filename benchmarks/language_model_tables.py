@@ -9,8 +9,9 @@ the dense run's, compressed to codes, by the metric of the model's hidden states
 its principal components.
 
 One procedure chooses for all, by validation perplexity after --choice_steps steps of a model with
-the smallest table: the rate of the table starts at the model's (anchors: at 0.01) and is taken 3
-times larger, or smaller, while that helps; of anchors, the penalty then is 0 or one of two others.
+the smallest table: SGD or Adam for the table (anchors: proximal Yogi), each at a rate that starts
+at the model's, or at 0.01 if it adapts, and is taken 3 times larger, or smaller, while that helps;
+of anchors, the penalty then is 0 or one of two others.
 Whatever is done lies in OUT and is not done again; a run that was stopped goes on. The table goes
 to OUT/table.md, the picture to OUT/table.png.
 """
@@ -95,15 +96,14 @@ def kept(file, make):
     return json.loads(file.read_text())
 
 
-def trial(flags, table, rate, penalty):
+def trial(flags, table):
     """Validation perplexity after a short run; infinite if it comes apart."""
-    table = dataclasses.replace(table, learning_rate=rate, penalty=penalty)
     config = configure(flags, table, num_steps=flags.choice_steps)
+    adam = "-adam" if table.adaptive else ""
+    name = f"{table.kind}{adam}-{table.learning_rate:.3g}-{table.penalty:g}"
 
     def run():
-        print(
-            f"{table.kind}: rate {rate:.3g}, penalty {penalty:g} ...", file=sys.stderr, flush=True
-        )
+        print(f"{name} ...", file=sys.stderr, flush=True)
         job = make_problem(config).job
         try:
             state = fit(job, show_progress=False, say=lambda line: None).state
@@ -112,27 +112,38 @@ def trial(flags, table, rate, penalty):
         (feed,) = job.evaluations.values()
         return job.task.metrics(evaluate(job, state, feed))["perplexity"]
 
-    name = f"{table.kind}-{rate:.3g}-{penalty:g}.json"
-    return kept(flags.out / "choices" / name, run)
+    return kept(flags.out / "choices" / f"{name}.json", run)
 
 
-def choose(flags, table):
-    """The table with the rate and the penalty that validation prefers."""
-    start = 0.01 if table.kind in OF_ANCHORS else configure(flags, table).optimizer.learning_rate
-    found = {0: trial(flags, table, start, 0.0)}
+def with_rate(flags, table):
+    """The table at the best rate, found by steps of 3, and its perplexity."""
+    adapts = table.adaptive or table.kind in OF_ANCHORS
+    start = 0.01 if adapts else configure(flags, table).optimizer.learning_rate
+    at = lambda step: dataclasses.replace(table, learning_rate=start * 3.0**step)
+    found = {0: trial(flags, at(0))}
     for direction in (1, -1):
         step = direction
         while len(found) < MOST_TRIALS:
-            found[step] = trial(flags, table, start * 3.0**step, 0.0)
+            found[step] = trial(flags, at(step))
             if not found[step] < found[step - direction]:
                 break
             step += direction
         if min(found, key=found.get) != 0:
             break
-    rate = start * 3.0 ** min(found, key=found.get)
-    penalties = PENALTIES if table.kind in OF_ANCHORS else PENALTIES[:1]
-    penalty = min(penalties, key=lambda penalty: trial(flags, table, rate, penalty))
-    return dataclasses.replace(table, learning_rate=rate, penalty=penalty)
+    best = min(found, key=found.get)
+    return at(best), found[best]
+
+
+def choose(flags, table):
+    """The table with the optimiser, the rate and the penalty that validation prefers."""
+    of_anchors = table.kind in OF_ANCHORS
+    kinds = (
+        [table] if of_anchors else [dataclasses.replace(table, adaptive=a) for a in (False, True)]
+    )
+    table, _ = min((with_rate(flags, kind) for kind in kinds), key=lambda found: found[1])
+    penalties = PENALTIES if of_anchors else PENALTIES[:1]
+    with_penalty = [dataclasses.replace(table, penalty=penalty) for penalty in penalties]
+    return min(with_penalty, key=lambda table: trial(flags, table))
 
 
 def train(flags, key, table):
@@ -143,7 +154,8 @@ def train(flags, key, table):
         summary = tying.train(configure(flags, table), str(flags.out / "runs" / key)).summary
         dense = 4 * summary["vocab_size"] * configure(flags, table).model.hidden_size
         names = ("valid_perplexity", "test_perplexity", "num_epochs", "best_epoch")
-        chosen = {"rate": table.learning_rate, "penalty": table.penalty}
+        adapts = "Yogi" if table.kind in OF_ANCHORS else "Adam" if table.adaptive else "SGD"
+        chosen = {"by": adapts, "rate": table.learning_rate, "penalty": table.penalty}
         return {"bytes": summary.get("embedding_bytes", dense), **chosen,
                 **{name: summary[name] for name in names}}  # fmt: skip
 
@@ -204,17 +216,18 @@ def measure(flags):
             smallest = flags.out / f"codes-after-{largest}.safetensors"
             chosen = choose(flags, table_of(kind, rows.nbytes // largest, rows.shape, smallest))
             table = table_of(kind, budget, rows.shape, codes)
-            table.learning_rate, table.penalty = chosen.learning_rate, chosen.penalty
+            for name in ("adaptive", "learning_rate", "penalty"):
+                setattr(table, name, getattr(chosen, name))
             yield kind, train(flags, f"{kind}-{size}", table)
 
 
 def write_table(results, flags):
     """Writes table.md and table.png of (kind, figures); returns the text."""
     dense = results[0][1]["bytes"]
-    head = ["table", "bytes", "of dense", "rate", "penalty", "validation", "test"]
+    head = ["table", "bytes", "of dense", "by", "rate", "penalty", "validation", "test"]
     rows = [
-        [LABELS[kind], f"{f['bytes']:,}", f"1/{dense / f['bytes']:.1f}", show(f.get("rate")),
-         show(f.get("penalty") if kind in OF_ANCHORS else None),
+        [LABELS[kind], f"{f['bytes']:,}", f"1/{dense / f['bytes']:.1f}", f.get("by", "-"),
+         show(f.get("rate")),         show(f.get("penalty") if kind in OF_ANCHORS else None),
          f"{f['valid_perplexity']:.1f}", f"{f['test_perplexity']:.1f}"]
         for kind, f in results
     ]  # fmt: skip

@@ -19,10 +19,9 @@ from jaxcompress.anchors.pruning import gradual_count, keep_largest, saliency
 from jaxcompress.anchors.table import ANCHOR_SCALE
 from jaxcompress.anchors.yogi import proximal_yogi
 from jaxcompress.errors import InputError
-from jaxcompress.tables.config import TableConfig
+from jaxcompress.tables.config import ADAPTIVE_RATE, TableConfig
 
 _PRUNE, _SETTLE = 1 / 3, 2 / 3  # shares of a run at which pruning begins, after growth, and ends
-_RATE = 1e-2  # of Yogi
 _EPS = 1e-6  # Yogi's epsilon: gradients of a word's row are far smaller than the paper's 1e-3
 
 
@@ -151,7 +150,7 @@ def anchors_optimizer(
         plan: of the run: what is left by pruning is fitted without a penalty.
         falls: step -> what the rate is multiplied by.
     """
-    rate = config.learning_rate or _RATE
+    rate = config.learning_rate or ADAPTIVE_RATE
     return proximal_yogi(
         lambda step: rate * falls(step),
         config.penalty,

@@ -10,6 +10,7 @@ from jaxcompress.errors import InputError
 
 KINDS = ("dense", "codes", "ant", "nbant", "low_rank", "hashed")
 OF_ANCHORS = ("ant", "nbant")
+ADAPTIVE_RATE = 1e-2  # of Adam and of Yogi
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -35,8 +36,9 @@ class TableConfig:
     anchor_penalty: float = setting(1e-4, at_least=0)
     nonzero_penalty: float = setting(0.0, at_least=0)  # "nbant": lambda2 there, of an entry of T
     # rate of the table's parameters, which falls as the model's; None: the model's, and 0.01 for
-    # proximal Yogi, by which anchors are learned
+    # Adam, and for proximal Yogi, by which anchors are learned
     learning_rate: float | None = setting(None, above=0)
+    adaptive: bool = False  # whether Adam learns a table that is not of anchors, and not SGD
 
     def check(self, name: str) -> None:
         """Raises InputError, with the name of the group, if fields do not fit together."""

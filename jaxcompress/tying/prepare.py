@@ -103,7 +103,7 @@ def prepare(corpus: Corpus, config: Config) -> Problem:
     embedding, known = read_embedding(config, corpus.words)
     tables = make_tables(config, corpus.words, corpus.splits["train"], num_steps, eval_every)
     task = make_task(config.model, len(corpus.words), per_epoch, embedding, known, tables)
-    tx = make_optimizer(config.optimizer, per_epoch, _own_rates(config), tables)
+    tx = make_optimizer(config.optimizer, per_epoch, config.table_configs(), tables)
     feed = training_lanes(splits["train"], config.batch_size, config.unroll, config.rotate_lanes)
     engine = make_engine(config.parallel, config.batch_size, task, tx, feed.gather)
     name = f"valid-{config.eval_lanes}-lanes"
@@ -128,12 +128,6 @@ def _evaluation_period(config: Config, num_steps: int, per_epoch: int) -> int:
     if any(t.kind == "nbant" or t.nonzeros is not None for t in tables):
         return max(1, min(per_epoch, num_steps // _CHANGES))
     return per_epoch
-
-
-def _own_rates(config: Config) -> dict[str, float]:
-    """Rates of tables that are not the model's."""
-    rates = {name: table.learning_rate for name, table in config.table_configs().items()}
-    return {name: rate for name, rate in rates.items() if rate is not None}
 
 
 def make_evaluation(split: range, num_lanes: int) -> Feed:

@@ -20,7 +20,7 @@ import optax
 from jaxcompress.engine.task import Task, unchanged
 from jaxcompress.nn.lstm import LSTMState
 from jaxcompress.tables.adapt import anchors_optimizer
-from jaxcompress.tables.config import OF_ANCHORS
+from jaxcompress.tables.config import ADAPTIVE_RATE, OF_ANCHORS, TableConfig
 from jaxcompress.tying.config import ModelConfig, OptimizerConfig
 from jaxcompress.tying.model import (
     LanguageModel,
@@ -38,18 +38,18 @@ from jaxcompress.tying.teacher import make_teacher, sharpness, sharpness_note, t
 def make_optimizer(
     config: OptimizerConfig,
     steps_per_epoch: int,
-    rates: Mapping[str, float] = MappingProxyType({}),
+    own: Mapping[str, TableConfig] = MappingProxyType({}),
     tables: Tables = NO_TABLES,
 ) -> optax.GradientTransformation:
     """Makes SGD of gradients of bounded norm, at a rate that falls by epochs.
 
     In epoch e, from 0, the rate is learning_rate * decay^max(e - full_epochs + 1, 0). Tables may
-    have rates of their own, which fall likewise; those of anchors are learned by proximal Yogi.
+    have rates of their own, which fall likewise, and Adam; those of anchors have proximal Yogi.
 
     Args:
         config: the optimiser's.
         steps_per_epoch: steps before the rate can fall again.
-        rates: by the names of tables, rates at first that are not the model's.
+        own: the configs of tables, by name.
         tables: those that are not dense.
     """
 
@@ -60,10 +60,16 @@ def make_optimizer(
     def sgd(rate):
         return optax.sgd(lambda step: rate * falls(step))
 
-    tx, others = sgd(config.learning_rate), {name: sgd(rate) for name, rate in rates.items()}
-    for name, table in tables.configs.items():
+    def of_table(name, table):
         if table.kind in OF_ANCHORS:
-            others[name] = anchors_optimizer(table, tables.plans[name], falls)
+            return anchors_optimizer(table, tables.plans[name], falls)
+        if table.adaptive:
+            rate = table.learning_rate or ADAPTIVE_RATE
+            return optax.adam(lambda step: rate * falls(step))
+        return None if table.learning_rate is None else sgd(table.learning_rate)
+
+    tx, found = sgd(config.learning_rate), {n: of_table(n, table) for n, table in own.items()}
+    others = {name: tx_of_table for name, tx_of_table in found.items() if tx_of_table is not None}
     if others:
         # The names are part of a checkpoint.
         tx = optax.partition(

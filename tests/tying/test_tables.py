@@ -134,7 +134,7 @@ def test_anchors_join_while_the_loss_falls_and_entries_go_until_so_many_are_left
 def test_anchors_are_learned_by_the_proximal_step_and_what_is_pruned_stays_so():
     table = TableConfig(kind="ant", num_anchors=5, nonzeros=20, penalty=1e6, learning_rate=0.1)
     config, tables, _, params, _ = start(table, "re")
-    tx = make_optimizer(config.optimizer, 10, {"embedding": 0.1}, tables)
+    tx = make_optimizer(config.optimizer, 10, {"embedding": table}, tables)
     zeros, state = jax.tree.map(jnp.zeros_like, params), jax.jit(tx.init)(params)
     update = jax.jit(tx.update)
     updates, _ = update(zeros, state, params)
@@ -152,14 +152,18 @@ def test_anchors_are_learned_by_the_proximal_step_and_what_is_pruned_stays_so():
     assert (updates["embedding"]["transform"][1] > 0).all()
 
 
-def test_a_table_may_have_a_rate_of_its_own():
-    config, tables, _, params, _ = start(TableConfig(kind="low_rank", learning_rate=0.25), "re")
+def test_a_table_may_have_a_rate_of_its_own_and_adam():
+    config, _, _, params, _ = start(TableConfig(), "re")
     optimizer = dataclasses.replace(config.optimizer, clip_norm=None)
-    tx = make_optimizer(optimizer, 10, {"embedding": 0.25}, tables)
-    ones = jax.tree.map(jnp.ones_like, params)
-    updates, _ = tx.update(ones, tx.init(params), params)
-    np.testing.assert_allclose(updates["embedding"]["basis"], -0.25)
-    np.testing.assert_allclose(updates["lstm_0_bias"], -1.0)
+    slopes = jax.tree.map(lambda x: jnp.full_like(x, 4.0), params)
+    for table, expected in (
+        (TableConfig(), -4.0), (TableConfig(learning_rate=0.25), -1.0),
+        (TableConfig(adaptive=True), -0.01), (TableConfig(adaptive=True, learning_rate=0.5), -0.5),
+    ):  # fmt: skip
+        tx = make_optimizer(optimizer, 10, {"embedding": table})
+        updates, _ = tx.update(slopes, tx.init(params), params)
+        np.testing.assert_allclose(updates["embedding"], expected, rtol=1e-4)
+        np.testing.assert_allclose(updates["lstm_0_bias"], -4.0)
 
 
 @pytest.mark.parametrize(
