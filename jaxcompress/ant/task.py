@@ -77,6 +77,18 @@ def make_task(
         whole += _bias_penalty(params, aux, batch, starts)
         return whole, (carry, {"mse": error})
 
+    return Task(
+        init=_make_init(model, starts, counts_arrivals, biases),
+        loss=loss,
+        evaluate=_make_evaluate(model, predict, counts_arrivals),
+        metrics=_make_metrics(config.growth),
+        after_eval=make_after_eval(config, starts, schedule, biases),
+    )
+
+
+def _make_evaluate(model: RatingModel, predict: Callable, counts_arrivals: bool) -> Callable:
+    """Makes `params, aux, carry, batch -> carry, sums`."""
+
     def evaluate(params, aux, carry, batch):
         prediction, _ = predict(params, aux, batch, fill=True)
         mask = batch["mask"].astype(jnp.float32)
@@ -94,13 +106,7 @@ def make_task(
                 sums[f"{side}_counts"] = none.at[batch[side]].add(mask)
         return carry, sums
 
-    return Task(
-        init=_make_init(model, starts, counts_arrivals, biases),
-        loss=loss,
-        evaluate=evaluate,
-        metrics=_make_metrics(config.growth),
-        after_eval=make_after_eval(config, starts, schedule, biases),
-    )
+    return evaluate
 
 
 def _counts_arrivals(config: Config) -> bool:
