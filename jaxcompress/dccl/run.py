@@ -18,7 +18,7 @@ from jaxcompress.dccl.neighbours import show_neighbours
 from jaxcompress.dccl.prepare import Problem, Source, prepare, read
 from jaxcompress.dccl.report import make_page
 from jaxcompress.dccl.report_rows import Run
-from jaxcompress.dccl.split import settle_shard, shards_of
+from jaxcompress.dccl.split import as_split, settle_shard, shards_of
 from jaxcompress.dccl.sweep import plan
 from jaxcompress.dccl.sweep_report import compare_sizes
 from jaxcompress.dccl.target import settle_target
@@ -75,7 +75,7 @@ def run(config: Config, workdir: str, mode: str) -> Outcome | None:
     config.check()
     source = read(config)
     rows, words, *_ = source.vectors
-    config = settle_shard(rows, config, say)
+    config = as_split(config, workdir) or settle_shard(rows, config, say)
     data = fingerprint(rows, words, source.weights, shards_of(len(rows), config))
     # Before the workdir is opened, so that nothing is written if the input is invalid.
     if mode == "sweep":

@@ -4,6 +4,7 @@ Axis letters: N rows, S shards, D dimensions.
 """
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -25,7 +26,9 @@ from jaxcompress.dccl.config import Config
 from jaxcompress.dccl.task import RowStatistics, row_statistics, statistics_of, sum_rows
 from jaxcompress.engine.mapper import make_split
 from jaxcompress.engine.placement import from_shards, own_part
+from jaxcompress.engine.workdir import read_config
 from jaxcompress.errors import InputError
+from jaxcompress.storage.places import reachable
 
 
 def settle_shard(
@@ -37,7 +40,8 @@ def settle_shard(
     """Gives the config with `data.shard` true if the table should be split and nothing is said.
 
     That is so if it is too large for a device, and there are several; never on CPU, where devices
-    share one memory. Devices are all of all processes, unless they are given.
+    share one memory, nor with settings that a split table cannot have. Devices are all of all
+    processes, unless they are given.
     """
     devices = jax.devices() if devices is None else devices
     data, count = config.data, len(devices)
@@ -45,11 +49,27 @@ def settle_shard(
         return config
     if devices[0].platform == "cpu" or not is_too_large(rows) or data.num_shards % count:
         return config
+    if config.model.codebooks_per_group or config.batch_size % data.num_shards:
+        return config
     say(
         f"note: the table takes over half of a device's memory, so that its rows are split over "
         f"the {count} devices; data.shard=False sends them from the host instead."
     )
     return dataclasses.replace(config, data=dataclasses.replace(data, shard=True))
+
+
+def as_split(config: Config, workdir: str | os.PathLike) -> Config | None:
+    """Gives the config with `data.shard` as the run in `workdir` has it; None if there is no run.
+
+    What the memory of the devices decided when it began holds on any others. What the config says
+    itself is left.
+    """
+    if not (reachable(workdir) / "config.json").exists():
+        return None
+    shard = config.data.shard
+    if shard is None:
+        shard = read_config(workdir, Config).data.shard
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, shard=shard))
 
 
 def shards_of(num_rows: int, config: Config) -> RowShards:

@@ -26,6 +26,7 @@ def settle_target(
     """
     if config.target_mb is None:
         return config
+    can_group = can_group and not config.data.shard  # whose tables have no groups
     can_group = can_group and config.refine.num_rounds != 0  # without refinement none are added
     num_trained = len(split_ids(len(rows), config)[0])
     choice = choose_size(rows, config.target_mb, config.codebook_type, num_trained, can_group)

@@ -1,5 +1,6 @@
 """Tables that are split by rows, on simulated devices and in several processes."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -129,6 +130,27 @@ def test_a_table_too_large_for_a_device_is_split_where_there_are_several(monkeyp
         settled = split.settle_shard(np.zeros((4, 2)), config, notes.append, gpus)
         assert settled.data.shard is chosen
         assert len(notes) == (chosen != shard)
+
+
+@pytest.mark.parametrize(
+    "change", [{"batch_size": 1000}, {"model": dccl.ModelConfig(codebooks_per_group=1)}]
+)
+def test_a_table_is_not_split_where_that_would_refuse_the_run(monkeypatch, change):
+    monkeypatch.setattr(split, "is_too_large", lambda rows: True)
+    config, gpus = dccl.Config(**change), [types.SimpleNamespace(platform="gpu")] * 8
+    assert split.settle_shard(np.zeros((4, 2)), config, pytest.fail, gpus) is config
+
+
+def test_a_run_goes_on_split_as_it_began(tmp_path):
+    config = dccl.Config()
+    assert split.as_split(config, tmp_path) is None
+    for shard in (True, False, None):
+        began = dataclasses.replace(config, data=dccl.DataConfig(shard=shard))
+        (tmp_path / "config.json").write_text(json.dumps(dataclasses.asdict(began)))
+        assert split.as_split(config, tmp_path).data.shard is shard
+        for own in (True, False):
+            given = dataclasses.replace(config, data=dccl.DataConfig(shard=own))
+            assert split.as_split(given, tmp_path) == given
 
 
 @pytest.mark.slow
