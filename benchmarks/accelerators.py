@@ -8,8 +8,8 @@ needs the extra `aot`: compilers for both, and no device. Nothing is run: all ar
 - memory: of a device, in MB: arguments, results and temporaries; and the temporaries alone.
 - collectives: between devices, in a step of training or in a call.
 - estimate: of a call. On a TPU libtpu's own estimates of cycles, times the turns of loops, over the
-  clock; fusions with a gather, a scatter or a sort have none, so that it is a lower bound. On a GPU
-  the bound, and 2 microseconds for each kernel that is launched.
+  clock, or the bound if that is longer; fusions with a gather, a scatter or a sort have none, so
+  that it is a lower bound. On a GPU the bound, and 2 microseconds for each kernel that is launched.
 - bound: no call is faster: operations of products over the chip's peak, or bytes over that of
   its memory, whichever is longer.
 - share: the bound over the estimate; 100 % is as fast as the chip.
@@ -57,7 +57,9 @@ def compile_program(program: Program, devices: list, chip: Chip) -> Row:
     by_flops = sum(flops[kind] / share / peak for kind, peak in chip.flops.items())
     by_bytes = found.num_bytes / chip.bandwidth
     bound = max(by_flops, by_bytes)
-    estimate = found.cycles / chip.clock if chip.clock else bound + _LAUNCH * found.kernels
+    estimate = bound + _LAUNCH * found.kernels
+    if chip.clock:
+        estimate = max(found.cycles / chip.clock, bound)
     steps = max(1, program.steps)
     used = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
     return Row(

@@ -1,14 +1,16 @@
-"""All that wants a GPU or a TPU, run on the devices there are: what holds there, and how fast.
+"""All that wants a GPU, run on the devices there are: what holds there, and how fast.
 
 Command:  python benchmarks/on_gpu.py --text DIR
 
 1. tests of precision, layers and placing, in a process of their own;
-2. every program of the project at the sizes of GloVe, Penn Treebank and MovieLens 25M, of drawn
+2. the language models of `configs/ptb.py`, some epochs of each, in processes of their own;
+3. every program of the project at the sizes of GloVe, Penn Treebank and MovieLens 25M, of drawn
    data: milliseconds of a call, and beside them the estimate of `accelerators.py`;
-3. products that are to be exact against float64, and a round of refinement of 2,000,000 x 300;
-4. the language models of `configs/ptb.py`, some epochs of each, in processes of their own.
+4. products that are to be exact against float64, and a round of refinement of 2,000,000 x 300.
 
-`--small` takes little of each, to see that all of it runs; on a CPU too, which has no estimates.
+The processes come first, while this one has not taken the devices' memory. It ends with status 1 if
+one of them failed. `--small` takes little of each, to see that all of it runs; on a CPU too, which
+has no estimates.
 """
 
 import argparse
@@ -119,25 +121,42 @@ def time_refinement(num_rows: int, num_rounds: int) -> str:
     )
 
 
-def run(title: str, command: list[str]) -> str:
-    """Runs a command: the seconds it took, and the last lines of what it says."""
+def find_platform() -> str:
+    """Names what jax runs on, as JAX_PLATFORMS has it; asked of a process that ends."""
+    program = "import jax; client = jax.devices()[0].client; print(client.platform_version, "
+    program += "client.platform, sep='\\n')"
+    said = subprocess.check_output([sys.executable, "-c", program], text=True).splitlines()
+    if said[-1] != "gpu":
+        return said[-1]
+    return "rocm" if "rocm" in "".join(said[:-1]).lower() else "cuda"
+
+
+def run(title: str, command: list[str], platform: str) -> bool:
+    """Runs a command, and prints its seconds and the last lines of what it says.
+
+    Returns:
+        Whether it ended well.
+    """
     started = time.perf_counter()
-    env = {**os.environ, "JAX_PLATFORMS": jax.default_backend(), "PYTHONPATH": str(ROOT)}
-    env["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(env["JAX_PLATFORMS"], env["JAX_PLATFORMS"])
+    env = {**os.environ, "JAX_PLATFORMS": platform, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env)
     seconds, said = time.perf_counter() - started, done.stdout.strip().splitlines()[-3:]
     ending = "" if done.returncode == 0 else f"\n  failed: {done.stderr.strip()[-500:]}"
-    return f"{title}: {seconds:.0f} s\n  " + "\n  ".join(said) + ending
+    print(f"{title}: {seconds:.0f} s\n  " + "\n  ".join(said) + ending, flush=True)
+    return done.returncode == 0
 
 
-def train_language_models(text: str, names: list[str], epochs: float) -> None:
+def train_language_models(text: str, names: list[str], epochs: float, platform: str) -> bool:
+    """Trains each; tells whether all of them ended well."""
+    well = True
     for name in names:
         config = f"configs/ptb.py:{name}" if name else "configs/quickstart_lm.py"
         command = [sys.executable, "-m", "train.tying", f"--config={config}"]
         command += [f"--workdir=out/on_gpu/{name or 'quickstart'}", "--config.report=false"]
         command += [f"--config.data.path={text}"] if name else ["--config.num_steps=20"]
         command += [f"--config.num_epochs={epochs}"] if name and epochs else []
-        print(run(f"train.tying {name or 'quickstart_lm'}", command), flush=True)
+        well &= run(f"train.tying {name or 'quickstart_lm'}", command, platform)
+    return well
 
 
 def main() -> None:
@@ -147,23 +166,23 @@ def main() -> None:
     parser.add_argument("--only", default="", help="a pattern of the programs' names")
     parser.add_argument("--small", action="store_true", help="little of each")
     flags = parser.parse_args()
-    device = jax.devices()[0]
-    print(f"{jax.device_count()} x {device.device_kind}, jax {jax.__version__}\n", flush=True)
-    tests = TESTS[-1:] if flags.small else TESTS
+    platform, tests = find_platform(), TESTS[-1:] if flags.small else TESTS
     pytest = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", *tests]
-    print(run("tests", pytest), flush=True)
+    well = run("tests", pytest, platform)
+    if flags.small:
+        well &= train_language_models("", [""], 0, platform)
+    elif flags.text:
+        sizes, variants = ("small", "medium", "large"), ("baseline", "al", "re", "real")
+        names = [f"{s}-{v}" for s in sizes for v in variants]
+        well &= train_language_models(flags.text, names, flags.epochs, platform)
+    device = jax.devices()[0]
+    print(f"\n{jax.device_count()} x {device.device_kind}, jax {jax.__version__}\n", flush=True)
     rows = time_programs(SMALL if flags.small else flags.only, 1 if flags.small else 5)
     header = ["program", "ms", "rate", "estimate ms", "over the estimate"]
     print("\n" + "\n".join(markdown_table(header, rows, right=range(1, 5))) + "\n")
     print(check_products(1000 if flags.small else 30_000))
     print(time_refinement(2000 if flags.small else 2_000_000, 2 if flags.small else 4), flush=True)
-    if flags.small:
-        train_language_models("", [""], 0)
-    elif flags.text:
-        sizes, variants = ("small", "medium", "large"), ("baseline", "al", "re", "real")
-        train_language_models(
-            flags.text, [f"{s}-{v}" for s in sizes for v in variants], flags.epochs
-        )
+    sys.exit(not well)
 
 
 if __name__ == "__main__":

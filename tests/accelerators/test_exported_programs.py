@@ -17,3 +17,12 @@ def test_a_program_is_exported_without_float64_and_without_calls_of_a_library(na
     text = PROGRAMS[name].make(jax.devices()[:1]).export(PLATFORMS).mlir_module()
     assert "f64" not in text
     assert set(re.findall(r"custom_call @([\w.$]+)", text)) <= CHOLESKY
+
+
+def test_a_tpu_solves_large_equations_without_a_decomposition():
+    small, large = (
+        PROGRAMS[name].make(jax.devices()[:1]).export(("tpu",)).mlir_module().lower()
+        for name in ("refine.solve", "refine.solve.8192")
+    )
+    assert "cholesky" in small
+    assert "cholesky" not in large

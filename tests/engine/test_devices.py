@@ -1,4 +1,3 @@
-import json
 import sys
 
 import helpers
@@ -57,29 +56,3 @@ def test_a_batch_that_does_not_split_over_replicas_is_told(table, tmp_path):
         "error: batch_size 60 must be a multiple of the 8 devices."
     )
     assert not (tmp_path / "run").exists()
-
-
-def test_two_processes_that_are_killed_and_go_on_train_as_one_with_one_writer(
-    table, tmp_path, one_device
-):
-    workdir = tmp_path / "two"
-    command = helpers.command(table, workdir, "--distributed")
-    processes = helpers.start_processes(command)
-    helpers.wait_for_step(processes[0], workdir, 45)
-    for process in processes:
-        process.kill()
-        process.communicate()
-    processes = helpers.start_processes(command)
-    outputs = [process.communicate(timeout=300) for process in processes]
-    assert [p.returncode for p in processes] == [0, 0], outputs
-    assert "resumed from step " in outputs[0][0]
-    np.testing.assert_allclose(helpers.losses(workdir), helpers.losses(one_device), rtol=1e-6)
-    assert "compression_ratio" in outputs[0][0]
-    assert "compression_ratio" not in outputs[1][0]
-    # Before refinement the codes are the same; its search makes much of a last digit.
-    one, two = (json.loads((path / "summary.json").read_text()) for path in (one_device, workdir))
-    name = "unrefined_mean_squared_l2"
-    np.testing.assert_allclose(two[name], one[name], rtol=1e-5)
-    np.testing.assert_allclose(two["mean_squared_l2"], one["mean_squared_l2"], rtol=0.03)
-    steps = [p.name for p in (workdir / "checkpoints").iterdir() if p.is_dir()]
-    assert "00000060" in steps
