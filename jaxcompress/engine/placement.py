@@ -60,12 +60,22 @@ def place_rows(x: Any, sharding: NamedSharding) -> jax.Array:
     A TPU stores a table by columns unless D is a multiple of 128, to save padding. A program that
     takes rows of it would copy all of it first, in every dispatch.
     """
-    is_tpu = sharding.mesh.devices.flat[0].platform == "tpu"
-    if not is_tpu or len(x.shape) < 2 or x.shape[-1] % TPU_LANES == 0:
+    if not is_by_columns(x.shape, sharding.mesh.devices.flat[0].platform):
         return place_array(x, sharding)
     if isinstance(x, jax.ShapeDtypeStruct):
         return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=_by_rows(sharding, len(x.shape)))
     return _store_by_rows(sharding, x.ndim)(place_array(x, sharding))
+
+
+def is_by_columns(shape: tuple[int, ...], platform: str) -> bool:
+    """Says whether a device would store an array by columns if nothing were said.
+
+    >>> [is_by_columns(shape, "tpu") for shape in [(9, 300), (2, 9, 300), (9, 256), (9,)]]
+    [True, True, False, False]
+    >>> is_by_columns((9, 300), "gpu")
+    False
+    """
+    return platform == "tpu" and len(shape) > 1 and shape[-1] % TPU_LANES != 0
 
 
 def _by_rows(sharding: NamedSharding, ndim: int) -> Format:

@@ -7,7 +7,7 @@ from benchmarks.ahead.programs import PROGRAMS
 
 SCRIPT = "tests/accelerators/programs_on_devices.py"
 # A tied table whose teacher has a gradient too, in chunks; codebooks that are added up in pairs.
-FIRST = "tying.train.650.267k.teacher", "classifier.train.codebooks"
+FIRST = "dccl.train", "tying.train.650.267k.teacher", "classifier.train.codebooks"
 SEARCHES = "refine", "refine.16x256", "refine.64x256", "finish.search"
 REST = (*SEARCHES, *(name for name, program in PROGRAMS.items()
                      if program.steps and not program.like and name not in FIRST))  # fmt: skip

@@ -5,7 +5,7 @@ from jax.sharding import PartitionSpec
 
 from jaxcompress.data.batches import gather_rows
 from jaxcompress.engine.mapper import make_mapper
-from jaxcompress.engine.placement import _store_by_rows
+from jaxcompress.engine.placement import _by_rows, _store_by_rows
 
 TABLE = np.arange(15, dtype=np.float32).reshape(5, 3)
 
@@ -14,6 +14,7 @@ def test_a_table_is_stored_anew_with_the_same_rows():
     mapper = make_mapper(gather_rows)
     placed = mapper.place_data(TABLE)
     everywhere = placed.sharding
+    assert _by_rows(everywhere, 3).layout.major_to_minor == (0, 1, 2)
     stored = _store_by_rows(everywhere, 2)(placed)
     assert stored.format.layout.major_to_minor == (0, 1)
     assert stored.sharding == everywhere
