@@ -14,14 +14,18 @@ from jaxcompress.data.ratings.batches import gather_ratings
 from jaxcompress.data.text.lanes import gather_lanes
 from jaxcompress.engine.loop import _after_eval, _evaluate_batch
 from jaxcompress.tables import (
+    TableConfig,
     anchor_table,
     dense_table,
     frozen_codes,
     frozen_vectors,
+    hashed_table,
+    low_rank_table,
     trained_codebooks,
 )
 from jaxcompress.tying.config import with_variant
 from jaxcompress.tying.generate import draw_words
+from jaxcompress.tying.tables import make_tables
 from jaxcompress.tying.task import make_hidden_sums, make_optimizer, make_task
 
 from .program import SEED, everywhere, map_batch, multiple, program, shape, state_of, train
@@ -44,9 +48,15 @@ def _lanes(lanes, unroll):
     return {"positions": shape(lanes, unroll + 1, dtype=np.int32), **masks}
 
 
-def _train_lm(devices, size, variant, words=10_000, lanes=LANES, **more):
-    lanes, (_, task) = multiple(lanes, devices), _lm(size, variant, words, **more)
+def _train_lm(devices, size, variant, words=10_000, lanes=LANES, table=None, **more):
+    lanes, (model, task) = multiple(lanes, devices), _lm(size, variant, words, **more)
     tx = make_optimizer(tying.OptimizerConfig(), PER_EPOCH)
+    if table is not None:
+        config = tying.Config(model=model, embedding=TableConfig(kind=table))
+        names, tokens = [f"w{i}" for i in range(words)], np.zeros(TOKENS, np.int32)
+        tables = make_tables(config, names, tokens, 60 * PER_EPOCH, PER_EPOCH)
+        task = make_task(model, words, PER_EPOCH, tables=tables)
+        tx = make_optimizer(config.optimizer, PER_EPOCH, {}, tables)
     index, stream = _lanes(lanes, UNROLL), shape(TOKENS, dtype=np.int32)
     return train(devices, task, tx, gather_lanes, stream, index, lanes, 20)
 
@@ -123,10 +133,15 @@ def _adapt(devices, method, data="25m"):
 def _word_table(kind, dim=300, rows=400_000):
     """A table of few words, and the shapes of the data of one of many."""
     rng, names = np.random.default_rng(0), [f"w{i}" for i in range(64)]
-    if kind in ("anchors", "dense"):
-        names = range(30_000)
-        table = anchor_table(names, 50, 100) if kind == "anchors" else dense_table(names, 100)
-        return table, ()
+    learned = {
+        "anchors": lambda names: anchor_table(names, 50, 100),
+        "dense": lambda names: dense_table(names, 100),
+        "low_rank": lambda names: low_rank_table(names, 16, 100),
+        "hashed": lambda names: hashed_table(names, 1000, 100),
+    }
+    if kind in learned:
+        table = learned[kind]([f"w{i}" for i in range(30_000)])
+        return table, jax.tree.map(lambda x: shape(*x.shape, dtype=x.dtype), table.data)
     if kind == "vectors":
         return frozen_vectors(names, rng.normal(size=(64, dim)).astype(np.float32)), shape(
             rows, dim
@@ -139,9 +154,9 @@ def _word_table(kind, dim=300, rows=400_000):
     return trained_codebooks(codes), many
 
 
-def _texts(lanes, kind, time=400):
+def _texts(lanes, kind, network="lstm", time=400):
     table, data = _word_table(kind)
-    config = classifier.ModelConfig()
+    config = classifier.ModelConfig(network=network)
     ids = {"positions": shape(lanes, time, dtype=np.int32)}
     labels = {name: shape(lanes, dtype=np.int32) for name in ("lengths", "labels")}
     index = {**ids, **labels, "mask": shape(lanes, dtype=bool)}
@@ -150,9 +165,9 @@ def _texts(lanes, kind, time=400):
     return table, task, placed, index
 
 
-def _train_classifier(devices, kind, size=64):
+def _train_classifier(devices, kind, network="lstm", size=64):
     size = multiple(size, devices)
-    table, task, data, index = _texts(size, kind)
+    table, task, data, index = _texts(size, kind, network)
     tx = classify.make_optimizer(classifier.OptimizerConfig(), 2000, table.embedding)
     return train(devices, task, tx, texts.make_gather(table), data, index, size, 1)
 
@@ -183,6 +198,10 @@ PROGRAMS = [
     _lm_program("tying.train.1500.256", 1500, "baseline", lanes=256, like="tying.train.650"),
     _lm_program("tying.train.650.267k", 650, "real", words=267_000, like="tying.train.200.real"),
     _lm_program("tying.train.650.267k.teacher", 650, "real", words=267_000, teacher_gradient=True),
+    *(
+        _lm_program(f"tying.train.200.{table}", 200, "real", table=table)
+        for table in ("low_rank", "hashed", "ant")
+    ),
     program("tying.evaluate.10", 2040, "tokens", _read_lm, 10),
     program("tying.evaluate.1", 2048, "tokens", _read_lm, 1, like="tying.evaluate.10"),
     program("tying.hidden", 2040, "tokens", _read_lm, 10, make_hidden_sums),
@@ -199,7 +218,8 @@ PROGRAMS = [
     program("ant.after_eval.nbant.25m", 1, "calls", _adapt, "nbant"),
     *(
         program(f"classifier.train.{kind}", 64, "texts", _train_classifier, kind, steps=1)
-        for kind in ("codes", "vectors", "codebooks", "anchors", "dense")
+        for kind in ("codes", "vectors", "codebooks", "anchors", "dense", "low_rank", "hashed")
     ),
+    program("classifier.train.mean", 64, "texts", _train_classifier, "dense", "mean", steps=1),
     program("classifier.evaluate.codes", 256, "texts", _evaluate_classifier),
 ]
