@@ -79,7 +79,8 @@ def fetch(path: str | os.PathLike, names: Sequence[str]) -> Path:
                     raise
             except hub.errors.EntryNotFoundError:
                 pass
-    raise InputError(f"{path}: the repository has no {' or '.join(names)}.")
+    listed = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    raise InputError(f"{path}: the repository has no {listed}.")
 
 
 def upload(folder: Path, repo: str, *, message: str, private: bool, token: str | None) -> str:

@@ -112,7 +112,8 @@ def test_what_is_not_there_or_not_allowed_is_one_line(pushed, home, tmp_path):
         "hf://org/gone: no such repository, or a private one; check the name, or log in: hf auth "
         "login.",
         "hf://org/name@v9: the repository has no such revision.",
-        "hf://org/other: the repository has no model.safetensors or anchors.safetensors.",
+        "hf://org/other: the repository has no model.safetensors, anchors.safetensors or "
+        "low_rank.safetensors.",
         "hf://org/other/x.y: the repository has no x.y.",
     ]
 
