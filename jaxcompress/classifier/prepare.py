@@ -32,10 +32,7 @@ from jaxcompress.codes.artefact import Codes
 from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.data.batches import Feed
 from jaxcompress.data.labelled import buckets
-from jaxcompress.data.labelled.buckets import (
-    TextSpans,
-    cut_texts,
-)
+from jaxcompress.data.labelled.buckets import TextSpans, cut_texts
 from jaxcompress.data.vectors.files import Vectors
 from jaxcompress.engine.job import Job
 from jaxcompress.engine.own_settings import own_settings
