@@ -1,5 +1,6 @@
 """All jitted programs of the project, in one place."""
 
-from . import models, tables
+from . import models, split, tables
 
-PROGRAMS = {program.name: program for program in [*tables.PROGRAMS, *models.PROGRAMS]}
+_ALL = *tables.PROGRAMS, *split.PROGRAMS, *models.PROGRAMS
+PROGRAMS = {program.name: program for program in _ALL}

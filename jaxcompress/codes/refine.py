@@ -48,7 +48,7 @@ from jaxcompress.codes.search import (
 )
 from jaxcompress.engine.checkpoint import Checkpoints
 from jaxcompress.engine.own_settings import own_settings
-from jaxcompress.engine.placement import copy_everywhere, to_host
+from jaxcompress.engine.placement import add_up_parts, to_host
 
 FOLDER = "refinement"  # in a workdir: rounds of a refinement that is not finished
 _ERROR = "error"  # the metric by which the best round is kept
@@ -145,7 +145,7 @@ def refine_codes(
                 found, equations = search(table, step, found, codebooks, round_key, groups)
                 if equations:
                     if _num_bytes(equations) <= _MOST_BYTES:
-                        equations = copy_everywhere(equations, table.everywhere)
+                        equations = add_up_parts(equations, table.split)
                     relaxation = relaxation_of(number, num_rounds)
                     codebooks = fit_codebooks(equations, codebooks, relaxation, groups)
                     if relaxation != 1.0:

@@ -1,12 +1,12 @@
 """The file of codes of a table that is split by rows: no process has to hold all of them.
 
-Process 0 writes it, a shard at a time, and each process reads its own shards. It is the file that
-`Codes.save` would write.
+Each process writes its own shards, which process 0 joins to the one file that `Codes.save` would
+write, a shard at a time; and each process reads its own shards of it.
 
 Axis letters: N rows, S shards, M codebooks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -17,7 +17,9 @@ from jaxcompress.codes.files import FORMAT, FileContents, pack, unpack_tensors
 from jaxcompress.codes.placed import PlacedCodes, own_codes
 from jaxcompress.codes.rows import PreparedTable
 from jaxcompress.engine.placement import place_shards
-from jaxcompress.storage.bits import code_type, pack_codes, unpack_codes
+from jaxcompress.storage.atomic import atomic_write
+from jaxcompress.storage.bits import code_bits, code_type, pack_codes, unpack_codes
+from jaxcompress.storage.places import delete_folder
 from jaxcompress.storage.tensors import Large, mapped_tensors, write_with_large
 
 _CODES = "codes"  # the tensor that is large
@@ -30,40 +32,39 @@ def write_split(
     words: Sequence[str] | None,
     encoder: Mapping[str, np.ndarray] | None,
     metadata: Mapping[str, str],
-) -> int:
-    """Writes codes, codebooks, words and metadata on process 0; every process has to call it.
+) -> None:
+    """Writes codes, codebooks, words and metadata; every process has to call it.
 
-    Returns:
-        The bytes of the file.
+    What each of several processes writes lies in the folder `.NAME.parts` beside the file, until
+    the file is whole.
     """
     num_codebooks, num_codewords, _ = placed.codebooks.shape
+    num_rows, width = table.shards.num_rows, -(-num_codebooks * code_bits(num_codewords) // 8)
+    packed = ((shard, pack_codes(own, num_codewords)) for shard, own in own_codes(table, placed))
+    chunks = (own for _, own in packed)
+    parts, is_one_of_several = path.parent / f".{path.name}.parts", jax.process_count() > 1
+    if is_one_of_several:
+        parts.mkdir(exist_ok=True)
+        for shard, own in packed:
+            with atomic_write(parts / f"{shard}") as partial:
+                partial.write_bytes(own.data)
+        multihost_utils.sync_global_devices(f"wrote the parts of {path}")
+        chunks = (_read_part(parts / f"{shard}", width) for shard in range(table.shards.count))
     none = np.zeros((0, num_codebooks), code_type(num_codewords))
     contents = FileContents(
         none, placed.codebooks, words, encoder, metadata, placed.groups, placed.codebook_type
     )
-    file = pack(contents)
-    width = file.tensors.pop(_CODES).shape[1]
-    codes = Large(_CODES, (table.shards.num_rows, width), _packed_shards(table, placed))
-    num_bytes = write_with_large(path, *file, codes, is_writer=jax.process_index() == 0)
-    if jax.process_count() > 1:
+    if jax.process_index() == 0:
+        file = pack(contents)
+        del file.tensors[_CODES]
+        write_with_large(path, *file, Large(_CODES, (num_rows, width), chunks))
+        delete_folder(parts)
+    if is_one_of_several:
         multihost_utils.sync_global_devices(f"wrote {path}")
-    return num_bytes
 
 
-def _packed_shards(table: PreparedTable, placed: PlacedCodes) -> Iterator[np.ndarray]:
-    """Yields the packed codes of one shard after another, uint8 [n, bytes], in every process."""
-    num_codewords, shards = placed.codebooks.shape[1], table.shards
-    packed = ((shard, pack_codes(own, num_codewords)) for shard, own in own_codes(table, placed))
-    if jax.process_count() == 1:
-        yield from (own for _, own in packed)
-        return
-    shard_of_own, own = next(packed)
-    for shard in range(shards.count):
-        rows, is_own = shards.rows(shard), shard == shard_of_own
-        sent = own if is_own else np.zeros((rows.stop - rows.start, own.shape[1]), np.uint8)
-        yield np.asarray(multihost_utils.broadcast_one_to_all(sent, is_source=is_own))
-        if is_own:
-            shard_of_own, own = next(packed, (None, own))
+def _read_part(path: Path, width: int) -> np.ndarray:
+    return np.frombuffer(path.read_bytes(), np.uint8).reshape(-1, width)
 
 
 def read_split(

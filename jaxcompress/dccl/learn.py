@@ -131,8 +131,7 @@ def _write_file(
     if problem.config.export_encoder:
         arrays = jax.device_get((state.params, state.aux))
         encoder = export_encoder(*arrays, problem.table.exponent)
-    if jax.process_index() == 0:
-        file.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(exist_ok=True)
     write_split(file, problem.table, codes, words, encoder, about)
 
 

@@ -117,7 +117,10 @@ def _run_mode(problem: Problem, vectors: Vectors, path: Path, mode: str) -> Outc
         title = f"DCCL, {summary['num_codebooks']} x {summary['num_codewords']}"
         write_summary(path, summary, title if config.report else None)
     if not isinstance(codes, Codes):
-        say(f'\nwrote {path}/export/{CODES_FILE}; open it with jaxcompress.load("{path}")')
+        say(
+            f"\nthe codes are in {path}/export/{CODES_FILE}; open them with "
+            f'jaxcompress.load("{path}")'
+        )
         say(
             "note: codes of a table that is split by rows have no text files, neighbours or "
             "report.html."

@@ -1,6 +1,7 @@
 """Arrays on devices: how they are split, and in which order a table lies in memory."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.experimental.layout import Format, Layout
-from jax.sharding import NamedSharding
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxcompress.data.row_shards import RowShards
 from jaxcompress.engine.task import PyTree
@@ -125,14 +126,27 @@ def from_shards(
     return np.asarray(parts).reshape(-1).view(found.dtype).reshape(-1, *found.shape[1:])
 
 
-def copy_everywhere(tree: PyTree, everywhere: NamedSharding) -> PyTree:
-    """Has arrays that are split over the devices whole on each of them."""
-    return _copy_to(everywhere)(tree)
+@functools.partial(jax.jit, static_argnames="split")
+def add_up_parts(parts: PyTree, split: NamedSharding) -> PyTree:
+    """Adds up arrays [P, ...] of which each device has as many parts: [1, ...], on every device.
 
+    Neighbours are added in pairs, and then pairs of them, so that the last digits are the same on
+    1, 2, 4, ... devices. Each begins with its own parts, and what is left is sent at once.
 
-@functools.lru_cache(maxsize=8)
-def _copy_to(sharding: NamedSharding) -> Callable:
-    return jax.jit(lambda tree: tree, out_shardings=sharding)
+    Args:
+        parts: of one type.
+        split: how the arrays are laid out.
+    """
+    leaves, tree = jax.tree.flatten(parts)
+    sums = jnp.concatenate([x.reshape(len(x), -1) for x in leaves], axis=1)
+    while len(sums) % (2 * split.num_devices) == 0:
+        sums = jax.lax.with_sharding_constraint(sums[0::2] + sums[1::2], split)
+    sums = jax.lax.with_sharding_constraint(sums, NamedSharding(split.mesh, PartitionSpec()))
+    while len(sums) % 2 == 0:
+        sums = sums[0::2] + sums[1::2]
+    ends = np.cumsum([math.prod(x.shape[1:]) for x in leaves])
+    whole = jnp.split(sums.sum(axis=0), ends[:-1])
+    return tree.unflatten(s.reshape(1, *x.shape[1:]) for s, x in zip(whole, leaves, strict=True))
 
 
 def stored_bytes(shape: tuple[int, int], dtype: Any, platform: str) -> int:

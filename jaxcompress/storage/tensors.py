@@ -84,10 +84,8 @@ def write_with_large(
     metadata: Mapping[str, str],
     version: str,
     large: Large,
-    *,
-    is_writer: bool = True,
-) -> int:
-    """Writes what `write_tensors` would, had it the large tensor too; returns the file's bytes.
+) -> None:
+    """Writes what `write_tensors` would, had it the large tensor too.
 
     Args:
         path: the file.
@@ -96,7 +94,6 @@ def write_with_large(
         metadata: further strings.
         version: of the format.
         large: written as its chunks come.
-        is_writer: whether to write; if not, the chunks are used up all the same.
     """
     kinds = {name: (x.dtype, x.shape) for name, x in tensors.items()}
     kinds[large.name] = np.dtype(np.uint8), large.shape
@@ -107,19 +104,15 @@ def write_with_large(
     }
     parts[large.name] = large.chunks
     digest = hashlib.sha256(repr(sorted(stored.items())).encode())
-    with contextlib.ExitStack() as stack:
-        partial = stack.enter_context(atomic_write(path)) if is_writer else os.devnull
-        file = stack.enter_context(open(partial, "wb"))
+    with atomic_write(path) as partial, open(partial, "wb") as file:
         for name in sorted(kinds):
             digest.update(f"{name} {kinds[name][0]} {kinds[name][1]}".encode())
             file.seek(starts[name])
             for part in parts[name]:
                 digest.update(part.data)
                 file.write(part.data)
-        size = max(starts[n] + k.itemsize * math.prod(shape) for n, (k, shape) in kinds.items())
         file.seek(0)
         file.write(header.replace(b"0" * 64, digest.hexdigest().encode()))
-    return size
 
 
 def _header(

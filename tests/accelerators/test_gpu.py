@@ -7,7 +7,6 @@ from benchmarks.ahead.hlo import read
 from benchmarks.ahead.programs import PROGRAMS
 
 pytest.importorskip("jax_cuda12_plugin")
-pytestmark = pytest.mark.slow
 MOST_KERNELS = {  # in a step, or in a call
     "dccl.train": 60,
     "refine": 1200,

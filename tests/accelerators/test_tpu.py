@@ -7,7 +7,6 @@ from benchmarks.ahead.hlo import read
 from benchmarks.ahead.programs import PROGRAMS
 
 pytest.importorskip("libtpu")
-pytestmark = pytest.mark.slow
 POD = "v5e:4x4"
 NAMES = [
     "dccl.train",

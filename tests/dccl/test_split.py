@@ -153,7 +153,6 @@ def test_a_run_goes_on_split_as_it_began(tmp_path):
             assert split.as_split(given, tmp_path) == given
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("num_rows", "dim"), [(100_000_000, 128), (30_000_000, 300)])
 def test_tables_that_no_chip_could_hold_compile_for_a_pod_slice(num_rows, dim):
     pytest.importorskip("libtpu")
