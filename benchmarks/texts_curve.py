@@ -36,8 +36,9 @@ LEARNED = {  # fields of ModelConfig and OptimizerConfig, or max_vocab, for each
     "low_rank": [{"dim": DENSE, "rank": r} for r in (2, 8)],
     "hashed": [{"dim": 16, "num_rows": n} for n in (500, 2000)],
     "ant": [{"dim": DENSE, "num_anchors": 20, "penalty": p} for p in (1e-5, 1e-4, 1e-3)],
+    "nbant": [{"dim": DENSE, "num_anchors": 10, "penalty": p} for p in (1e-5, 1e-4, 1e-3)],
 }
-LABELS = {"low_rank": "low rank", "hashed": "hashed rows", "ant": "ANT"}
+LABELS = {"low_rank": "low rank", "hashed": "hashed rows", "ant": "ANT", "nbant": "NBANT"}
 
 
 def configure(flags, vectors, embedding, size):

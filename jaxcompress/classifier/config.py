@@ -11,7 +11,7 @@ from jaxcompress.codes.files import CODES_FILE
 from jaxcompress.engine.config import RunConfig, setting
 
 # embeddings that are learned without given vectors
-FROM_SCRATCH = ("ant", "dense", "low_rank", "hashed")
+FROM_SCRATCH = ("ant", "nbant", "dense", "low_rank", "hashed")
 EMBEDDINGS = ("frozen", "finetune_codebooks", *FROM_SCRATCH)
 NETWORKS = ("lstm", "mean")
 POOLINGS = ("mean", "last")
@@ -57,7 +57,11 @@ class ModelConfig:
     # share of a vector's dimensions, and of the LSTM's outputs, that is dropped
     dropout: float = setting(0.3, at_least=0, below=1)
     dim: int = setting(100, at_least=1)  # D of an embedding that is learned from scratch
-    num_anchors: int = setting(50, at_least=1)  # K of embedding "ant"
+    num_anchors: int = setting(50, at_least=1)  # K of embedding "ant"; "nbant" starts with it
+    max_anchors: int = setting(200, at_least=1)  # "nbant": K at most
+    delta: int = setting(10, at_least=1)  # "nbant": anchors that join or leave at an evaluation
+    # "nbant": lambda1, what an anchor costs in its objective, in nats a text
+    anchor_penalty: float = setting(1e-4, at_least=0)
     rank: int = setting(16, at_least=1)  # R of embedding "low_rank"
     num_rows: int = setting(1000, at_least=2)  # rows that words share, of embedding "hashed"
     # whether words that are there once stand for the unknown one in half of the steps, in an
@@ -75,7 +79,7 @@ class OptimizerConfig:
     # rate of an embedding that is learned from scratch; 0: `learning_rate`; None: 0.01, or about
     # three times more or less while that serves validation texts, each after a third of the epochs
     table_rate: float | None = setting(None, at_least=0, earlier=0.0)
-    penalty: float = setting(3e-5, at_least=0)  # weight of the L1 norm of the transform of "ant"
+    penalty: float = setting(3e-5, at_least=0)  # weight of T's L1 norm in "ant", "nbant"
     # weight of the L2 norm of the linear layer, with network "mean" over a table that is not
     # trained; None: the best of a grid on validation texts
     l2: float | None = setting(None, above=0)
@@ -94,7 +98,8 @@ class Config(RunConfig):
     # or "stdlib"; None: the embedding is learned from scratch
     vectors: str | None = setting(None, may_change=True)
     # "frozen": a given table as it is; "finetune_codebooks": given codes, trained
-    # codebooks; "ant": sparse mixes of anchors from scratch; "dense": a matrix from scratch
+    # codebooks; from scratch "ant": sparse mixes of anchors; "nbant": the same, of as many anchors
+    # as serve validation texts; "dense": a matrix; "low_rank"; "hashed": rows that words share
     embedding: str = setting("frozen", one_of=EMBEDDINGS)
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
@@ -111,8 +116,8 @@ def describe(config: Config) -> str:
     """
     network = ", mean" if config.model.network == "mean" else ""
     if config.vectors is None:
-        name = {"ant": "ANT", "low_rank": "low rank"}.get(config.embedding, config.embedding)
-        return f"{name}, from scratch{network}"
+        names = {"ant": "ANT", "nbant": "NBANT", "low_rank": "low rank"}
+        return f"{names.get(config.embedding, config.embedding)}, from scratch{network}"
     return f"{name_of_table(config.vectors)}, {config.embedding.replace('_', ' ')}{network}"
 
 

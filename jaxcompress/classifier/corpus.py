@@ -95,6 +95,12 @@ def most_common_words(corpus: Corpus, count: int) -> list[str]:
     return [words[i] for i in order if counts[i]]
 
 
+def training_counts(corpus: Corpus, words: Sequence[str]) -> np.ndarray:
+    """Counts the tokens to train on by the rows of a table: int [V + 1], unknown words last."""
+    tokens = number_tokens(corpus, words)[_token_range(corpus, "train")]
+    return np.bincount(tokens, minlength=len(words) + 1)
+
+
 def _token_range(corpus: Corpus, split: str) -> slice:
     """Where a split's tokens lie among all tokens."""
     texts, bounds = corpus.ranges[split], corpus.numbered.bounds

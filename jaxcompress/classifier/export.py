@@ -1,11 +1,14 @@
 """What a run leaves of its table: the file in `WORKDIR/export`, and its size."""
 
 from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 
 from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.data.vectors.files import write_rows
+from jaxcompress.engine.task import TrainState
 from jaxcompress.tables import UNKNOWN, WordTable
 
 
@@ -18,12 +21,20 @@ def num_bytes(artefact: np.ndarray | CompressedTable) -> int:
     return artefact.nbytes if isinstance(artefact, np.ndarray) else artefact.num_bytes()
 
 
+def table_params(state: TrainState) -> dict[str, Any]:
+    """Takes what a state has of the table, which may be adapted beside its parameters: on the host.
+
+    It is what `WordTable.to_artefact` takes.
+    """
+    return jax.device_get({**state.params["embedding"], **state.aux})
+
+
 def export(table: WordTable, params: dict[str, np.ndarray], workdir: Path) -> Path | None:
     """Writes what the task has learned of a table to `WORKDIR/export`.
 
     Args:
         table: what gave words their vectors.
-        params: the parameters of its embedding, on the host.
+        params: what `table_params` takes.
         workdir: the run's folder.
 
     Returns:

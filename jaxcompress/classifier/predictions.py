@@ -58,7 +58,7 @@ def predict_test(problem: Problem, state: TrainState) -> Predictions:
 @functools.lru_cache(maxsize=8)
 def _make_shares(classify: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
     """Makes `state, batch -> probabilities [B, C]`, once, so that seeds share its programs."""
-    return lambda state, batch: jax.nn.softmax(classify(state.params, batch))
+    return lambda state, batch: jax.nn.softmax(classify(state.params, state.aux, batch))
 
 
 def save_predictions(workdir: Path, predictions: Predictions) -> None:

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxcompress.classifier.config import FROM_SCRATCH, Config
+from jaxcompress.classifier.config import Config
 from jaxcompress.classifier.corpus import (
     Corpus,
     corpus_fingerprint,
     known_shares,
-    most_common_words,
     num_valid_texts,
     number_tokens,
 )
@@ -27,9 +26,9 @@ from jaxcompress.classifier.feeds import (
     settle,
     split_corpus,
 )
+from jaxcompress.classifier.tables import Source, make_table, plan_growth
 from jaxcompress.classifier.task import make_classify, make_optimizer, make_task
 from jaxcompress.codes.artefact import Codes
-from jaxcompress.compressed.table import CompressedTable
 from jaxcompress.data.batches import Feed
 from jaxcompress.data.labelled import buckets
 from jaxcompress.data.labelled.buckets import TextSpans, cut_texts
@@ -40,18 +39,8 @@ from jaxcompress.engine.steps import make_engine
 from jaxcompress.engine.workdir import fingerprint
 from jaxcompress.errors import InputError
 from jaxcompress.loading import read_table
-from jaxcompress.tables import (
-    WordTable,
-    anchor_table,
-    dense_table,
-    frozen_table,
-    frozen_vectors,
-    hashed_table,
-    low_rank_table,
-    trained_codebooks,
-)
-
-Source = Vectors | CompressedTable | None  # a given table
+from jaxcompress.tables import WordTable
+from jaxcompress.tables.adapt import evaluation_period
 
 
 class Problem(NamedTuple):
@@ -106,13 +95,15 @@ def prepare(corpus: Corpus, source: Source, config: Config) -> Problem:
     """
     config.check()
     config = settle(corpus, config)
-    table = make_table(corpus, source, config)
+    steps_per_epoch = _steps_per_epoch(corpus, config)
+    num_steps = config.num_steps or max(1, round(config.num_epochs * steps_per_epoch))
+    eval_every = config.eval_every or _evaluation_period(config, num_steps, steps_per_epoch)
+    growth = plan_growth(config, num_steps, eval_every)
+    table = make_table(corpus, source, config, growth)
     tokens = number_tokens(corpus, table.words)
     known = known_shares(corpus, tokens != len(table.words))
     if not any(known.values()):
         raise InputError(f"{config.vectors}: it has none of the words of {corpus.text.source}.")
-    steps_per_epoch = _steps_per_epoch(corpus, config)
-    num_steps = config.num_steps or max(1, round(config.num_epochs * steps_per_epoch))
     classify = make_classify(config.model, len(corpus.text.classes), table.embedding)
     task = make_task(config.model, len(corpus.text.classes), table.embedding, table.dim)
     tx = make_optimizer(config.optimizer, num_steps, table.embedding)
@@ -128,11 +119,10 @@ def prepare(corpus: Corpus, source: Source, config: Config) -> Problem:
         data=engine.place_data({"tokens": tokens, "table": table.data, "seen_once": seen_once}),
         feed=feed,
         evaluations=evaluations,
-        config=dataclasses.replace(
-            config, num_seeds=1, eval_every=config.eval_every or -(-steps_per_epoch // 2)
-        ),
+        config=dataclasses.replace(config, num_seeds=1, eval_every=eval_every),
         num_steps=num_steps,
         best_metric="valid_cross_entropy",
+        best_from=growth.plan.best_from if growth else 0,
     )
     return Problem(
         config=config,
@@ -183,49 +173,10 @@ def _steps_per_epoch(corpus: Corpus, config: Config) -> int:
     return num_steps
 
 
-def make_table(corpus: Corpus, source: Source, config: Config) -> WordTable:
-    """Makes the table that the config asks for: the given one, or one from scratch.
-
-    Raises:
-        InputError: if `config.embedding` does not go with the source.
-    """
-    if config.embedding not in FROM_SCRATCH:
-        return _given_table(source, config)
-    if source is not None:
-        raise InputError(
-            f"vectors are {config.vectors}, and embedding is {config.embedding!r}, which is "
-            "learned from scratch; change one of them: --config.vectors=None, or "
-            "--config.embedding=frozen."
-        )
-    words = most_common_words(corpus, config.data.max_vocab)
-    model = config.model
-    return {
-        "ant": lambda: anchor_table(words, model.num_anchors, model.dim),
-        "dense": lambda: dense_table(words, model.dim),
-        "low_rank": lambda: low_rank_table(words, model.rank, model.dim),
-        "hashed": lambda: hashed_table(words, model.num_rows, model.dim),
-    }[config.embedding]()
-
-
-def _given_table(source: Source, config: Config) -> WordTable:
-    if source is None:
-        raise InputError(
-            f"no vectors given, and embedding is {config.embedding!r}; add --config.vectors=PATH, "
-            "or --config.embedding=dense to learn some from scratch."
-        )
-    if source.words is None:
-        raise InputError(f"{config.vectors}: its rows have no names; expected a word for each.")
-    if config.embedding == "finetune_codebooks":
-        if not isinstance(source, Codes):
-            found = "vectors" if isinstance(source, Vectors) else source.kind
-            raise InputError(
-                f"{config.vectors} holds {found}; embedding 'finetune_codebooks' takes codes, as "
-                "python -m train.dccl exports them."
-            )
-        return trained_codebooks(source)
-    if isinstance(source, Vectors):
-        return frozen_vectors(source.words, source.rows)
-    return frozen_table(source)
+def _evaluation_period(config: Config, num_steps: int, steps_per_epoch: int) -> int:
+    """Steps between evaluations: half an epoch, or less if the table changes by what is found."""
+    usual = -(-steps_per_epoch // 2)
+    return evaluation_period(usual, num_steps) if config.embedding == "nbant" else usual
 
 
 def _source_fingerprint(source: Source) -> str:

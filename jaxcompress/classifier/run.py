@@ -13,19 +13,19 @@ import numpy as np
 from jaxcompress.classifier.choose import choose, is_open, with_choice
 from jaxcompress.classifier.config import FROM_SCRATCH, Config, describe
 from jaxcompress.classifier.corpus import Corpus, read_corpus
-from jaxcompress.classifier.export import export, num_bytes
+from jaxcompress.classifier.export import export, num_bytes, table_params
 from jaxcompress.classifier.linear import fit_linear, has_checkpoint, is_linear
 from jaxcompress.classifier.predictions import predict_test, save_predictions
 from jaxcompress.classifier.prepare import (
     Problem,
     Source,
-    make_table,
     make_test_feed,
     prepare,
     read_source,
     with_seed,
 )
 from jaxcompress.classifier.report import make_page
+from jaxcompress.classifier.tables import check_source
 from jaxcompress.engine.job import Fitted
 from jaxcompress.engine.loop import evaluate, restore_best
 from jaxcompress.engine.own_settings import own_settings
@@ -94,7 +94,7 @@ def prepare_chosen(
                 f"{file.parent} holds no run that has chosen its settings; train first."
             )
         else:
-            make_table(corpus, source, config)  # whatever does not fit is said first
+            check_source(source, config)  # whatever does not fit is said first
             choice = choose(corpus, source, config, say)
         config = with_choice(config, choice)
     return prepare(corpus, source, config)._replace(choice=choice)
@@ -151,7 +151,7 @@ def _run_seed(problem: Problem, workdir: str, mode: str) -> dict[str, Any]:
             if problem.config.report:
                 save_predictions(path, predict_test(problem, fitted.state))
         if mode != "evaluate" and jax.process_index() == 0:
-            params = jax.device_get(fitted.state.params["embedding"])
+            params = table_params(fitted.state)
             _announce_export(export(problem.table, params, path), path)
         text = problem.corpus.text
         leave_report(path, problem.config, lambda: make_page(path, problem.config, text))
@@ -194,7 +194,7 @@ def summarize(problem: Problem, fitted: Fitted) -> dict[str, Any]:
         accuracies as shares and cross-entropies in nats a text; epochs; seconds; texts a second.
     """
     job, corpus, table = problem.job, problem.corpus, problem.table
-    params = jax.device_get(fitted.state.params["embedding"])
+    params = table_params(fitted.state)
     test, valid = (
         job.task.metrics(evaluate(job, fitted.state, feed))
         for feed in (make_test_feed(problem), job.evaluations["valid"])

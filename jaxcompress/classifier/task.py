@@ -15,7 +15,7 @@ import optax
 from jaxcompress.anchors.yogi import proximal_yogi
 from jaxcompress.classifier.config import ModelConfig, OptimizerConfig
 from jaxcompress.classifier.model import Classifier
-from jaxcompress.engine.task import Task
+from jaxcompress.engine.task import Task, unchanged
 from jaxcompress.tables import Embedding
 
 _NO_MASK = np.ones((1, 1), np.float32)
@@ -30,7 +30,8 @@ def make_task(config: ModelConfig, num_classes: int, embedding: Embedding, dim: 
     text that fills up the last batch of an evaluation. Tokens behind a text's end are of any value.
     Sums: `count`, int32 [], texts; `cross_entropy`, float32 [], nats; `accuracy`, int32 [], texts
     whose class was found. Metrics of a training batch: `accuracy`, a share.
-    Params: those of `Classifier`, and `embedding`: those of the table. No aux, no carry.
+    Params: those of `Classifier`, and `embedding`: those of the table. Aux: that of the table. No
+    carry.
 
     Args:
         config: the model's.
@@ -45,16 +46,16 @@ def make_task(config: ModelConfig, num_classes: int, embedding: Embedding, dim: 
         model_key, embedding_key = jax.random.split(key)
         vectors, lengths, no_mask = jnp.zeros((1, 1, dim)), jnp.ones(1, int), jnp.ones((1, 1))
         params = model.init(model_key, vectors, lengths, no_mask)["params"]
-        return {**params, "embedding": embedding.init(embedding_key)}, {}
+        return {**params, "embedding": embedding.init(embedding_key)}, embedding.aux()
 
     def loss(params, aux, carry, batch, step, key):
         sizes = (dim, config.hidden_size)
         masks = dropout_masks(key, config.dropout, len(batch["labels"]), sizes)
-        losses, is_right = _judge(classify(params, batch, *masks), batch["labels"])
+        losses, is_right = _judge(classify(params, aux, batch, *masks), batch["labels"])
         return losses.mean(), (carry, {"accuracy": is_right.mean()})
 
     def evaluate(params, aux, carry, batch):
-        losses, is_right = _judge(classify(params, batch), batch["labels"])
+        losses, is_right = _judge(classify(params, aux, batch), batch["labels"])
         mask = batch["mask"]
         return carry, {
             "count": mask.sum(),
@@ -62,20 +63,32 @@ def make_task(config: ModelConfig, num_classes: int, embedding: Embedding, dim: 
             "accuracy": (mask & is_right).sum(),
         }
 
-    return Task(init=init, loss=loss, evaluate=evaluate)
+    def after_eval(step, key, params, aux, sums):
+        (found,) = sums.values()
+        loss = found["cross_entropy"] / found["count"]
+        table, aux = embedding.adapt(step, key, params["embedding"], aux, loss)
+        return {**params, "embedding": table}, aux
+
+    return Task(
+        init=init,
+        loss=loss,
+        evaluate=evaluate,
+        after_eval=after_eval if embedding.adapt else unchanged,
+    )
 
 
 def make_classify(
     config: ModelConfig, num_classes: int, embedding: Embedding
 ) -> Callable[..., jax.Array]:
-    """Makes `params, batch -> logits [B, C]`; masks of vectors and of outputs may follow.
+    """Makes `params, aux, batch -> logits [B, C]`; masks of vectors and of outputs may follow.
 
     The arguments are those of `make_task`.
     """
     model = _model(config, num_classes)
 
-    def classify(params, batch, vector_mask=_NO_MASK, output_mask=_NO_MASK):
-        vectors = embedding.apply(params["embedding"], batch["tokens"]) * vector_mask[:, None]
+    def classify(params, aux, batch, vector_mask=_NO_MASK, output_mask=_NO_MASK):
+        table = {**params["embedding"], **aux}
+        vectors = embedding.apply(table, batch["tokens"]) * vector_mask[:, None]
         return model.apply({"params": params}, vectors, batch["lengths"], output_mask)
 
     return classify

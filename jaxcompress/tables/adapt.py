@@ -22,6 +22,7 @@ from jaxcompress.errors import InputError
 from jaxcompress.tables.config import ADAPTIVE_RATE, TableConfig
 
 _PRUNE, _SETTLE = 1 / 3, 2 / 3  # shares of a run at which pruning begins, after growth, and ends
+_CHANGES = 24  # evaluations, at least, of a run whose tables change after them
 _EPS = 1e-6  # Yogi's epsilon: gradients of a word's row are far smaller than the paper's 1e-3
 
 
@@ -59,6 +60,15 @@ def make_plan(config: TableConfig, num_steps: int, eval_every: int) -> Plan:
     grown, settled = first * eval_every * grows, second * eval_every if prunes else None
     last = settled if prunes else grown
     return Plan(grown, first * eval_every, settled, last + 1 if last else 0)
+
+
+def evaluation_period(usual: int, num_steps: int) -> int:
+    """Steps between evaluations of a run whose tables change after them, at most the usual ones.
+
+    >>> evaluation_period(1000, num_steps=60_000), evaluation_period(1000, num_steps=12_000)
+    (1000, 500)
+    """
+    return max(1, min(usual, num_steps // _CHANGES))
 
 
 def first_masks(config: TableConfig) -> dict[str, Any]:

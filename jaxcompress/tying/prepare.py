@@ -24,12 +24,12 @@ from jaxcompress.engine.workdir import fingerprint
 from jaxcompress.errors import InputError
 from jaxcompress.loading import read_rows
 from jaxcompress.storage.names import number_rows
+from jaxcompress.tables.adapt import evaluation_period
 from jaxcompress.tying.config import Config
 from jaxcompress.tying.tables import Tables, make_tables
 from jaxcompress.tying.task import make_optimizer, make_task
 
 _EVAL_TOKENS = 2048  # tokens, of all lanes, in a batch of an evaluation
-_CHANGES = 24  # evaluations, at least, of a run whose tables change after them
 
 
 class Problem(NamedTuple):
@@ -126,7 +126,7 @@ def _evaluation_period(config: Config, num_steps: int, per_epoch: int) -> int:
     """Steps between evaluations: an epoch, or less if tables change by what is found."""
     tables = config.table_configs().values()
     if any(t.kind == "nbant" or t.nonzeros is not None for t in tables):
-        return max(1, min(per_epoch, num_steps // _CHANGES))
+        return evaluation_period(per_epoch, num_steps)
     return per_epoch
 
 
