@@ -14,7 +14,7 @@ from jaxcompress.data.ratings import batches as ratings_batches
 from jaxcompress.data.ratings.batches import shuffled_windows
 from jaxcompress.data.ratings.read import Ratings
 
-_BATCH_SIZES = (32, 8192)  # least and most ratings of a step
+_BATCH_SIZES = (32, 16_384)  # least and most ratings of a step
 _EVAL_BATCH = 16_384  # ratings of a batch of an evaluation, over all devices
 
 
