@@ -36,10 +36,12 @@ _INTEGER_SAMPLE = 1024  # rows that integers are tried on
 # on real tables, and times four for each bit less. What is added before groups these code as well.
 _ROUNDING = {"float16": 0.0, "int8": 6.6e-5, "int6": 1.1e-3, "int5": 4.7e-3, "int4": 2.1e-2}
 _GROUPED = ("int8", "float16")  # whose rounding is small beside the errors that groups leave
-# How far above the bound codes of a bit a dimension stay, by K: codebooks that were all trained, on
-# real tables, whose clusters large codebooks can follow; and those with others drawn at random.
-_TRAINED = {4: 0.45, 8: 0.2, 16: 0.02}
-_DRAWN = {4: 0.45, 8: 0.3, 16: 0.2}
+# How far above the bound codes stay, by K, by the first bit a dimension and by the second:
+# codebooks that were all trained, on real tables, whose clusters large codebooks can follow; and
+# those with others drawn at random, for which further bits cost more and more.
+_TRAINED = {4: (0.45, 0.25), 8: (0.2, 0.25), 16: (0.02, 0.25)}
+_DRAWN = {4: (0.45, 0.02), 8: (0.3, 0.13), 16: (0.2, 0.2)}
+_FURTHER = (0.25, 0.43)  # times the bits above two, and times their square
 
 
 class Choice(NamedTuple):
@@ -196,16 +198,18 @@ def _choices(
 def excess(num_codewords: int, rate: float, is_trained: bool = False) -> float:
     """Tells how far above the bound codes stay, by measurement, at so many bits a dimension.
 
-    >>> [round(excess(k, rate), 2) for k in (4, 16) for rate in (0.5, 1, 3)]
-    [1.23, 1.45, 1.95, 1.1, 1.2, 1.7]
+    >>> [round(excess(k, rate), 2) for k in (4, 16) for rate in (0.5, 1, 2, 3)]
+    [1.23, 1.45, 1.47, 2.15, 1.1, 1.2, 1.4, 2.08]
 
     Args:
         num_codewords: K.
         rate: bits of a row by D.
         is_trained: whether all codebooks were trained before refinement, and none drawn at random.
     """
-    at_one_bit = (_TRAINED if is_trained else _DRAWN)[num_codewords]
-    return 1 + at_one_bit * min(rate, 1) + 0.25 * max(rate - 1, 0)
+    first, second = (_TRAINED if is_trained else _DRAWN)[num_codewords]
+    further = max(rate - 2, 0)
+    more = _FURTHER[0] * further + _FURTHER[1] * further**2
+    return 1 + first * min(rate, 1) + second * min(max(rate - 1, 0), 1) + more
 
 
 def _bytes(

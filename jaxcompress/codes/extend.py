@@ -1,8 +1,10 @@
 """More codebooks for a table of codes, in groups: what the codes leave is coded slice by slice.
 
-A search among many codebooks of one size fails: of each row's error, all of them have a part that
-is too small. So codebooks come in layers, as those of a residual quantizer do (Chen, Guan & Wang,
-Sensors 2010): each is made for what those before have left, and then all are refined together.
+All codebooks of a group begin at random and are refined together: the noise of refinement
+(`noise.py`) finds them a good place. At many bits a dimension it does not: of each row's error, all
+of them have a part that is too small. There they come in layers, as those of a residual quantizer
+do (Chen, Guan & Wang, Sensors 2010), each made for what those before have left. What either leaves
+was measured: `docs/benchmarks.md`, "Codes: the choice of a size".
 
 Axis letters: N rows, K codewords, D dimensions, G groups.
 """
@@ -22,15 +24,21 @@ from jaxcompress.storage.bits import code_bits
 
 _SAMPLE = 8192  # rows that codewords are drawn from
 _ROUNDS = 6  # of refinement after each layer, before the whole
+_MOST_AT_ONCE = 3.5  # bits a dimension of a group
 
 
 def layer_sizes(dim: int, num_groups: int, num_codewords: int, per_group: int) -> list[int]:
-    """Divides the codebooks of a group into layers of a bit a dimension or so.
+    """Divides the codebooks of a group into one layer, or into several of a bit a dimension or so.
 
     >>> layer_sizes(dim=384, num_groups=4, num_codewords=4, per_group=100)
-    [34, 33, 33]
+    [100]
+    >>> layer_sizes(dim=384, num_groups=4, num_codewords=4, per_group=200)
+    [40, 40, 40, 40, 40]
     """
-    most = max(1, dim // num_groups // max(1, code_bits(num_codewords)))
+    width, bits = dim // num_groups, max(1, code_bits(num_codewords))
+    if per_group * bits <= _MOST_AT_ONCE * width:
+        return [per_group]
+    most = max(1, width // bits)
     count = math.ceil(per_group / most)
     return [per_group // count + (i < per_group % count) for i in range(count)]
 

@@ -57,7 +57,9 @@ def in_turn(
     search: Callable, key: jax.Array, rows: jax.Array, codes: jax.Array, codebooks: jax.Array,
     groups: Groups,
 ) -> jax.Array:  # fmt: skip
-    """Searches for shared codes, then for the codes of each group.
+    """Searches for the codes of each group, then for shared ones.
+
+    Groups that were added begin at random: shared codes that made up for them would be lost.
 
     Args:
         search: key, rows [B, D'], codes [B, M'], codebooks [M', K, D'] -> codes [B, M'].
@@ -73,13 +75,13 @@ def in_turn(
     shared, grouped = groups.split(codebooks)
     own, others = groups.split_codes(codes)
     key, shared_key = jax.random.split(key)
-    if groups.num_shared:
-        own = search(shared_key, rows - sum_grouped(grouped, others), own, shared)
-        rows = rows - sum_codewords(shared, own)
     if grouped.shape[1]:
         keys = jax.random.split(key, groups.num_groups)
-        parts = keys, slices_of(rows, groups.num_groups), others.swapaxes(0, 1), grouped
+        left = rows - sum_codewords(shared, own) if groups.num_shared else rows
+        parts = keys, slices_of(left, groups.num_groups), others.swapaxes(0, 1), grouped
         others = jax.lax.map(lambda part: search(*part), parts).swapaxes(0, 1)
+    if groups.num_shared:
+        own = search(shared_key, rows - sum_grouped(grouped, others), own, shared)
     return jnp.concatenate([own, others.reshape(len(codes), -1)], axis=1).astype(codes.dtype)
 
 

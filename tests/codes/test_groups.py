@@ -130,6 +130,23 @@ def test_layers_code_what_those_before_them_left(tmp_path):
     assert labels == ["codes", "codes-layer1", "codes-shared"]
 
 
+def test_groups_that_begin_at_random_leave_shared_codes_what_they_tell():
+    rng = np.random.default_rng(5)
+    common = rng.normal(size=(1500, 4)) @ rng.normal(size=(4, 16))
+    rows = (common + rng.normal(size=(1500, 16))).astype(np.float32)
+    table, num_shared = make_table(rows), 6
+    start = rng.integers(0, 4, (1500, num_shared)).astype(np.uint8)
+    codebooks = (rows[rng.integers(1500, size=(num_shared, 4))] / 2).astype(np.float32)
+    codes = refine_codes(table, Codes(start, codebooks), RefineConfig(num_rounds=20)).codes
+
+    def variance_left(codes):
+        shared = [codes.codebooks[m, codes.codes[:, m]] for m in range(num_shared)]
+        return (rows - sum(shared)).var(axis=0).sum()
+
+    whole = refine_with_groups(table, codes, RefineConfig(num_rounds=20), 4, 4).codes
+    assert variance_left(whole) < 1.1 * variance_left(codes)
+
+
 def a_table(groups=LAYOUTS[0]):
     _, codes, codebooks = problem(groups)
     return Codes(codes, codebooks, groups=groups)
