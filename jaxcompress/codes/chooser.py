@@ -118,15 +118,15 @@ def choose_size(
 
 
 def integers_note(rows: np.ndarray, target_mb: float, error: float) -> str | None:
-    """Says so if a table of plain integers within the target has a smaller error than codes have.
+    """Says so if plain integers within the target have a smaller error than codes are expected to.
 
     Args:
         rows: float [N, D].
         target_mb: in 10^6 bytes.
-        error: mean squared L2 of the codes.
+        error: mean squared L2 of the codes, as it is predicted.
 
     Returns:
-        One line, with the integers' error over a sample of rows; None if codes are better.
+        One line, with the integers' error over a sample of rows; None if codes should be better.
     """
     target = math.floor(round(target_mb * 1e6, 3))
     kinds = [
@@ -150,8 +150,9 @@ def integers_note(rows: np.ndarray, target_mb: float, error: float) -> str | Non
         return None
     megabytes = integer_bytes(*rows.shape, bits, group) / 1e6
     return (
-        f"plain integers would be better: int{bits} in groups of {group} takes {megabytes:.5g} MB "
-        f"and has a mean squared L2 of {least:.3g}, the codes {error:.3g}."
+        f"plain integers may be better: int{bits} in groups of {group} takes {megabytes:.5g} MB "
+        f"and has a mean squared L2 of {least:.3g}; of the codes {error:.3g} is expected, or less "
+        "if the table is small."
     )
 
 

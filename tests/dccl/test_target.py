@@ -63,7 +63,7 @@ def test_targets_without_a_size_are_refused():
 def test_integers_are_named_if_they_are_better():
     rows = gaussian(500, 64)
     note = integers_note(rows, 500 * 70 / 1e6, error=1.0)
-    assert note.startswith("plain integers would be better: int8 in groups of")
+    assert note.startswith("plain integers may be better: int8 in groups of")
     assert integers_note(rows, 500 * 70 / 1e6, error=1e-9) is None
     assert integers_note(rows, 500 * 10 / 1e6, error=1.0) is None  # none fits
 
