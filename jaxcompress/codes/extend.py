@@ -24,7 +24,7 @@ from jaxcompress.storage.bits import code_bits
 
 _SAMPLE = 8192  # rows that codewords are drawn from
 _ROUNDS = 6  # of refinement after each layer, before the whole
-_MOST_AT_ONCE = 3.5  # bits a dimension of a group
+_MOST_AT_ONCE = 2.5  # bits a dimension of a group
 
 
 def layer_sizes(dim: int, num_groups: int, num_codewords: int, per_group: int) -> list[int]:
